@@ -1,0 +1,59 @@
+# All that a developer or a CI run needs. `make` alone lists the targets.
+# A recipe needs git, make, gcc and a Rust toolchain; everything else it sets up by itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+TOOLS_BIN := target/tools/bin
+CARGO_DENY_VERSION := 0.20.2
+
+# Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
+# the ones that need real PostgreSQL servers, and the ones that need root and real systemd hosts.
+LOOPBACK_TESTS := loopback
+HOST_TESTS := testbed hosts_scenario
+
+.PHONY: help setup setup-hosts setup-rust tools build lint test test-hosts demo
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## Debian packages for tests and demo (nothing to do: no root, no network needed)
+	@tests/scripts/setup-packages servers
+
+setup-hosts: setup ## Debian packages for the testbed of real systemd hosts
+	@tests/scripts/setup-packages hosts
+
+setup-rust: ## the rustup components that `make lint` uses
+	@tests/scripts/setup-rust
+
+# Built from source: the prebuilt cargo-deny of the package registries is too old for this workspace.
+# Without optimisation and debug information it builds in a third of the time, and a run still takes 2 s.
+$(TOOLS_BIN)/cargo-deny-$(CARGO_DENY_VERSION):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root target/tools \
+		--target-dir target/tools/build cargo-deny@$(CARGO_DENY_VERSION)
+	rm -rf target/tools/build
+	ln -sf cargo-deny $@
+
+tools: $(TOOLS_BIN)/cargo-deny-$(CARGO_DENY_VERSION) ## the programs that `make lint` uses, built into target/tools
+
+build: ## the programs, release profile
+	cargo build --locked --release -p bellows -p bellows-agent
+
+lint: setup-rust tools ## format, clippy with warnings as errors, licences and sources of the dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(TOOLS_BIN)/cargo-deny --log-level warn check bans licenses sources
+
+test: setup ## unit tests and the end-to-end tests on loopback
+	cargo test --locked --workspace
+	cargo test --locked -p bellows-tests $(addprefix --test ,$(LOOPBACK_TESTS))
+
+test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root)
+	cargo test --locked -p bellows-tests $(addprefix --test ,$(HOST_TESTS))
+
+demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
+	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
+	$(TARGET_DIR)/release/bellows-demo
