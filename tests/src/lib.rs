@@ -1,1 +1,3 @@
-//! bellows-tests
+//! What the end-to-end tests share.
+
+pub mod testbed;

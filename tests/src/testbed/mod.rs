@@ -1,0 +1,177 @@
+//! Real systemd hosts on this machine, for end-to-end tests: systemd-nspawn over an overlay of one
+//! cached base tree, a network namespace and a cgroup for each, one bridge between them.
+//!
+//! It knows hosts, not Bellows. Root is needed. Where hosts cannot be made, [`Testbed::up`] says why
+//! in an error: the test fails, it is never skipped. The hosts are air-gapped; the program under test
+//! may also run outside, on [`Testbed::outside`].
+//!
+//! A run cleans up in `Drop`. What a killed run left behind is removed by the next one: each run keeps
+//! a folder with the process that owns it, and only folders of dead owners are touched.
+//!
+//! `BELLOWS_TESTBED_CACHE` names another folder than `target/testbed` for base tree and runs; its file
+//! system must be one that overlayfs can write to.
+
+mod base;
+mod cgroup;
+mod command;
+mod host;
+mod net;
+mod run;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+pub use host::Host;
+use net::Bridge;
+use run::Run;
+
+/// Hosts that boot together on one bridge; gone when dropped.
+#[derive(Debug)]
+pub struct Testbed {
+    hosts: Vec<Host>,
+    bridge: Bridge,
+    // Dropped last: it kills the hosts and removes what all of them use.
+    _run: Run,
+}
+
+impl Testbed {
+    /// Boots one host for each name and returns when systemd says that all of them are up.
+    ///
+    /// Names are host names, also in `/etc/hosts` of every host. The first run in a checkout makes the
+    /// base tree, which takes a minute or two and needs the Debian mirror; later ones take seconds.
+    ///
+    /// # Errors
+    /// Not root, a missing program, no Debian mirror, a kernel without overlayfs or bridges, or hosts
+    /// that do not come up within a minute.
+    pub fn up(names: &[&str]) -> Result<Self> {
+        preflight()?;
+        let cache = cache()?;
+        let base = base::tree(&cache)?;
+        let run = Run::begin(&cache)?;
+        let bridge = Bridge::up(run.id(), names.len())?;
+        let mut hosts = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let link = bridge.link(index)?;
+            hosts.push(Host::create(&run, &base, name, link)?);
+        }
+        let book = hosts_file(&hosts, bridge.outside());
+        for host in &hosts {
+            host.write_offline("etc/hosts", &book)?;
+        }
+        // From here on `Drop` shows the hosts' own words when something fails.
+        let testbed = Self {
+            hosts,
+            bridge,
+            _run: run,
+        };
+        for host in &testbed.hosts {
+            host.power_on()?;
+        }
+        for host in &testbed.hosts {
+            host.wait_until_up()?;
+        }
+        Ok(testbed)
+    }
+
+    /// The host of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn host(&self, name: &str) -> Result<&Host> {
+        self.hosts
+            .iter()
+            .find(|host| host.name() == name)
+            .with_context(|| format!("the testbed has no host {name:?}"))
+    }
+
+    /// All hosts, in the order of their names at [`Testbed::up`].
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// The address of this machine on the hosts' network: what runs outside listens here.
+    #[must_use]
+    pub fn outside(&self) -> Ipv4Addr {
+        self.bridge.outside()
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for host in &self.hosts {
+                eprintln!("== last words of {}\n{}", host.name(), host.last_words());
+            }
+        }
+    }
+}
+
+/// Polls until `holds` says true, or the time is up.
+///
+/// # Errors
+/// It was not true within `limit`; the error names `what`. An error of `holds` ends the wait at once.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a poll with a deadline, in a library without a runtime"
+)]
+pub fn wait_until(
+    what: &str,
+    limit: Duration,
+    mut holds: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    while !holds()? {
+        if Instant::now() > deadline {
+            bail!("not within {limit:?}: {what}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn hosts_file(hosts: &[Host], outside: Ipv4Addr) -> String {
+    let mut book = format!("127.0.0.1 localhost\n{outside} outside\n");
+    for host in hosts {
+        book.push_str(&format!("{} {}\n", host.address(), host.name()));
+    }
+    book
+}
+
+fn preflight() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("test hosts need root: run `make test-hosts` as root");
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for program in [
+        "systemd-nspawn",
+        "debootstrap",
+        "ip",
+        "nsenter",
+        "unshare",
+        "timeout",
+        "mount",
+    ] {
+        let found = std::env::split_paths(&path)
+            .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+            .any(|folder| folder.join(program).exists());
+        if !found {
+            bail!("test hosts need the program {program}: run `make setup-hosts`");
+        }
+    }
+    Ok(())
+}
+
+/// The folder for base tree and runs. Not below the Cargo target directory of the day, so that every
+/// way of building shares one base tree per checkout.
+fn cache() -> Result<PathBuf> {
+    let cache = match std::env::var_os("BELLOWS_TESTBED_CACHE") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/testbed")),
+    };
+    std::fs::create_dir_all(&cache).with_context(|| format!("folder {}", cache.display()))?;
+    std::fs::canonicalize(&cache).with_context(|| format!("folder {}", cache.display()))
+}
