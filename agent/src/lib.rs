@@ -1,1 +1,1 @@
-//! bellows-agent
+//! The Bellows agent: wraps the admin tools of one host behind typed calls.

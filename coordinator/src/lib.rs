@@ -1,1 +1,5 @@
-//! bellows
+//! The Bellows coordinator: plans operations that touch many hosts, shows them, runs them
+//! step by step with every step on disk, and survives a crash of anything.
+
+pub mod engine;
+pub mod spec;

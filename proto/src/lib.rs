@@ -1,1 +1,26 @@
-//! bellows-proto
+//! Messages, services, names and TLS identities that agent and coordinator share.
+//!
+//! Knows nothing of stores, processes or command lines. What goes over the wire, what is
+//! stored and what is shown is one set of types: the generated ones in [`v1`].
+
+pub mod digest;
+pub mod identity;
+pub mod names;
+pub mod tls;
+
+/// The generated messages and services.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    unused_qualifications
+)]
+pub mod v1 {
+    tonic::include_proto!("bellows.v1");
+    #[cfg(feature = "json")]
+    include!(concat!(env!("OUT_DIR"), "/bellows.v1.serde.rs"));
+}
+
+/// The encoded `FileDescriptorSet` of all messages and services, for tests that enumerate RPCs.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bellows.bin"));

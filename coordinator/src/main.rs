@@ -1,0 +1,3 @@
+//! The `bellows` program: a thin `main` over the library.
+
+fn main() {}

@@ -1,0 +1,332 @@
+//! mTLS for every connection: TLS 1.3 only, certificates of the site's own authority, no
+//! plaintext. One acceptor and one connector, used by agent, coordinator and CLI.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig, client::danger::ServerCertVerifier,
+    server::WebPkiClientVerifier, version::TLS13,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
+use tonic::transport::{Channel, Endpoint, server::Connected};
+
+use crate::identity::Identity;
+
+/// A TLS handshake that takes longer is dropped.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// So many handshakes at once; further connections wait in the kernel's queue.
+pub const HANDSHAKES_AT_ONCE: usize = 64;
+/// HTTP/2 keep-alive of kept channels; there is no other heartbeat.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// No answer to a keep-alive for so long: the channel is dead.
+pub const KEEP_ALIVE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// PEM that cannot be read.
+    #[error("{what} cannot be read as PEM: {reason}")]
+    Pem {
+        /// Which: "certificate", "private key", "authority".
+        what: &'static str,
+        /// The parser's words; never the key.
+        reason: String,
+    },
+    /// rustls refuses it.
+    #[error("TLS set-up: {0}")]
+    Rustls(#[from] rustls::Error),
+    /// A verifier cannot be built.
+    #[error("TLS set-up: {0}")]
+    Verifier(String),
+    /// Not a DNS name.
+    #[error("{0:?} is no TLS server name")]
+    ServerName(String),
+    /// No such address.
+    #[error("{0:?} is no address of the form HOST:PORT")]
+    Address(String),
+}
+
+/// What an end of a connection shows and trusts. PEM texts.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The own certificate.
+    pub certificate: String,
+    /// The own private key; never leaves this host, never in an error or log.
+    pub private_key: String,
+    /// The authority that both ends trust.
+    pub authority: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+fn certificates(pem: &str, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|e| TlsError::Pem {
+            what,
+            reason: e.to_string(),
+        })?;
+    if found.is_empty() {
+        return Err(TlsError::Pem {
+            what,
+            reason: "no certificate in it".to_owned(),
+        });
+    }
+    Ok(found)
+}
+
+fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|e| TlsError::Pem {
+        what: "private key",
+        reason: e.to_string(),
+    })
+}
+
+fn roots(authority: &str) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(authority, "authority")? {
+        store.add(certificate)?;
+    }
+    Ok(Arc::new(store))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A server that asks every client for a certificate of the authority.
+///
+/// # Errors
+/// If a PEM text cannot be read or key and certificate do not belong together.
+pub fn server_config(credentials: &Credentials) -> Result<Arc<ServerConfig>, TlsError> {
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots(&credentials.authority)?, provider())
+            .build()
+            .map_err(|e| TlsError::Verifier(e.to_string()))?;
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier);
+    finish_server(config, credentials)
+}
+
+/// A server that no client needs a certificate for: the enrolment listener, nothing else.
+///
+/// # Errors
+/// As [`server_config`].
+pub fn enrolment_server_config(credentials: &Credentials) -> Result<Arc<ServerConfig>, TlsError> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_no_client_auth();
+    finish_server(config, credentials)
+}
+
+fn finish_server(
+    builder: rustls::ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>,
+    credentials: &Credentials,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = builder.with_single_cert(
+        certificates(&credentials.certificate, "certificate")?,
+        private_key(&credentials.private_key)?,
+    )?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A client that shows its certificate and trusts the authority only.
+///
+/// # Errors
+/// If a PEM text cannot be read or key and certificate do not belong together.
+pub fn client_config(credentials: &Credentials) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots(&credentials.authority)?)
+        .with_client_auth_cert(
+            certificates(&credentials.certificate, "certificate")?,
+            private_key(&credentials.private_key)?,
+        )?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A client without a certificate that trusts whatever `verifier` does: for enrolment, where
+/// only the authority's fingerprint is known.
+///
+/// # Errors
+/// If TLS 1.3 is not to be had from the provider.
+pub fn pinned_client_config(
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Who called. In the extensions of each request that came over TLS.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// From the verified certificate; `None`: it showed none, or none of ours.
+    pub identity: Option<Identity>,
+    /// Where from.
+    pub address: Option<SocketAddr>,
+}
+
+/// A connection that an acceptor made.
+pub struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Connections for `tonic`'s `serve_with_incoming`. Handshakes run side by side, bounded in
+/// number and time, so that a peer that says nothing holds nobody else up.
+pub fn incoming(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+) -> tokio_stream::wrappers::ReceiverStream<io::Result<Connection>> {
+    let (accepted, stream) = mpsc::channel(HANDSHAKES_AT_ONCE);
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(config);
+        let places = Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            let socket = tokio::select! {
+                () = accepted.closed() => return,
+                socket = listener.accept() => socket,
+            };
+            let Ok((socket, address)) = socket else {
+                // Out of file descriptors or an aborted connection: nothing to tell anybody.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                if let Some(connection) = handshake(&acceptor, socket, address).await {
+                    let _ = accepted.send(Ok(connection)).await;
+                }
+            });
+        }
+    });
+    tokio_stream::wrappers::ReceiverStream::new(stream)
+}
+
+async fn handshake(
+    acceptor: &TlsAcceptor,
+    socket: TcpStream,
+    address: SocketAddr,
+) -> Option<Connection> {
+    let _ = socket.set_nodelay(true);
+    let stream = tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(socket))
+        .await
+        .ok()?
+        .ok()?;
+    let (_, session) = stream.get_ref();
+    let identity = session
+        .peer_certificates()
+        .and_then(|chain| chain.first())
+        .and_then(|certificate| Identity::from_certificate(certificate).ok());
+    Some(Connection {
+        stream,
+        peer: Peer {
+            identity,
+            address: Some(address),
+        },
+    })
+}
+
+/// A lazily connected, kept channel to `address` (HOST:PORT), whose certificate must carry
+/// `server_name`. It reconnects by itself when a call finds it broken.
+///
+/// # Errors
+/// If the address or the name has no valid form. Connecting happens at the first call.
+pub fn channel(
+    address: &str,
+    server_name: &str,
+    config: Arc<ClientConfig>,
+    connect_deadline: Duration,
+) -> Result<Channel, TlsError> {
+    let name = ServerName::try_from(server_name.to_owned())
+        .map_err(|_| TlsError::ServerName(server_name.to_owned()))?;
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|_| TlsError::Address(address.to_owned()))?
+        .connect_timeout(connect_deadline)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_DEADLINE)
+        .keep_alive_while_idle(true);
+    let connector = TlsConnector::from(config);
+    let address = address.to_owned();
+    Ok(
+        endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
+            let (connector, name, address) = (connector.clone(), name.clone(), address.clone());
+            async move {
+                let connecting = async {
+                    let socket = TcpStream::connect(&address).await?;
+                    socket.set_nodelay(true)?;
+                    connector.connect(name, socket).await
+                };
+                let stream = tokio::time::timeout(HANDSHAKE_DEADLINE, connecting)
+                    .await
+                    .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+                Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
+            }
+        })),
+    )
+}
