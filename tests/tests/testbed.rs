@@ -1,11 +1,6 @@
 //! The testbed itself: three real systemd hosts do what the scenarios rely on. Needs root; belongs to
 //! `make test-hosts`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use bellows_tests::testbed::{Host, Testbed};
 
@@ -18,18 +13,10 @@ fn hosts_boot_run_units_and_can_be_harmed() {
     for host in testbed.hosts() {
         let state = host.exec(&["systemctl", "is-system-running"]).unwrap();
         let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
-        assert!(
-            matches!(state.as_str(), "running" | "degraded"),
-            "{}: {state}",
-            host.name()
-        );
+        assert!(matches!(state.as_str(), "running" | "degraded"), "{}: {state}", host.name());
         assert_eq!(host.succeed(&["hostname"]).unwrap().trim(), host.name());
         // The tools that the scenarios drive are there, and no server of the distribution runs.
-        assert!(
-            host.succeed(&["repmgr", "--version"])
-                .unwrap()
-                .contains("5.3")
-        );
+        assert!(host.succeed(&["repmgr", "--version"]).unwrap().contains("5.3"));
         assert_eq!(host.succeed(&["pg_lsclusters", "--no-header"]).unwrap(), "");
     }
 
@@ -44,16 +31,8 @@ fn units_of_equal_name_are_apart(h1: &Host, h2: &Host) {
         // A child that ignores TERM in a session of its own: only the unit's cgroup reaches it.
         let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 7777 & wait' & wait";
         let stop_soon = "--property=TimeoutStopSec=300ms";
-        host.succeed(&[
-            "systemd-run",
-            "--quiet",
-            "--unit=twin",
-            stop_soon,
-            "sh",
-            "-c",
-            script,
-        ])
-        .unwrap();
+        host.succeed(&["systemd-run", "--quiet", "--unit=twin", stop_soon, "sh", "-c", script])
+            .unwrap();
         wait_for_sleeper(host, true);
     }
     h1.succeed(&["systemctl", "stop", "twin"]).unwrap();
@@ -62,25 +41,10 @@ fn units_of_equal_name_are_apart(h1: &Host, h2: &Host) {
     h2.succeed(&["systemctl", "stop", "twin"]).unwrap();
     wait_for_sleeper(h2, false);
 
-    let echoed = h1.succeed(&[
-        "systemd-run",
-        "--quiet",
-        "--pipe",
-        "--wait",
-        "--uid=postgres",
-        "id",
-        "-un",
-    ]);
+    let echoed =
+        h1.succeed(&["systemd-run", "--quiet", "--pipe", "--wait", "--uid=postgres", "id", "-un"]);
     assert_eq!(echoed.unwrap(), "postgres\n");
-    let failed = h1.exec(&[
-        "systemd-run",
-        "--quiet",
-        "--pipe",
-        "--wait",
-        "sh",
-        "-c",
-        "exit 7",
-    ]);
+    let failed = h1.exec(&["systemd-run", "--quiet", "--pipe", "--wait", "sh", "-c", "exit 7"]);
     assert_eq!(failed.unwrap().status.code(), Some(7));
 }
 
@@ -96,9 +60,7 @@ fn files_arrive(host: &Host) {
     let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     host.put("/opt/some/where/blob", &bytes, 0o640).unwrap();
     assert_eq!(host.get("/opt/some/where/blob").unwrap(), bytes);
-    let stat = host
-        .succeed(&["stat", "--format=%a %U:%G", "/opt/some/where/blob"])
-        .unwrap();
+    let stat = host.succeed(&["stat", "--format=%a %U:%G", "/opt/some/where/blob"]).unwrap();
     assert_eq!(stat.trim(), "640 root:root");
     let error = host.put("/proc/nowhere/blob", b"", 0o600).unwrap_err();
     assert!(format!("{error:#}").contains("/proc/nowhere"), "{error:#}");
@@ -114,8 +76,7 @@ fn a_power_cut_ends_all_and_keeps_the_disk(host: &Host) {
     host.boot().unwrap();
     assert_ne!(boot_id(), before);
     assert_eq!(host.get("/root/kept").unwrap(), b"kept");
-    host.succeed(&["systemd-run", "--quiet", "--wait", "true"])
-        .unwrap();
+    host.succeed(&["systemd-run", "--quiet", "--wait", "true"]).unwrap();
 }
 
 fn a_pulled_cable_is_silence(from: &Host, to: &Host, outside: &str) {

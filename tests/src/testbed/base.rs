@@ -23,15 +23,8 @@ pub fn tree(cache: &Path) -> Result<PathBuf> {
     let _lock = Lock::take(&cache.join("base.lock"))?;
     let script = std::fs::read(SCRIPT).with_context(|| format!("read {SCRIPT}"))?;
     let release = std::fs::read("/etc/os-release").context("read /etc/os-release")?;
-    let digest = Sha256::new()
-        .chain_update(script)
-        .chain_update(release)
-        .finalize();
-    let tag: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = Sha256::new().chain_update(script).chain_update(release).finalize();
+    let tag: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let tree = cache.join(format!("base-{tag}"));
     if tree.is_dir() {
         return Ok(tree);
@@ -45,19 +38,14 @@ pub fn tree(cache: &Path) -> Result<PathBuf> {
     }
     let log = cache.join("base.log");
     let sink = std::fs::File::create(&log).with_context(|| format!("create {}", log.display()))?;
-    eprintln!(
-        "making the base tree of the test hosts, a minute or two; log: {}",
-        log.display()
-    );
+    eprintln!("making the base tree of the test hosts, a minute or two; log: {}", log.display());
     let mut make = command(SCRIPT);
     for name in PROXY_SETTINGS {
         if let Some(value) = std::env::var_os(name) {
             make.env(name, value);
         }
     }
-    make.arg(&partial)
-        .stdout(sink.try_clone().context("share the log")?)
-        .stderr(Stdio::from(sink));
+    make.arg(&partial).stdout(sink.try_clone().context("share the log")?).stderr(Stdio::from(sink));
     succeed(make).with_context(|| tail(&log))?;
     std::fs::rename(&partial, &tree)
         .with_context(|| format!("name the base tree {}", tree.display()))?;
@@ -68,9 +56,5 @@ fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(15).collect();
     let end: Vec<&str> = lines.into_iter().rev().collect();
-    format!(
-        "the base tree could not be made; end of {}:\n{}",
-        log.display(),
-        end.join("\n")
-    )
+    format!("the base tree could not be made; end of {}:\n{}", log.display(), end.join("\n"))
 }

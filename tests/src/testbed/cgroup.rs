@@ -40,31 +40,23 @@ pub fn create(path: &str) -> Result<Vec<PathBuf>> {
 pub fn destroy(path: &str) -> Result<()> {
     for hierarchy in hierarchies()? {
         let top = hierarchy.join(path);
-        wait_until(
-            &format!("end of all in {}", top.display()),
-            Duration::from_secs(10),
-            || {
-                let mut quiet = true;
-                for folder in tree(&top) {
-                    for pid in processes(&folder) {
-                        quiet = false;
-                        // Gone meanwhile is as good.
-                        let _ = kill_process(pid, Signal::KILL);
-                    }
+        wait_until(&format!("end of all in {}", top.display()), Duration::from_secs(10), || {
+            let mut quiet = true;
+            for folder in tree(&top) {
+                for pid in processes(&folder) {
+                    quiet = false;
+                    // Gone meanwhile is as good.
+                    let _ = kill_process(pid, Signal::KILL);
                 }
-                Ok(quiet)
-            },
-        )?;
-        wait_until(
-            &format!("removal of {}", top.display()),
-            Duration::from_secs(10),
-            || {
-                for folder in tree(&top) {
-                    let _ = std::fs::remove_dir(folder);
-                }
-                Ok(!top.exists())
-            },
-        )?;
+            }
+            Ok(quiet)
+        })?;
+        wait_until(&format!("removal of {}", top.display()), Duration::from_secs(10), || {
+            for folder in tree(&top) {
+                let _ = std::fs::remove_dir(folder);
+            }
+            Ok(!top.exists())
+        })?;
     }
     Ok(())
 }
@@ -80,9 +72,7 @@ fn hierarchies() -> Result<Vec<PathBuf>> {
         // A machine without systemd often has the v1 controllers only.
         std::fs::create_dir_all(&named).with_context(|| format!("folder {}", named.display()))?;
         let mut mount = command("mount");
-        mount
-            .args(["-t", "cgroup", "-o", "none,name=systemd", "cgroup"])
-            .arg(&named);
+        mount.args(["-t", "cgroup", "-o", "none,name=systemd", "cgroup"]).arg(&named);
         succeed(mount)?;
     }
     Ok(["systemd", "unified"]
@@ -108,7 +98,5 @@ fn tree(top: &Path) -> Vec<PathBuf> {
 
 fn processes(folder: &Path) -> Vec<Pid> {
     let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| line.parse().ok().and_then(Pid::from_raw))
-        .collect()
+    text.lines().filter_map(|line| line.parse().ok().and_then(Pid::from_raw)).collect()
 }

@@ -15,10 +15,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null());
@@ -30,9 +27,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 /// # Errors
 /// It could not start, or its exit status is not 0; the error carries the command and its output.
 pub fn succeed(mut command: Command) -> Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("start {command:?}"))?;
+    let output = command.output().with_context(|| format!("start {command:?}"))?;
     check(&format!("{command:?}"), &output)
 }
 

@@ -154,15 +154,9 @@ impl Host {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| self.what(&argv))?;
-        let written = child
-            .stdin
-            .take()
-            .map_or(Ok(()), |mut stdin| stdin.write_all(bytes));
+        let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(bytes));
         // Its own words say more than our broken pipe.
-        check(
-            &self.what(&argv),
-            &child.wait_with_output().with_context(|| self.what(&argv))?,
-        )?;
+        check(&self.what(&argv), &child.wait_with_output().with_context(|| self.what(&argv))?)?;
         written.with_context(|| self.what(&argv))
     }
 
@@ -215,22 +209,14 @@ impl Host {
     pub fn last_words(&self) -> String {
         let mut journalctl = command("journalctl");
         journalctl
-            .args([
-                "--no-pager",
-                "--quiet",
-                "--lines=60",
-                "--output=short-precise",
-                "--directory",
-            ])
+            .args(["--no-pager", "--quiet", "--lines=60", "--output=short-precise", "--directory"])
             .arg(self.journal());
         let journal =
             succeed(journalctl).unwrap_or_else(|error| format!("no journal: {error:#}\n"));
         let console = std::fs::read(self.console()).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().collect();
-        let end = lines
-            .get(lines.len().saturating_sub(10)..)
-            .unwrap_or_default();
+        let end = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default();
         format!("{journal}-- console\n{}", end.join("\n"))
     }
 
@@ -239,10 +225,7 @@ impl Host {
         if power.is_some() {
             bail!("host {} is on already", self.name);
         }
-        let console = File::options()
-            .create(true)
-            .append(true)
-            .open(self.console());
+        let console = File::options().create(true).append(true).open(self.console());
         let console = console.with_context(|| format!("console of {}", self.name))?;
         // The shell enters the host's cgroup, then becomes systemd-nspawn: no moment outside of it.
         let mut boot = command("sh");
@@ -252,38 +235,24 @@ impl Host {
             "sh",
         ])
         .args(&self.cgroups)
-        .args([
-            "--",
-            "systemd-nspawn",
-            "--quiet",
-            "--register=no",
-            "--keep-unit",
-            "--settings=no",
-        ])
+        .args(["--", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--settings=no"])
         .args(["--resolv-conf=off", "--timezone=off", "--link-journal=no"])
         .arg(format!("--machine={}", self.machine))
         .arg(format!("--hostname={}", self.name))
-        .arg(format!(
-            "--network-namespace-path={}",
-            self.link.namespace_path().display()
-        ))
+        .arg(format!("--network-namespace-path={}", self.link.namespace_path().display()))
         .arg(format!("--directory={}", self.root().display()))
         .arg("--boot")
         .stdout(console.try_clone().context("share the console")?)
         .stderr(console);
         let mut nspawn = boot.spawn().context("start systemd-nspawn")?;
         let mut init = None;
-        let found = wait_until(
-            &format!("process 1 of host {}", self.name),
-            BOOT_LIMIT,
-            || {
-                if let Some(status) = nspawn.try_wait().context("look at systemd-nspawn")? {
-                    bail!("systemd-nspawn of {} ended, {status}", self.name);
-                }
-                init = init_below(nspawn.id());
-                Ok(init.is_some())
-            },
-        );
+        let found = wait_until(&format!("process 1 of host {}", self.name), BOOT_LIMIT, || {
+            if let Some(status) = nspawn.try_wait().context("look at systemd-nspawn")? {
+                bail!("systemd-nspawn of {} ended, {status}", self.name);
+            }
+            init = init_below(nspawn.id());
+            Ok(init.is_some())
+        });
         found.with_context(|| self.last_words())?;
         *power = init.map(|init| Machine { nspawn, init });
         Ok(())

@@ -62,11 +62,7 @@ impl Testbed {
             host.write_offline("etc/hosts", &book)?;
         }
         // From here on `Drop` shows the hosts' own words when something fails.
-        let testbed = Self {
-            hosts,
-            bridge,
-            _run: run,
-        };
+        let testbed = Self { hosts, bridge, _run: run };
         for host in &testbed.hosts {
             host.power_on()?;
         }
@@ -146,15 +142,8 @@ fn preflight() -> Result<()> {
         bail!("test hosts need root: run `make test-hosts` as root");
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    for program in [
-        "systemd-nspawn",
-        "debootstrap",
-        "ip",
-        "nsenter",
-        "unshare",
-        "timeout",
-        "mount",
-    ] {
+    for program in ["systemd-nspawn", "debootstrap", "ip", "nsenter", "unshare", "timeout", "mount"]
+    {
         let found = std::env::split_paths(&path)
             .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
             .any(|folder| folder.join(program).exists());

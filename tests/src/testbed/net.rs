@@ -45,10 +45,7 @@ impl Bridge {
             bail!("{hosts} hosts are more than {MAX_HOSTS}");
         }
         let _lock = Lock::take(Path::new(SUBNET_LOCK))?;
-        let bridge = Self {
-            name: id.to_owned(),
-            subnet: free_subnet()?,
-        };
+        let bridge = Self { name: id.to_owned(), subnet: free_subnet()? };
         ip(&["link", "add", &bridge.name, "type", "bridge"])?;
         let address = format!("{}/24", bridge.outside());
         ip(&["address", "add", &address, "dev", &bridge.name])?;
@@ -74,18 +71,7 @@ impl Bridge {
         };
         let inside = &link.namespace;
         ip(&["netns", "add", inside])?;
-        ip(&[
-            "link",
-            "add",
-            &link.outer,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "eth0",
-            "netns",
-            inside,
-        ])?;
+        ip(&["link", "add", &link.outer, "type", "veth", "peer", "name", "eth0", "netns", inside])?;
         ip(&["link", "set", &link.outer, "master", &self.name, "up"])?;
         let address = format!("{}/24", link.address);
         ip(&["-n", inside, "address", "add", &address, "dev", "eth0"])?;
@@ -120,12 +106,8 @@ impl Link {
 /// # Errors
 /// `ip` failed.
 pub fn remove(id: &str) -> Result<()> {
-    let ours = |name: &str| {
-        name == id
-            || name
-                .strip_prefix(id)
-                .is_some_and(|rest| rest.starts_with('-'))
-    };
+    let ours =
+        |name: &str| name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with('-'));
     for line in ip(&["-oneline", "link", "show"])?.lines() {
         // "7: bt12ab34-0@if6: <BROADCAST,..."
         let name = line.split(": ").nth(1).unwrap_or_default();

@@ -32,10 +32,7 @@ impl Run {
             std::fs::read_dir(cache).with_context(|| format!("list {}", cache.display()))?
         {
             let folder = entry.context("list the cache")?.path();
-            let name = folder
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if let Some(id) = name.strip_prefix("run-")
                 && !owner_lives(&folder)
             {
@@ -121,10 +118,7 @@ fn owner_lives(folder: &Path) -> bool {
     let Some((pid, since)) = text.trim().split_once(' ') else {
         return false;
     };
-    pid.parse()
-        .ok()
-        .and_then(started)
-        .is_some_and(|now| now == since)
+    pid.parse().ok().and_then(started).is_some_and(|now| now == since)
 }
 
 /// When a process started, in the kernel's ticks: tells it from a later one with the same id.
