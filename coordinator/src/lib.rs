@@ -2,4 +2,5 @@
 //! step by step with every step on disk, and survives a crash of anything.
 
 pub mod engine;
+pub mod plan;
 pub mod spec;

@@ -5,11 +5,11 @@
 use std::{future::Future, time::Duration};
 
 use bellows_proto::v1::{
-    Act, Action, Answer, Asked, CancelJobRequest, CloseRequest, Condition, Event, Fault,
-    GetJobRequest, HelloReply, Intent, IntentOptions, Job, KeyValue, Lock, MemberView, NodeAt,
-    Observation, Plan, PlantFenceRequest, Progress, Query, Refusal, SealRequest, Spec,
-    StartJobRequest, System, Term,
+    Answer, CancelJobRequest, CloseRequest, Event, Fault, GetJobRequest, HelloReply, Job, Lock,
+    PlantFenceRequest, Query, SealRequest, Spec, StartJobRequest, Term,
 };
+
+pub use crate::plan::{Description, Probe, Question, Systems, Verdict, added, verb};
 
 /// Calls to agents. Each call has its own deadline and answers with a [`Fault`] when it did
 /// not get through; an unreachable host is `FAULT_CODE_UNREACHABLE` or `FAULT_CODE_DEADLINE`.
@@ -55,103 +55,6 @@ pub trait Agents: Send + Sync + 'static {
         host: &str,
         request: CloseRequest,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
-}
-
-/// What a condition is, judged by an observation.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// It holds.
-    Holds,
-    /// It does not hold yet, and may by itself. With the number that must reach its goal.
-    NotYet {
-        /// In words, with the names of what is missing.
-        reason: String,
-        /// How far it is, where it is measured.
-        progress: Option<Progress>,
-    },
-    /// It does not hold and waiting will not help.
-    Refused(String),
-    /// It cannot be known: a host did not answer, a reading is missing.
-    Unknown(String),
-}
-
-/// Whether an action has had its effect, judged by an observation asked for after the seal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probe {
-    /// Its whole effect is there.
-    Done,
-    /// Nothing of it is there.
-    NotDone,
-    /// Something of it is there: what.
-    Partial(String),
-    /// It cannot be known: why.
-    Unknown(String),
-}
-
-/// A query and the host that is to answer it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Question {
-    /// Who.
-    pub host: String,
-    /// What.
-    pub query: Query,
-}
-
-/// What `status` shows of an observation.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Description {
-    /// In natural order of the nodes.
-    pub members: Vec<MemberView>,
-    /// Empty: healthy. One sentence each.
-    pub problems: Vec<String>,
-}
-
-/// The systems: pure functions. No clock, no I/O, no order of hash maps in what they decide.
-pub trait Systems: Send + Sync + 'static {
-    /// What is to be asked next, given what was answered so far; empty: nothing more.
-    /// `intent` is `None` for `status`. Never more than a few rounds.
-    fn next_queries(
-        &self,
-        spec: &Spec,
-        intent: Option<&Intent>,
-        answers: &[Asked],
-    ) -> Vec<Question>;
-    /// Makes the snapshot. What did not answer stays a hole with its fault.
-    fn observation(&self, spec: &Spec, answers: &[Asked]) -> Observation;
-    /// The steps to what is wanted, or every guard that says no.
-    ///
-    /// Everything but `id`, `site` and `planned_at_ms` is set.
-    fn plan(
-        &self,
-        spec: &Spec,
-        observation: &Observation,
-        intent: &Intent,
-    ) -> Result<Plan, Vec<Refusal>>;
-    /// Judges a condition. An empty condition is `Refused`.
-    fn check(&self, condition: &Condition, observation: &Observation) -> Verdict;
-    /// Judges whether an action has had its effect.
-    fn probe(&self, action: &Action, observation: &Observation) -> Probe;
-    /// Fills in what only can be known just before the act starts, its undo acts included.
-    ///
-    /// # Errors
-    /// Says what is missing.
-    fn resolve(&self, act: &Act, observation: &Observation) -> Result<Act, String>;
-    /// Where the end is not as predicted, one sentence each; unpredicted fields never are.
-    fn drift(&self, prediction: &Observation, observation: &Observation) -> Vec<String>;
-    /// For the eyes.
-    fn describe(&self, spec: &Spec, observation: &Observation) -> Description;
-    /// Types the options of a verb ("create", "expand", "shrink").
-    ///
-    /// # Errors
-    /// All mistakes at once, one sentence each, naming the known keys.
-    fn options(
-        &self,
-        system: System,
-        verb: &str,
-        options: &[KeyValue],
-    ) -> Result<IntentOptions, Vec<String>>;
-    /// Revision of the system's planner: plans of another revision are not carried out.
-    fn revision(&self, system: System) -> u32;
 }
 
 /// What changes in the same transaction as an event.
@@ -253,25 +156,4 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
     /// Random bytes: ids and jitter.
     fn random(&self) -> [u8; 16];
-}
-
-/// Nodes that an intent adds, with their hosts.
-pub fn added(intent: &Intent) -> &[NodeAt] {
-    use bellows_proto::v1::intent::Verb;
-    match &intent.verb {
-        Some(Verb::Create(create)) => &create.nodes,
-        Some(Verb::Expand(expand)) => &expand.nodes,
-        Some(Verb::Shrink(_)) | None => &[],
-    }
-}
-
-/// The intent's verb, as the command line and reports call it.
-pub fn verb(intent: &Intent) -> &'static str {
-    use bellows_proto::v1::intent::Verb;
-    match &intent.verb {
-        Some(Verb::Create(_)) => "create",
-        Some(Verb::Expand(_)) => "expand",
-        Some(Verb::Shrink(_)) => "shrink",
-        None => "",
-    }
 }

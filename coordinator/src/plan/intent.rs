@@ -1,0 +1,24 @@
+//! Small readings of an intent.
+
+use bellows_proto::v1::{Intent, NodeAt};
+
+/// Nodes that an intent adds, with their hosts.
+pub fn added(intent: &Intent) -> &[NodeAt] {
+    use bellows_proto::v1::intent::Verb;
+    match &intent.verb {
+        Some(Verb::Create(create)) => &create.nodes,
+        Some(Verb::Expand(expand)) => &expand.nodes,
+        Some(Verb::Shrink(_)) | None => &[],
+    }
+}
+
+/// The intent's verb, as the command line and reports call it.
+pub fn verb(intent: &Intent) -> &'static str {
+    use bellows_proto::v1::intent::Verb;
+    match &intent.verb {
+        Some(Verb::Create(_)) => "create",
+        Some(Verb::Expand(_)) => "expand",
+        Some(Verb::Shrink(_)) => "shrink",
+        None => "",
+    }
+}

@@ -1,0 +1,52 @@
+//! What judgments come to, and what is asked for them. Values only.
+
+use bellows_proto::v1::{MemberView, Progress, Query};
+
+/// What a condition is, judged by an observation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It holds.
+    Holds,
+    /// It does not hold yet, and may by itself. With the number that must reach its goal.
+    NotYet {
+        /// In words, with the names of what is missing.
+        reason: String,
+        /// How far it is, where it is measured.
+        progress: Option<Progress>,
+    },
+    /// It does not hold and waiting will not help.
+    Refused(String),
+    /// It cannot be known: a host did not answer, a reading is missing.
+    Unknown(String),
+}
+
+/// Whether an action has had its effect, judged by an observation asked for after the seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Its whole effect is there.
+    Done,
+    /// Nothing of it is there.
+    NotDone,
+    /// Something of it is there: what.
+    Partial(String),
+    /// It cannot be known: why.
+    Unknown(String),
+}
+
+/// A query and the host that is to answer it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// Who.
+    pub host: String,
+    /// What.
+    pub query: Query,
+}
+
+/// What `status` shows of an observation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Description {
+    /// In natural order of the nodes.
+    pub members: Vec<MemberView>,
+    /// Empty: healthy. One sentence each.
+    pub problems: Vec<String>,
+}
