@@ -4,6 +4,7 @@
 //! stored and what is shown is one set of types: the generated ones in [`v1`].
 
 pub mod digest;
+pub mod fault;
 pub mod identity;
 pub mod names;
 pub mod tls;
