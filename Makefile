@@ -45,7 +45,7 @@ build: ## the programs, release profile
 lint: setup-rust tools ## format, clippy with warnings as errors, licences and sources of the dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	$(TOOLS_BIN)/cargo-deny --log-level warn check bans licenses sources
+	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 test: setup ## unit tests and the end-to-end tests on loopback
 	cargo test --locked --workspace
