@@ -2,5 +2,8 @@
 //! step by step with every step on disk, and survives a crash of anything.
 
 pub mod engine;
+pub mod journal;
 pub mod plan;
 pub mod spec;
+pub mod store;
+pub mod term;

@@ -1,0 +1,128 @@
+//! The engine's journal over the store: a thin adapter, and how finished operations are read
+//! for the API. Decides nothing.
+
+use std::sync::Arc;
+
+use bellows_proto::v1::{Event, Lock, OperationDetail, Plan, Spec, Term, event::Kind};
+
+use crate::{
+    engine::ports::{BeginError, Effects, Holder, Journal, JournalError, Recorded},
+    store::{Begin, Changes, Store, StoreError},
+};
+
+/// The journal of a site.
+#[derive(Debug, Clone)]
+pub struct StoreJournal {
+    store: Arc<Store>,
+}
+
+impl StoreJournal {
+    /// Over this store.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    /// An operation as it is stored: its summary, its plan, all its events. `None`: there is no
+    /// such operation, or what was asked for is no operation's id.
+    ///
+    /// # Errors
+    /// If the store failed or the record is damaged; says where.
+    pub fn detail(&self, operation: &str) -> Result<Option<OperationDetail>, JournalError> {
+        let summary = match self.store.operation(operation) {
+            Ok(Some(summary)) => summary,
+            Ok(None) | Err(StoreError::OperationId(_)) => return Ok(None),
+            Err(error) => return Err(failure(&error)),
+        };
+        let recorded = self.recorded(operation.to_owned())?;
+        if let Some(damage) = recorded.damage {
+            return Err(JournalError(format!(
+                "the record of operation {operation} is damaged: {damage}"
+            )));
+        }
+        Ok(Some(OperationDetail {
+            summary: Some(summary),
+            plan: plan_of(&recorded.events).cloned(),
+            events: recorded.events,
+        }))
+    }
+
+    fn recorded(&self, operation: String) -> Result<Recorded, JournalError> {
+        let read = self.store.events(&operation).map_err(|e| failure(&e))?;
+        Ok(Recorded { operation, events: read.events, damage: read.damage })
+    }
+}
+
+/// The plan that an operation carries out.
+pub fn plan_of(events: &[Event]) -> Option<&Plan> {
+    let Some(Kind::Accepted(accepted)) = &events.first()?.kind else {
+        return None;
+    };
+    accepted.plan.as_ref()
+}
+
+/// With the whole chain of causes.
+fn failure(error: &StoreError) -> JournalError {
+    use std::error::Error as _;
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    JournalError(text)
+}
+
+impl Journal for StoreJournal {
+    fn begin(
+        &self,
+        operation: &str,
+        accepted: &Event,
+        cluster: &str,
+        spec_version: u64,
+        locks: &[Lock],
+    ) -> Result<(), BeginError> {
+        let begin = Begin { operation, accepted, cluster, spec_version, locks };
+        match self.store.begin(begin) {
+            Ok(()) => Ok(()),
+            Err(StoreError::Locked { resource, operation, since_ms: _ }) => {
+                Err(BeginError::Locked(Holder { resource, operation }))
+            }
+            Err(StoreError::SpecVersion { planned, found, .. }) => {
+                Err(BeginError::SpecVersion { planned, found })
+            }
+            Err(error) => Err(BeginError::Journal(failure(&error))),
+        }
+    }
+
+    fn append(
+        &self,
+        operation: &str,
+        event: &Event,
+        effects: &Effects,
+    ) -> Result<(), JournalError> {
+        let changes = Changes {
+            put_spec: effects.put_spec.as_ref(),
+            remove_cluster: effects.remove_cluster.as_deref(),
+            release_locks: effects.release_locks,
+        };
+        self.store.append(operation, event, &changes).map_err(|error| failure(&error))
+    }
+
+    fn unfinished(&self) -> Result<Vec<Recorded>, JournalError> {
+        self.store
+            .unfinished()
+            .map_err(|error| failure(&error))?
+            .into_iter()
+            .map(|operation| self.recorded(operation))
+            .collect()
+    }
+
+    fn spec(&self, cluster: &str) -> Result<Option<Spec>, JournalError> {
+        self.store.spec(cluster).map_err(|error| failure(&error))
+    }
+
+    fn term(&self) -> Term {
+        self.store.term()
+    }
+}

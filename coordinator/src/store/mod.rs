@@ -1,0 +1,317 @@
+//! The store: events, the index of operations, locks, specs, hosts, tokens and the last
+//! observations, on disk before anything is done about them.
+//!
+//! It knows bytes and events. It must not know why an event is appended, nor any system, the
+//! engine, the network or the command line. All of sled is in this module: replacing it
+//! touches nothing else.
+//!
+//! # What "durable" means here
+//! Every change is one sled transaction, then sled's `flush` (which hands the bytes to the
+//! kernel and no further), then `fdatasync` of sled's log through a handle of our own. Only
+//! then does the call return, and only then can anybody read what it wrote. Where the disk
+//! fails, the store does nothing more: what a failed sync has lost cannot be known.
+//!
+//! Calls block for the time of an `fdatasync`, a fraction of a millisecond on a quiet disk.
+
+mod chain;
+mod error;
+mod files;
+mod inventory;
+mod keys;
+mod operations;
+mod pieces;
+mod records;
+mod specs;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use bellows_proto::v1::Term;
+use prost::Message;
+use sled::{
+    Tree,
+    transaction::{
+        ConflictableTransactionError, TransactionError, Transactional as _, TransactionalTree,
+        UnabortableTransactionError,
+    },
+};
+
+pub use error::StoreError;
+pub use operations::{Begin, Changes, Events, OperationFilter};
+pub use pieces::MAX_VALUE_BYTES;
+pub use records::{HostRecord, LockHolder, TokenRecord};
+
+use records::StoreRecord;
+
+/// The store of one site. Only one process has it open.
+///
+/// All calls may be made from any thread; writers go one after another, and readers see only
+/// what is durable.
+pub struct Store {
+    path: PathBuf,
+    events: Tree,
+    operations: Tree,
+    locks: Tree,
+    specs: Tree,
+    inventory: Tree,
+    meta: Tree,
+    /// Taken for writing until a change is durable, so that nobody reads it earlier.
+    state: RwLock<State>,
+    log: File,
+    db: sled::Db,
+    /// Against a second process. Dropped last.
+    _lock: File,
+}
+
+struct State {
+    own: StoreRecord,
+    /// Why nothing is done any more.
+    failed: Option<String>,
+}
+
+/// The trees within a transaction.
+struct Tables<'t> {
+    events: &'t TransactionalTree,
+    operations: &'t TransactionalTree,
+    locks: &'t TransactionalTree,
+    specs: &'t TransactionalTree,
+    inventory: &'t TransactionalTree,
+    meta: &'t TransactionalTree,
+}
+
+/// Why a transaction does not go through: sled's business, or a refusal.
+enum Stop {
+    Sled(UnabortableTransactionError),
+    Refused(StoreError),
+}
+
+impl From<UnabortableTransactionError> for Stop {
+    fn from(error: UnabortableTransactionError) -> Self {
+        Self::Sled(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Store {
+    /// Makes a new, empty store in the directory `path` (made if it is missing), with a new
+    /// store id and term 0, for the site of this id.
+    ///
+    /// # Errors
+    /// If there is one already, another process holds it, or the disk fails.
+    pub fn create(path: &Path, site_id: &str) -> Result<Self, StoreError> {
+        files::make_dir(path)?;
+        let lock = files::lock(path)?;
+        if files::has_log(path)? {
+            return Err(StoreError::Exists(path.to_owned()));
+        }
+        let db = files::open_sled(path)?;
+        let own =
+            StoreRecord { store_id: random_uuid(path)?, site_id: site_id.to_owned(), term: 0 };
+        let store = Self::assemble(path, db, lock, own.clone())?;
+        store.commit(|tables| {
+            put(tables.meta, keys::META, &own, &|| "the store's own record".into())
+        })?;
+        files::sync_dirs(path)?;
+        Ok(store)
+    }
+
+    /// Opens the store in the directory `path`. Where sled's snapshot is damaged, moves it
+    /// aside, says so in the log as an ERROR, and reads the whole log instead.
+    ///
+    /// # Errors
+    /// If there is none, another process holds it, it is damaged, or the disk fails.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !files::has_log(path)? {
+            return Err(StoreError::Absent(path.to_owned()));
+        }
+        let lock = files::lock(path)?;
+        let db = files::open_sled(path)?;
+        let mut store = Self::assemble(path, db, lock, StoreRecord::default())?;
+        let own: StoreRecord = get(&store.meta, keys::META, &|| "the store's own record".into())?
+            .ok_or_else(|| StoreError::Emptied(path.to_owned()))?;
+        store.state = RwLock::new(State { own, failed: None });
+        Ok(store)
+    }
+
+    fn assemble(
+        path: &Path,
+        db: sled::Db,
+        lock: File,
+        own: StoreRecord,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            path: path.to_owned(),
+            events: db.open_tree("events")?,
+            operations: db.open_tree("operations")?,
+            locks: db.open_tree("locks")?,
+            specs: db.open_tree("specs")?,
+            inventory: db.open_tree("inventory")?,
+            meta: db.open_tree("meta")?,
+            state: RwLock::new(State { own, failed: None }),
+            log: files::open_log(path)?,
+            db,
+            _lock: lock,
+        })
+    }
+
+    /// The UUID of the site that it belongs to.
+    pub fn site_id(&self) -> String {
+        self.own().site_id
+    }
+
+    /// The coordinator's own term: the number last set, and this store's UUID.
+    pub fn term(&self) -> Term {
+        let own = self.own();
+        Term { number: own.term, store_id: own.store_id }
+    }
+
+    /// Sets the number of the own term, durably.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn set_term(&self, number: u64) -> Result<(), StoreError> {
+        let own = StoreRecord { term: number, ..self.own() };
+        self.commit(|tables| {
+            put(tables.meta, keys::META, &own, &|| "the store's own record".into())
+        })?;
+        self.lock_state().own = own;
+        Ok(())
+    }
+
+    fn own(&self) -> StoreRecord {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.own.clone()
+    }
+
+    fn lock_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held while reading: what is read is durable, and stays as it is meanwhile.
+    fn reading(&self) -> Result<RwLockReadGuard<'_, State>, StoreError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        match &state.failed {
+            None => Ok(state),
+            Some(reason) => Err(StoreError::Failed(reason.clone())),
+        }
+    }
+
+    /// Changes something: one transaction, then flush, then `fdatasync`. `work` may be run
+    /// several times and has no effect but on the tables.
+    fn commit<T>(&self, work: impl Fn(&Tables<'_>) -> Result<T, Stop>) -> Result<T, StoreError> {
+        self.change(work, true)
+    }
+
+    /// As [`Store::commit`], without the wait for the disk: for what may be lost.
+    fn commit_cached(
+        &self,
+        work: impl Fn(&Tables<'_>) -> Result<(), Stop>,
+    ) -> Result<(), StoreError> {
+        self.change(work, false)
+    }
+
+    fn change<T>(
+        &self,
+        work: impl Fn(&Tables<'_>) -> Result<T, Stop>,
+        durable: bool,
+    ) -> Result<T, StoreError> {
+        let mut state = self.lock_state();
+        if let Some(reason) = &state.failed {
+            return Err(StoreError::Failed(reason.clone()));
+        }
+        let result = self.transact(work).and_then(|done| {
+            if durable {
+                self.make_durable()?;
+            }
+            Ok(done)
+        });
+        if let Err(error) = &result
+            && error.is_fatal()
+        {
+            state.failed = Some(error.to_string());
+        }
+        result
+    }
+
+    fn transact<T>(&self, work: impl Fn(&Tables<'_>) -> Result<T, Stop>) -> Result<T, StoreError> {
+        let trees =
+            (&self.events, &self.operations, &self.locks, &self.specs, &self.inventory, &self.meta);
+        let outcome = trees.transaction(|(events, operations, locks, specs, inventory, meta)| {
+            work(&Tables { events, operations, locks, specs, inventory, meta }).map_err(|stop| {
+                match stop {
+                    Stop::Sled(error) => ConflictableTransactionError::from(error),
+                    Stop::Refused(error) => ConflictableTransactionError::Abort(error),
+                }
+            })
+        });
+        outcome.map_err(|error| match error {
+            TransactionError::Abort(refused) => refused,
+            TransactionError::Storage(error) => StoreError::Sled(error),
+        })
+    }
+
+    fn make_durable(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        self.log.sync_data().map_err(StoreError::io("sync", &files::log_path(&self.path)))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish()
+    }
+}
+
+/// A random UUID (version 4).
+fn random_uuid(store: &Path) -> Result<String, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::io("make an id for", store)(error.into()))?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+}
+
+/// Writes a message within a transaction. `what` names it in an error.
+fn put<M: Message>(
+    tree: &TransactionalTree,
+    key: &[u8],
+    message: &M,
+    what: &dyn Fn() -> String,
+) -> Result<(), Stop> {
+    pieces::put(tree, key, &message.encode_to_vec(), what)
+}
+
+/// Reads a message within a transaction.
+fn get_in<M: Message + Default>(
+    tree: &TransactionalTree,
+    key: &[u8],
+    what: &dyn Fn() -> String,
+) -> Result<Option<M>, Stop> {
+    let bytes = pieces::read::<Stop>(|key| Ok(tree.get(key)?), key, what)?;
+    Ok(bytes.map(|bytes| decode(&bytes, what)).transpose()?)
+}
+
+/// Reads a message outside of a transaction.
+fn get<M: Message + Default>(
+    tree: &Tree,
+    key: &[u8],
+    what: &dyn Fn() -> String,
+) -> Result<Option<M>, StoreError> {
+    let bytes = pieces::read::<StoreError>(|key| Ok(tree.get(key)?), key, what)?;
+    bytes.map(|bytes| decode(&bytes, what)).transpose()
+}
+
+fn decode<M: Message + Default>(bytes: &[u8], what: &dyn Fn() -> String) -> Result<M, StoreError> {
+    M::decode(bytes)
+        .map_err(|_| StoreError::Damaged { what: what(), reason: "it cannot be decoded" })
+}

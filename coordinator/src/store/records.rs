@@ -1,0 +1,122 @@
+//! What is stored beside events and specs. Messages: fields may be added, never reused.
+
+use bellows_proto::v1::{Lock, OperationSummary};
+
+/// A host of the site.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct HostRecord {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub host: String,
+    /// Where its agent is dialled, host:port.
+    #[prost(string, tag = "2")]
+    pub address: String,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo, DER) of its agent: this is the host.
+    #[prost(bytes = "vec", tag = "3")]
+    pub key_fingerprint: Vec<u8>,
+    /// `/etc/machine-id` at enrolment.
+    #[prost(string, tag = "4")]
+    pub machine_id: String,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "5")]
+    pub enrolled_at_ms: i64,
+    /// Milliseconds since 1970; 0: never. Not made durable at once.
+    #[prost(int64, tag = "6")]
+    pub last_seen_at_ms: i64,
+    /// When it was last seen; may be empty.
+    #[prost(string, tag = "7")]
+    pub agent_version: String,
+}
+
+/// The enrolment token of a host. The secret itself is never stored.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TokenRecord {
+    /// Whom it lets in.
+    #[prost(string, tag = "1")]
+    pub host: String,
+    /// SHA-256 of the secret.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secret_hash: Vec<u8>,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "3")]
+    pub created_at_ms: i64,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "4")]
+    pub expires_at_ms: i64,
+    /// Milliseconds since 1970; 0: not yet.
+    #[prost(int64, tag = "5")]
+    pub used_at_ms: i64,
+    /// Who made it.
+    #[prost(string, tag = "6")]
+    pub principal: String,
+}
+
+/// Who holds a lock.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct LockHolder {
+    /// The operation's id.
+    #[prost(string, tag = "1")]
+    pub operation: String,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "2")]
+    pub since_ms: i64,
+}
+
+/// One lock: one exclusive holder or several shared ones.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct LockRecord {
+    #[prost(bool, tag = "1")]
+    pub exclusive: bool,
+    #[prost(message, repeated, tag = "2")]
+    pub holders: Vec<LockHolder>,
+}
+
+/// The index entry of an operation: what is known of it without reading its events. It stays
+/// when they are pruned.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct OperationRecord {
+    #[prost(message, optional, tag = "1")]
+    pub summary: Option<OperationSummary>,
+    #[prost(uint64, tag = "2")]
+    pub last_sequence: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub last_hash: Vec<u8>,
+    /// Its last event is `closed`.
+    #[prost(bool, tag = "4")]
+    pub closed: bool,
+    /// Goes backwards once it goes on.
+    #[prost(bool, tag = "5")]
+    pub undoing: bool,
+    #[prost(message, repeated, tag = "6")]
+    pub locks: Vec<Lock>,
+}
+
+/// One event with what binds it to the one before.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct EventRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub previous_hash: Vec<u8>,
+    /// The encoded event.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+}
+
+/// Which version of a cluster's spec is the newest.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(super) struct NewestSpec {
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+}
+
+/// What the store knows of itself.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct StoreRecord {
+    /// UUID.
+    #[prost(string, tag = "1")]
+    pub store_id: String,
+    /// UUID.
+    #[prost(string, tag = "2")]
+    pub site_id: String,
+    #[prost(uint64, tag = "3")]
+    pub term: u64,
+}
