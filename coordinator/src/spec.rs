@@ -34,11 +34,7 @@ pub enum Next {
 
 /// A cluster that does not exist yet: version 0, no nodes.
 pub fn blank(cluster: &str, system: System) -> Spec {
-    Spec {
-        cluster: cluster.to_owned(),
-        system: system.into(),
-        ..Spec::default()
-    }
+    Spec { cluster: cluster.to_owned(), system: system.into(), ..Spec::default() }
 }
 
 /// Applies a change. `operation` is kept with a tombstone.
@@ -89,11 +85,7 @@ pub fn revert(spec: &Spec, change: &SpecChange) -> Result<Next, Misfit> {
                 .rposition(|tombstone| tombstone.node == removed.node)
                 .ok_or_else(|| Misfit::Absent(removed.node.clone()))?;
             let back = next.tombstones.remove(at);
-            let node = SpecNode {
-                node: back.node,
-                host: back.host,
-                placement: back.placement,
-            };
+            let node = SpecNode { node: back.node, host: back.host, placement: back.placement };
             add(&mut next, &node)?;
         }
         Kind::Options(change) => next.options = change.before.clone(),
@@ -131,11 +123,7 @@ mod tests {
     }
 
     fn node(name: &str) -> SpecNode {
-        SpecNode {
-            node: name.into(),
-            host: format!("h-{name}"),
-            placement: None,
-        }
+        SpecNode { node: name.into(), host: format!("h-{name}"), placement: None }
     }
 
     fn spec_of(next: Result<Next, Misfit>) -> Spec {
@@ -154,19 +142,10 @@ mod tests {
         ));
         let with = spec_of(apply(&empty, &change(Kind::AddNode(node("n10"))), "op"));
         let with = spec_of(apply(&with, &change(Kind::AddNode(node("n2"))), "op"));
-        assert_eq!(
-            with.nodes
-                .iter()
-                .map(|n| n.node.as_str())
-                .collect::<Vec<_>>(),
-            ["n2", "n10"]
-        );
+        assert_eq!(with.nodes.iter().map(|n| n.node.as_str()).collect::<Vec<_>>(), ["n2", "n10"]);
         let remove = change(Kind::RemoveNode(RemoveNode { node: "n2".into() }));
         let without = spec_of(apply(&with, &remove, "op7"));
-        assert_eq!(
-            without.tombstones.first().map(|t| t.operation.as_str()),
-            Some("op7")
-        );
+        assert_eq!(without.tombstones.first().map(|t| t.operation.as_str()), Some("op7"));
         let back = spec_of(revert(&without, &remove));
         assert_eq!((back.nodes, back.tombstones), (with.nodes.clone(), vec![]));
         assert_eq!(back.version, with.version + 2);
@@ -191,21 +170,11 @@ mod tests {
         let again = change(Kind::AddNode(node("n1")));
         assert_eq!(apply(&one, &again, "op"), Err(Misfit::Present("n1".into())));
         let stranger = change(Kind::RemoveNode(RemoveNode { node: "x".into() }));
+        assert_eq!(apply(&one, &stranger, "op"), Err(Misfit::Absent("x".into())));
         assert_eq!(
-            apply(&one, &stranger, "op"),
-            Err(Misfit::Absent("x".into()))
-        );
-        assert_eq!(
-            apply(
-                &one,
-                &change(Kind::NewCluster(NewCluster { options: None })),
-                "op"
-            ),
+            apply(&one, &change(Kind::NewCluster(NewCluster { options: None })), "op"),
             Err(Misfit::Cluster("exists already"))
         );
-        assert_eq!(
-            apply(&one, &SpecChange { kind: None }, "op"),
-            Err(Misfit::Empty)
-        );
+        assert_eq!(apply(&one, &SpecChange { kind: None }, "op"), Err(Misfit::Empty));
     }
 }

@@ -74,7 +74,9 @@ pub fn grpc_code(code: FaultCode) -> Code {
         FaultCode::Deadline => Code::DeadlineExceeded,
         FaultCode::Invalid => Code::InvalidArgument,
         FaultCode::Denied => Code::PermissionDenied,
-        FaultCode::Fenced | FaultCode::Conflict | FaultCode::Drift => Code::Aborted,
+        FaultCode::Fenced | FaultCode::StaleTerm | FaultCode::Conflict | FaultCode::Drift => {
+            Code::Aborted
+        }
         FaultCode::ToolMissing
         | FaultCode::ToolFailed
         | FaultCode::NotClaimed

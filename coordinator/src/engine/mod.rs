@@ -1,4 +1,264 @@
 //! The engine: carries operations out over four ports. It makes no choices of a system's
 //! own and knows no system, no store, no network.
 
+mod act;
+mod close;
+mod compare;
+pub mod decide;
+mod effects;
+pub mod index;
+mod observe;
 pub mod ports;
+mod rate;
+mod run;
+pub mod state;
+mod step;
+mod submit;
+pub mod summary;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bellows_proto::v1::{ControlKind, Intent, Observation, OperationSummary, Spec, WatchUpdate};
+use tokio::sync::{broadcast, watch};
+
+use ports::{Agents, Clock, Journal, JournalError, Systems};
+use run::{Run, Stop};
+pub use submit::{ApplyError, PlanError};
+
+/// The four ports in one type.
+pub trait World: Send + Sync + 'static {
+    /// Calls to agents.
+    type Agents: Agents;
+    /// Pure functions of the systems.
+    type Systems: Systems;
+    /// The journal.
+    type Journal: Journal;
+    /// Time and chance.
+    type Clock: Clock;
+    /// Calls to agents.
+    fn agents(&self) -> &Self::Agents;
+    /// Pure functions of the systems.
+    fn systems(&self) -> &Self::Systems;
+    /// The journal.
+    fn journal(&self) -> &Self::Journal;
+    /// Time and chance.
+    fn clock(&self) -> &Self::Clock;
+}
+
+/// Four ports put together.
+#[derive(Debug)]
+pub struct Ports<A, S, J, C> {
+    /// Calls to agents.
+    pub agents: Arc<A>,
+    /// Pure functions of the systems.
+    pub systems: Arc<S>,
+    /// The journal.
+    pub journal: Arc<J>,
+    /// Time and chance.
+    pub clock: Arc<C>,
+}
+
+impl<A: Agents, S: Systems, J: Journal, C: Clock> World for Ports<A, S, J, C> {
+    type Agents = A;
+    type Systems = S;
+    type Journal = J;
+    type Clock = C;
+
+    fn agents(&self) -> &A {
+        &self.agents
+    }
+
+    fn systems(&self) -> &S {
+        &self.systems
+    }
+
+    fn journal(&self) -> &J {
+        &self.journal
+    }
+
+    fn clock(&self) -> &C {
+        &self.clock
+    }
+}
+
+/// Why something cannot be asked of an operation.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No open operation has this id.
+    #[error("no open operation {0}")]
+    NotFound(String),
+    /// Not in its present state.
+    #[error("{0}")]
+    NotNow(String),
+    /// This coordinator may not change anything.
+    #[error("this coordinator is read-only: {0}")]
+    ReadOnly(String),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Plans, begins, carries out and controls operations. Cheap to clone.
+pub struct Engine<W: World> {
+    inner: Arc<Inner<W>>,
+}
+
+struct Inner<W: World> {
+    world: Arc<W>,
+    site: String,
+    runs: Mutex<BTreeMap<String, Arc<Run<W>>>>,
+    read_only: Mutex<Option<String>>,
+    fatal: watch::Sender<Option<JournalError>>,
+}
+
+impl<W: World> Clone for Engine<W> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<W: World> Engine<W> {
+    /// An engine that runs nothing yet. Call [`Engine::recover`] before anything else.
+    pub fn new(world: W, site: String) -> Self {
+        let (fatal, _) = watch::channel(None);
+        Self {
+            inner: Arc::new(Inner {
+                world: Arc::new(world),
+                site,
+                runs: Mutex::default(),
+                read_only: Mutex::default(),
+                fatal,
+            }),
+        }
+    }
+
+    /// Asks a cluster's hosts now. `intent` only where something is wanted of it.
+    pub async fn observe(&self, spec: &Spec, intent: Option<&Intent>) -> Observation {
+        observe::observe(&*self.inner.world, spec, intent).await
+    }
+
+    /// The systems' functions, for `status`.
+    pub fn systems(&self) -> &W::Systems {
+        self.inner.world.systems()
+    }
+
+    /// Why nothing may be changed; `None`: it may.
+    pub fn is_read_only(&self) -> Option<String> {
+        self.inner.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forbids, or allows, changes.
+    pub fn set_read_only(&self, reason: Option<String>) {
+        *self.inner.read_only.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// Takes up all operations that the journal has and that are not over. Returns how many.
+    /// Does not begin anything on a read-only coordinator.
+    ///
+    /// # Errors
+    /// If the journal cannot be read. An operation whose own record is damaged is logged and
+    /// left alone, so that it does not keep the others from going on.
+    pub fn recover(&self) -> Result<usize, JournalError> {
+        if self.is_read_only().is_some() {
+            return Ok(0);
+        }
+        let mut taken_up = 0;
+        for recorded in self.inner.world.journal().unfinished()? {
+            let id = recorded.operation;
+            let state = match (&recorded.damage, state::fold(&recorded.events)) {
+                (Some(damage), _) => {
+                    tracing::error!(operation = id, damage, "its journal is damaged: left alone");
+                    continue;
+                }
+                (None, Err(illegal)) => {
+                    tracing::error!(operation = id, %illegal, "its journal is damaged: left alone");
+                    continue;
+                }
+                (None, Ok(state)) => state,
+            };
+            self.launch(id, state);
+            taken_up += 1;
+        }
+        Ok(taken_up)
+    }
+
+    fn launch(&self, id: String, state: state::OperationState) {
+        let run = Arc::new(Run::new(Arc::clone(&self.inner.world), id.clone(), state));
+        self.runs().insert(id.clone(), Arc::clone(&run));
+        let engine = self.clone();
+        tokio::spawn(async move {
+            match run.drive().await {
+                Ok(()) => {
+                    engine.runs().remove(&id);
+                }
+                Err(Stop::Journal(error)) => {
+                    tracing::error!(operation = id, %error, "the journal failed: ending");
+                    engine.inner.fatal.send_replace(Some(error));
+                }
+                Err(Stop::Stale(reason)) => {
+                    tracing::error!(operation = id, reason, "another coordinator has taken over");
+                    engine.set_read_only(Some(reason));
+                }
+                Err(Stop::Wish | Stop::Failed(_)) => {
+                    tracing::error!(operation = id, "a bug: the operation's loop ended early");
+                }
+            }
+        });
+    }
+
+    fn runs(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Run<W>>>> {
+        self.inner.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_of(&self, operation: &str) -> Option<Arc<Run<W>>> {
+        self.runs().get(operation).cloned()
+    }
+
+    /// Asks something of an open operation. It is journalled before this returns, and carried
+    /// out at the next safe point.
+    ///
+    /// # Errors
+    /// If there is no such operation, it does not fit its state, or nothing may be changed.
+    pub fn control(
+        &self,
+        operation: &str,
+        kind: ControlKind,
+        principal: &str,
+    ) -> Result<(), ControlError> {
+        if let Some(reason) = self.is_read_only() {
+            return Err(ControlError::ReadOnly(reason));
+        }
+        let run =
+            self.run_of(operation).ok_or_else(|| ControlError::NotFound(operation.to_owned()))?;
+        run.wish(kind, principal).map_err(|error| match error {
+            Ok(reason) => ControlError::NotNow(reason),
+            Err(error) => {
+                self.inner.fatal.send_replace(Some(error.clone()));
+                ControlError::Journal(error)
+            }
+        })
+    }
+
+    /// Live updates of an open operation from now on; `None` if it is not open.
+    pub fn subscribe(&self, operation: &str) -> Option<broadcast::Receiver<WatchUpdate>> {
+        self.run_of(operation).map(|run| run.subscribe())
+    }
+
+    /// Where an open operation is; `None` if it is not open.
+    pub fn summary(&self, operation: &str) -> Option<OperationSummary> {
+        self.run_of(operation).map(|run| summary::of(operation, &run.state()))
+    }
+
+    /// Resolves when the journal has failed: the program must end then.
+    pub async fn fatal(&self) -> JournalError {
+        let mut fatal = self.inner.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(error) => error.clone().unwrap_or_else(|| JournalError("unknown".to_owned())),
+            // The sender lives as long as this engine.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Telling the agents that an operation is over: fences are lifted, job records go.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bellows_proto::v1::{CloseRequest, Closed, FaultCode, HoldCause, event::Kind};
+use futures::future::join_all;
+
+use super::{
+    World, index, observe,
+    ports::{Agents as _, Clock as _, Journal as _},
+    run::{RETRY_PAUSE, Run, Stop},
+};
+
+/// Longest pause between tries to reach a host that is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl<W: World> Run<W> {
+    /// Tells all hosts; goes on until each has heard it. A host that stays away keeps the
+    /// operation in the journal's list of unfinished ones, and nothing else.
+    pub(super) async fn close(&self) -> Result<(), Stop> {
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        let mut left: BTreeSet<String> = index::hosts(&plan).into_iter().collect();
+        let mut pause = RETRY_PAUSE;
+        loop {
+            let told = join_all(left.iter().map(|host| self.close_at(host))).await;
+            for (host, result) in told {
+                match result {
+                    Ok(()) => {
+                        left.remove(&host);
+                    }
+                    Err(fault) if fault.code() == FaultCode::StaleTerm => {
+                        return Err(observe::stop_of(fault, HoldCause::Unknown));
+                    }
+                    Err(fault) => {
+                        tracing::debug!(host, fault = fault.message, "close: trying again");
+                    }
+                }
+            }
+            if left.is_empty() {
+                return self.record(Kind::Closed(Closed { hosts: index::hosts(&plan) }));
+            }
+            self.world.clock().sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn close_at(&self, host: &str) -> (String, Result<(), bellows_proto::v1::Fault>) {
+        let term = Some(self.world.journal().term());
+        let request = CloseRequest { operation: self.id.clone(), term };
+        (host.to_owned(), self.world.agents().close(host, request).await)
+    }
+}

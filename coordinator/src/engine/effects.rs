@@ -1,0 +1,71 @@
+//! What changes together with an event: specs and locks.
+
+use bellows_proto::v1::event::Kind;
+
+use super::{
+    World, index,
+    ports::{Effects, Journal as _, JournalError},
+    state::{OperationState, StepStatus},
+};
+use crate::spec::{self, Next};
+
+/// The effects of an event on specs and locks; notes the new spec version in the event.
+///
+/// # Errors
+/// If the spec cannot be read or the change does not fit it.
+pub fn of<W: World>(
+    world: &W,
+    operation: &str,
+    state: &OperationState,
+    kind: &mut Kind,
+) -> Result<Effects, JournalError> {
+    let plan = &state.plan;
+    let change_of = |number| index::step(plan, number).and_then(|step| step.spec_change.as_ref());
+    let current = || -> Result<_, JournalError> {
+        let known = world.journal().spec(&plan.cluster)?;
+        Ok(known.unwrap_or_else(|| spec::blank(&plan.cluster, plan.system())))
+    };
+    let misfit = |e: spec::Misfit| JournalError(format!("spec of {}: {e}", plan.cluster));
+    let next = match kind {
+        Kind::StepSucceeded(e) => match change_of(e.step) {
+            Some(change) => Some(spec::apply(&current()?, change, operation).map_err(misfit)?),
+            None => None,
+        },
+        // Only a step that had succeeded has changed the spec.
+        Kind::StepUndone(e) if state.steps.get(&e.step) == Some(&StepStatus::Succeeded) => {
+            match change_of(e.step) {
+                Some(change) => Some(spec::revert(&current()?, change).map_err(misfit)?),
+                None => None,
+            }
+        }
+        Kind::Rested(_) => return Ok(Effects { release_locks: true, ..Effects::default() }),
+        Kind::StepUndone(_)
+        | Kind::Accepted(_)
+        | Kind::Fenced(_)
+        | Kind::StepStarted(_)
+        | Kind::ActStarted(_)
+        | Kind::ActNever(_)
+        | Kind::ActDone(_)
+        | Kind::ActFailed(_)
+        | Kind::StepFailed(_)
+        | Kind::Held(_)
+        | Kind::Control(_)
+        | Kind::UndoStarted(_)
+        | Kind::Closed(_)
+        | Kind::Resumed(_) => None,
+    };
+    let mut effects = Effects::default();
+    match next {
+        Some(Next::Spec(spec)) => {
+            match kind {
+                Kind::StepSucceeded(e) => e.spec_version = spec.version,
+                Kind::StepUndone(e) => e.spec_version = spec.version,
+                _ => {}
+            }
+            effects.put_spec = Some(spec);
+        }
+        Some(Next::NoCluster) => effects.remove_cluster = Some(plan.cluster.clone()),
+        None => {}
+    }
+    Ok(effects)
+}

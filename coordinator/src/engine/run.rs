@@ -1,0 +1,375 @@
+//! One operation being carried out: the loop of decide, do, record. Everything it does is
+//! journalled first; what it knows is the fold of the journal.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bellows_proto::v1::{
+    ControlKind, Event, Fault, Fenced, Held, HoldCause, Intent, Observation, Outcome,
+    PlantFenceRequest, Rested, Resumed, Spec, StepProgress, UndoStarted, WatchUpdate, event::Kind,
+    step, watch_update,
+};
+use tokio::sync::{Notify, broadcast};
+
+use super::{
+    World, decide, effects, index, observe,
+    ports::{Clock as _, Journal as _, JournalError, Systems as _, Verdict},
+    state::{self, OperationState},
+};
+use crate::spec;
+
+/// How long a reading that cannot be had, or an effect that is not visible yet, is tried again
+/// before the operation is held.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Pause between such tries.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Live updates kept for a slow viewer.
+const VIEWER_BACKLOG: usize = 1024;
+
+/// Why the work at a step ended early.
+#[derive(Debug)]
+pub enum Stop {
+    /// The journal failed: the program ends, recovery goes on.
+    Journal(JournalError),
+    /// Somebody asked for something: the loop decides anew.
+    Wish,
+    /// The step failed.
+    Failed(Failure),
+    /// Another coordinator has a higher term: this one may not act any more.
+    Stale(String),
+}
+
+/// What goes into a hold.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Why.
+    pub cause: HoldCause,
+    /// What was seen.
+    pub text: String,
+    /// The tool's or the call's fault, where there was one.
+    pub fault: Option<Fault>,
+}
+
+impl From<JournalError> for Stop {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+/// Shorthand for a failed step.
+pub fn failed(cause: HoldCause, text: impl Into<String>) -> Stop {
+    Stop::Failed(Failure { cause, text: text.into(), fault: None })
+}
+
+/// One operation and its viewers.
+pub struct Run<W: World> {
+    pub(super) world: Arc<W>,
+    pub(super) id: String,
+    state: Mutex<OperationState>,
+    viewers: broadcast::Sender<WatchUpdate>,
+    woken: Notify,
+}
+
+impl<W: World> Run<W> {
+    /// Takes over an operation that the journal knows.
+    pub fn new(world: Arc<W>, id: String, state: OperationState) -> Self {
+        let (viewers, _) = broadcast::channel(VIEWER_BACKLOG);
+        Self { world, id, state: Mutex::new(state), viewers, woken: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OperationState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of the state as it is now.
+    pub fn state(&self) -> OperationState {
+        self.lock().clone()
+    }
+
+    /// Live updates from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<WatchUpdate> {
+        self.viewers.subscribe()
+    }
+
+    /// Looks at the state without copying it.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&OperationState) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Writes down what somebody asked for, if it is allowed now.
+    ///
+    /// # Errors
+    /// `Err(Ok(reason))` if it is not allowed, `Err(Err(error))` if the journal fails.
+    pub fn wish(
+        &self,
+        kind: ControlKind,
+        principal: &str,
+    ) -> Result<(), Result<String, JournalError>> {
+        let mut state = self.lock();
+        decide::allowed(&state, kind).map_err(Ok)?;
+        let control =
+            bellows_proto::v1::Control { kind: kind.into(), principal: principal.to_owned() };
+        self.write(&mut state, Kind::Control(control)).map_err(Err)?;
+        drop(state);
+        self.woken.notify_waiters();
+        Ok(())
+    }
+
+    /// Journals an event, then takes it into the state and shows it.
+    pub(super) fn record(&self, kind: Kind) -> Result<(), Stop> {
+        let mut state = self.lock();
+        Ok(self.write(&mut state, kind)?)
+    }
+
+    /// Journals an event unless a wish came in between: what must not begin after a cancel.
+    pub(super) fn record_unless_wished(&self, kind: Kind) -> Result<(), Stop> {
+        let mut state = self.lock();
+        if state.wish.is_some() {
+            return Err(Stop::Wish);
+        }
+        Ok(self.write(&mut state, kind)?)
+    }
+
+    fn write(&self, state: &mut OperationState, mut kind: Kind) -> Result<(), JournalError> {
+        let world = &*self.world;
+        let effects = effects::of(world, &self.id, state, &mut kind)?;
+        let event =
+            Event { sequence: state.sequence + 1, at_ms: world.clock().now_ms(), kind: Some(kind) };
+        let next = state::next(state, &event)
+            .map_err(|illegal| JournalError(format!("operation {}: {illegal}", self.id)))?;
+        world.journal().append(&self.id, &event, &effects)?;
+        *state = next;
+        // Nobody watching is no error.
+        let _ = self.viewers.send(WatchUpdate { kind: Some(watch_update::Kind::Event(event)) });
+        Ok(())
+    }
+
+    /// Shows a reading; it is not journalled.
+    pub(super) fn show(&self, progress: StepProgress) {
+        let kind = Some(watch_update::Kind::Progress(progress));
+        let _ = self.viewers.send(WatchUpdate { kind });
+    }
+
+    /// Sleeps, or wakes up because somebody asked for something.
+    pub(super) async fn pause(&self, time: Duration) {
+        // Registered before the look, so that a wish in between is not missed.
+        let woken = self.woken.notified();
+        if self.look(|state| state.wish.is_some()) {
+            // The caller sees the wish; do not spin while it cannot be carried out yet.
+            self.world.clock().sleep(time.min(RETRY_PAUSE)).await;
+            return;
+        }
+        tokio::select! {
+            () = woken => {}
+            () = self.world.clock().sleep(time) => {}
+        }
+    }
+
+    /// Waits until somebody asks for something.
+    async fn parked(&self) {
+        loop {
+            let woken = self.woken.notified();
+            if self.look(|state| state.wish.is_some()) {
+                return;
+            }
+            woken.await;
+        }
+    }
+
+    /// The spec as it is now; a blank one before the cluster is made.
+    pub(super) fn spec(&self) -> Result<Spec, JournalError> {
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        let known = self.world.journal().spec(&plan.cluster)?;
+        Ok(known.unwrap_or_else(|| spec::blank(&plan.cluster, plan.system())))
+    }
+
+    /// Asks everybody, now.
+    pub(super) async fn observe(&self) -> Result<Observation, Stop> {
+        let spec = self.spec()?;
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        let intent: Option<&Intent> = plan.intent.as_ref();
+        Ok(observe::observe(&*self.world, &spec, intent).await)
+    }
+
+    /// Whether the picture that the plan was made of still is the one.
+    pub(super) fn invariants(&self, observation: &Observation) -> Verdict {
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        observe::all(self.world.systems(), &plan.invariants, observation)
+    }
+
+    /// Runs the operation until it is over, or parks it. Ends when everything is told.
+    ///
+    /// # Errors
+    /// If the journal fails, or a newer coordinator has taken over.
+    pub async fn drive(&self) -> Result<(), Stop> {
+        self.fence().await?;
+        loop {
+            match self.look(decide::next) {
+                decide::Next::Over => return Ok(()),
+                decide::Next::Close => self.close().await?,
+                decide::Next::Park => self.parked().await,
+                decide::Next::Pause => self.hold_paused()?,
+                decide::Next::Resume => self.record(Kind::Resumed(Resumed::default()))?,
+                decide::Next::TurnBack(target) => self.turn_back(target)?,
+                decide::Next::Abandon => self.abandon()?,
+                decide::Next::RestUndone(target) => {
+                    self.rest(target, "all is as it was", vec![])?
+                }
+                decide::Next::Finish => self.settle(0, self.finish().await)?,
+                decide::Next::Step(number) => self.settle(number, self.top_step(number).await)?,
+                decide::Next::Undo(number) => self.settle(number, self.undo_step(number).await)?,
+            }
+        }
+    }
+
+    /// Turns the end of a step's work into events.
+    fn settle(&self, number: u32, result: Result<(), Stop>) -> Result<(), Stop> {
+        match result {
+            Ok(()) | Err(Stop::Wish) => Ok(()),
+            Err(Stop::Failed(failure)) => self.fail(number, failure),
+            Err(stop @ (Stop::Journal(_) | Stop::Stale(_))) => Err(stop),
+        }
+    }
+
+    fn fail(&self, number: u32, failure: Failure) -> Result<(), Stop> {
+        if let Some(target) = self.look(|state| decide::after_failure(state, failure.cause)) {
+            let from_step = self.look(OperationState::current_step);
+            let begun = UndoStarted { target: target.into(), from_step, text: failure.text };
+            return self.record(Kind::UndoStarted(begun));
+        }
+        let commands = self.look(|state| decide::commands(state, &self.id, failure.cause));
+        self.record(Kind::Held(Held {
+            cause: failure.cause.into(),
+            step: number,
+            text: failure.text,
+            fault: failure.fault,
+            commands,
+        }))
+    }
+
+    fn hold_paused(&self) -> Result<(), Stop> {
+        let failure = Failure {
+            cause: HoldCause::Paused,
+            text: "paused on request, between two steps".to_owned(),
+            fault: None,
+        };
+        let step = self.look(OperationState::current_step);
+        let commands = self.look(|state| decide::commands(state, &self.id, failure.cause));
+        let cause = failure.cause.into();
+        self.record(Kind::Held(Held { cause, step, text: failure.text, fault: None, commands }))
+    }
+
+    fn turn_back(&self, target: Outcome) -> Result<(), Stop> {
+        if let Some(act) = self.look(|state| state.unknown_act().cloned()) {
+            let text = format!(
+                "nobody knows whether step {} had its effect; taking it back blindly is not safe",
+                act.step
+            );
+            return self.fail(act.step, Failure { cause: HoldCause::Unknown, text, fault: None });
+        }
+        let from_step = self.look(OperationState::current_step);
+        let text = "asked for".to_owned();
+        self.record(Kind::UndoStarted(UndoStarted { target: target.into(), from_step, text }))
+    }
+
+    fn abandon(&self) -> Result<(), Stop> {
+        let left = self.look(left_behind);
+        self.rest(Outcome::Abandoned, "abandoned on request; the locks are free", left)
+    }
+
+    pub(super) fn rest(&self, outcome: Outcome, text: &str, left: Vec<String>) -> Result<(), Stop> {
+        self.record(Kind::Rested(Rested { outcome: outcome.into(), text: text.to_owned(), left }))
+    }
+
+    /// The end is compared with the prediction; a difference holds.
+    async fn finish(&self) -> Result<(), Stop> {
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        let mut left = PATIENCE;
+        loop {
+            let observation = self.observe().await?;
+            let prediction = plan.prediction.clone().unwrap_or_default();
+            let drift = self.world.systems().drift(&prediction, &observation);
+            if drift.is_empty() {
+                return self.rest(Outcome::Done, "everything is as predicted", vec![]);
+            }
+            if left.is_zero() {
+                return Err(failed(HoldCause::Drift, drift.join("; ")));
+            }
+            left = left.saturating_sub(RETRY_PAUSE);
+            self.pause(RETRY_PAUSE).await;
+            if self.look(|state| state.wish.is_some()) {
+                return Err(Stop::Wish);
+            }
+        }
+    }
+
+    /// Plants the fences under this coordinator's term, before the first act and after every
+    /// restart.
+    async fn fence(&self) -> Result<(), Stop> {
+        let (plan, fenced) = self.look(|state| (Arc::clone(&state.plan), state.fenced.clone()));
+        let term = self.world.journal().term();
+        if fenced.as_ref() == Some(&term) || self.look(|state| state.outcome().is_some()) {
+            return Ok(());
+        }
+        loop {
+            match self.plant(&plan.cluster, &plan.fenced_hosts, &term).await {
+                Ok(()) => {
+                    let hosts = plan.fenced_hosts.clone();
+                    return self.record(Kind::Fenced(Fenced { term: Some(term), hosts }));
+                }
+                Err(stop @ (Stop::Journal(_) | Stop::Stale(_))) => return Err(stop),
+                Err(Stop::Wish) => return Ok(()),
+                Err(Stop::Failed(failure)) => {
+                    self.fail(0, failure)?;
+                    if self.look(|state| state.mode != state::Mode::Forward && !state.has_acted()) {
+                        return Ok(());
+                    }
+                    self.parked().await;
+                    if self.look(decide::next) != decide::Next::Resume {
+                        return Ok(());
+                    }
+                    self.record(Kind::Resumed(Resumed::default()))?;
+                }
+            }
+        }
+    }
+
+    async fn plant(
+        &self,
+        cluster: &str,
+        hosts: &[String],
+        term: &bellows_proto::v1::Term,
+    ) -> Result<(), Stop> {
+        use super::ports::Agents as _;
+        for host in hosts {
+            let request = PlantFenceRequest {
+                cluster: cluster.to_owned(),
+                operation: self.id.clone(),
+                term: Some(term.clone()),
+            };
+            self.patiently(|| self.world.agents().plant_fence(host, request.clone()))
+                .await
+                .map_err(|fault| observe::stop_of(fault, HoldCause::Unknown))?;
+        }
+        Ok(())
+    }
+}
+
+/// What an abandoned operation leaves: the steps that began, newest first.
+fn left_behind(state: &OperationState) -> Vec<String> {
+    let began = |number: &u32| {
+        state.steps.get(number).is_some_and(|status| match status {
+            state::StepStatus::Started
+            | state::StepStatus::Succeeded
+            | state::StepStatus::Failed => true,
+            state::StepStatus::Pending | state::StepStatus::Undone => false,
+        })
+    };
+    index::steps(&state.plan)
+        .rev()
+        .filter(|step| began(&step.number) && matches!(step.kind, Some(step::Kind::Act(_))))
+        .map(|step| format!("step {}: {}", step.number, step.title))
+        .collect()
+}
