@@ -1,0 +1,121 @@
+//! The command line, called as an administrator would.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use bellows_proto::v1;
+use serde::de::DeserializeOwned;
+use tokio::process::Command;
+
+use crate::process::{self, Ended};
+
+/// No command of a test takes longer.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// `bellows` as a client of one coordinator.
+#[derive(Debug, Clone)]
+pub struct Cli {
+    program: PathBuf,
+    socket: PathBuf,
+}
+
+impl Cli {
+    /// A command line that talks to the coordinator behind this socket.
+    ///
+    /// # Errors
+    /// The program was not built.
+    pub fn new(socket: &Path) -> Result<Self> {
+        Ok(Self { program: process::built("bellows")?, socket: socket.to_owned() })
+    }
+
+    /// The command, not yet started, for a caller that wants its pipes.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = process::command(&self.program);
+        command.arg("--socket").arg(&self.socket).args(words);
+        command
+    }
+
+    /// Runs it to its end, whatever that is.
+    ///
+    /// # Errors
+    /// It cannot be started or does not end within two minutes.
+    pub async fn run(&self, words: &[&str]) -> Result<Ended> {
+        process::run(self.command(words), LIMIT).await
+    }
+
+    /// Runs it with `--output json` and reads what it prints.
+    ///
+    /// # Errors
+    /// It fails, or prints something else.
+    pub async fn json<T: DeserializeOwned>(&self, words: &[&str]) -> Result<T> {
+        let ended = self.run(&[words, &["--output", "json"]].concat()).await?;
+        let text = ended.expect_code(0)?;
+        serde_json::from_str(text).with_context(|| format!("{}: {text}", ended.what))
+    }
+
+    /// A one-time enrolment token.
+    ///
+    /// # Errors
+    /// As [`Cli::json`].
+    pub async fn token(&self, host: &str) -> Result<String> {
+        let token: v1::HostToken = self.json(&["host", "token", host]).await?;
+        Ok(token.token)
+    }
+
+    /// How many hosts are connected now.
+    ///
+    /// # Errors
+    /// As [`Cli::json`].
+    pub async fn connected_hosts(&self) -> Result<usize> {
+        let list: v1::ListHostsReply = self.json(&["host", "list"]).await?;
+        Ok(list.hosts.iter().filter(|host| host.state == "connected").count())
+    }
+
+    /// All operations, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Cli::json`].
+    pub async fn operations(&self) -> Result<Vec<v1::OperationSummary>> {
+        let mut list: v1::ListOperationsReply = self.json(&["op", "list"]).await?;
+        list.operations.sort_by_key(|one| one.started_at_ms);
+        Ok(list.operations)
+    }
+
+    /// An operation with its plan and its journal.
+    ///
+    /// # Errors
+    /// As [`Cli::json`].
+    pub async fn operation(&self, id: &str) -> Result<v1::OperationDetail> {
+        self.json(&["op", "show", id]).await
+    }
+
+    /// Waits for an operation that runs now, and returns its id.
+    ///
+    /// # Errors
+    /// None runs within 30 s.
+    pub async fn running(&self) -> Result<String> {
+        let found = std::sync::Mutex::new(String::new());
+        process::until("an operation runs", Duration::from_secs(30), || async {
+            let list = self.operations().await?;
+            let Some(one) = list.iter().find(|one| one.state == "running") else {
+                return Ok(false);
+            };
+            one.operation
+                .clone_into(&mut found.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            Ok(true)
+        })
+        .await?;
+        Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// The end of a log, for an error.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default();
+    format!("end of {}:\n{}", log.display(), end.join("\n"))
+}
