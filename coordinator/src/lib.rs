@@ -1,9 +1,12 @@
 //! The Bellows coordinator: plans operations that touch many hosts, shows them, runs them
 //! step by step with every step on disk, and survives a crash of anything.
 
+pub mod ca;
 pub mod engine;
+pub mod inventory;
 pub mod journal;
 pub mod plan;
+pub mod site;
 pub mod spec;
 pub mod store;
 pub mod term;
