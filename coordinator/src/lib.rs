@@ -1,7 +1,10 @@
 //! The Bellows coordinator: plans operations that touch many hosts, shows them, runs them
 //! step by step with every step on disk, and survives a crash of anything.
 
+pub mod agents;
+pub mod api;
 pub mod ca;
+pub mod clock;
 pub mod engine;
 pub mod inventory;
 pub mod journal;

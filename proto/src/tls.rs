@@ -57,6 +57,9 @@ pub enum TlsError {
     /// No such address.
     #[error("{0:?} is no address of the form HOST:PORT")]
     Address(String),
+    /// A certificate that does not name anybody of ours.
+    #[error(transparent)]
+    Identity(#[from] crate::identity::IdentityError),
 }
 
 /// What an end of a connection shows and trusts. PEM texts.
@@ -90,6 +93,16 @@ fn certificates(pem: &str, what: &'static str) -> Result<Vec<CertificateDer<'sta
         });
     }
     Ok(found)
+}
+
+/// The identity in the first certificate of a PEM text: who one is oneself.
+///
+/// # Errors
+/// If it cannot be read or does not carry exactly one name of ours.
+pub fn certificate_identity(pem: &str) -> Result<Identity, TlsError> {
+    let found = certificates(pem, "certificate")?;
+    let first = found.first().ok_or(crate::identity::IdentityError::Unreadable)?;
+    Ok(Identity::from_certificate(first)?)
 }
 
 fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -1,0 +1,190 @@
+//! Calls to agents over kept mTLS channels: the engine's `Agents` port in the real world.
+//! It knows addresses, deadlines and how a broken call is told; it never looks into
+//! queries or actions, and it never retries.
+
+mod fault;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bellows_proto::{
+    identity::{Identity, Role},
+    tls,
+    v1::{
+        Answer, AskRequest, CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest,
+        HelloReply, HelloRequest, Job, OutputChunk, PlantFenceRequest, Query, ReadOutputRequest,
+        SealRequest, StartJobRequest, agent_client::AgentClient, seal_reply::Outcome,
+    },
+};
+use tonic::{Request, Response, Status, Streaming, transport::Channel};
+
+use crate::engine::ports::Agents;
+
+/// A host that does not take the connection within this time is unreachable.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
+/// What a query may take on its host, milliseconds.
+const QUERY_MS: u32 = 5_000;
+/// A query with the way there and back.
+const ASK_DEADLINE: Duration = Duration::from_secs(6);
+/// Who is there is answered at once or not at all.
+const HELLO_DEADLINE: Duration = Duration::from_secs(5);
+/// Everything else: agents write to disk before they answer.
+const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// On top of the time that a `GetJob` asks to wait.
+const WAIT_MARGIN: Duration = Duration::from_secs(5);
+
+/// Where an agent is dialled.
+pub trait Addresses: Send + Sync + 'static {
+    /// HOST:PORT of a host's agent; `None`: no such host is enrolled.
+    fn address(&self, host: &str) -> Option<String>;
+}
+
+/// A kept channel and the address that it was made for.
+struct Kept {
+    address: String,
+    client: AgentClient<Channel>,
+}
+
+/// The agents of a site, one kept channel each.
+pub struct GrpcAgents {
+    site_id: String,
+    tls: Arc<rustls::ClientConfig>,
+    addresses: Box<dyn Addresses>,
+    kept: Mutex<BTreeMap<String, Kept>>,
+}
+
+impl GrpcAgents {
+    /// No channel is opened before the first call.
+    pub fn new(site_id: String, tls: Arc<rustls::ClientConfig>, addresses: impl Addresses) -> Self {
+        Self { site_id, tls, addresses: Box::new(addresses), kept: Mutex::default() }
+    }
+
+    /// A job's captured output, as it comes where `request.follow` is set.
+    ///
+    /// # Errors
+    /// If the agent cannot be reached or does not know the job.
+    pub async fn read_output(
+        &self,
+        host: &str,
+        request: ReadOutputRequest,
+    ) -> Result<Streaming<OutputChunk>, Fault> {
+        self.call(
+            host,
+            CALL_DEADLINE,
+            |mut client| async move { client.read_output(request).await },
+        )
+        .await
+    }
+
+    fn client(&self, host: &str) -> Result<AgentClient<Channel>, Fault> {
+        let address = self.addresses.address(host).ok_or_else(|| fault::unknown_host(host))?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(host).filter(|known| known.address == address) {
+            return Ok(known.client.clone());
+        }
+        let identity =
+            Identity { site: self.site_id.clone(), role: Role::Agent, name: host.to_owned() };
+        let channel =
+            tls::channel(&address, &identity.dns_name(), Arc::clone(&self.tls), CONNECT_DEADLINE)
+                .map_err(|e| fault::bad_address(host, &e))?;
+        let client = AgentClient::new(channel);
+        kept.insert(host.to_owned(), Kept { address, client: client.clone() });
+        Ok(client)
+    }
+
+    async fn call<T, F, Fut>(&self, host: &str, deadline: Duration, call: F) -> Result<T, Fault>
+    where
+        F: FnOnce(AgentClient<Channel>) -> Fut + Send,
+        Fut: Future<Output = Result<Response<T>, Status>> + Send,
+    {
+        let client = self.client(host)?;
+        match tokio::time::timeout(deadline, call(client)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(fault::from_status(&status, host)),
+            Err(_) => Err(fault::deadline(host, deadline)),
+        }
+    }
+}
+
+impl Agents for GrpcAgents {
+    async fn hello(&self, host: &str) -> Result<HelloReply, Fault> {
+        let reply =
+            self.call(host, HELLO_DEADLINE, |mut client| async move {
+                client.hello(HelloRequest {}).await
+            })
+            .await?;
+        if reply.host == host { Ok(reply) } else { Err(fault::other_host(host, &reply.host)) }
+    }
+
+    async fn ask(&self, host: &str, query: Query) -> Result<Answer, Fault> {
+        let request = AskRequest { query: Some(query), deadline_ms: QUERY_MS };
+        let reply = self
+            .call(host, ASK_DEADLINE, |mut client| async move { client.ask(request).await })
+            .await?;
+        reply.answer.filter(|answer| answer.kind.is_some()).ok_or_else(|| fault::empty(host))
+    }
+
+    async fn plant_fence(&self, host: &str, request: PlantFenceRequest) -> Result<(), Fault> {
+        self.call(
+            host,
+            CALL_DEADLINE,
+            |mut client| async move { client.plant_fence(request).await },
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn start_job(&self, host: &str, request: StartJobRequest) -> Result<Job, Fault> {
+        self.call(host, CALL_DEADLINE, |mut client| async move { client.start_job(request).await })
+            .await
+    }
+
+    async fn seal(&self, host: &str, request: SealRequest) -> Result<Option<Job>, Fault> {
+        let reply = self
+            .call(host, CALL_DEADLINE, |mut client| async move { client.seal(request).await })
+            .await?;
+        match reply.outcome {
+            Some(Outcome::Job(job)) => Ok(Some(job)),
+            Some(Outcome::Never(_)) => Ok(None),
+            // Neither "it is" nor "it never was": an answer of a newer agent, and no answer.
+            None => Err(fault::empty(host)),
+        }
+    }
+
+    async fn get_job(&self, host: &str, request: GetJobRequest) -> Result<Job, Fault> {
+        let deadline = Duration::from_millis(request.wait_ms.into()) + WAIT_MARGIN;
+        self.call(host, deadline, |mut client| async move {
+            let mut request = Request::new(request);
+            request.set_timeout(deadline);
+            client.get_job(request).await
+        })
+        .await
+    }
+
+    async fn cancel_job(&self, host: &str, request: CancelJobRequest) -> Result<Job, Fault> {
+        self.call(host, CALL_DEADLINE, |mut client| async move { client.cancel_job(request).await })
+            .await
+    }
+
+    async fn close(&self, host: &str, request: CloseRequest) -> Result<(), Fault> {
+        self.call(host, CALL_DEADLINE, |mut client| async move { client.close(request).await })
+            .await?;
+        Ok(())
+    }
+}
+
+/// Asked for an address by a function.
+impl<F: Fn(&str) -> Option<String> + Send + Sync + 'static> Addresses for F {
+    fn address(&self, host: &str) -> Option<String> {
+        self(host)
+    }
+}
+
+/// The fault's code says that nothing is known of the host, not that something is wrong on it.
+pub fn is_no_answer(fault: &Fault) -> bool {
+    matches!(fault.code(), FaultCode::Unreachable | FaultCode::Deadline)
+}

@@ -1,0 +1,76 @@
+//! Clusters: what is wanted of them, and what was last seen.
+
+use bellows_proto::{
+    names::ClusterName,
+    v1::{
+        ClusterDetail, ClusterStatus, Fault, HostReading, ListClustersReply, Observation, Spec,
+        host_reading,
+    },
+};
+use tonic::Status;
+
+use super::{Api, fault};
+use crate::{engine::World, plan::Systems as _};
+
+impl<W: World> Api<W> {
+    pub(super) fn all_clusters(&self) -> Result<ListClustersReply, Status> {
+        let clusters = self.inventory.clusters().map_err(|e| fault::store(&e))?;
+        Ok(ListClustersReply { clusters })
+    }
+
+    pub(super) fn one_cluster(&self, cluster: &str) -> Result<ClusterDetail, Status> {
+        let name: ClusterName = cluster.parse().map_err(|e| fault::bad_name(&e))?;
+        let found = self.inventory.cluster(name.as_str()).map_err(|e| fault::store(&e))?;
+        found.ok_or_else(|| {
+            let what = format!("there is no cluster {name}");
+            fault::not_found(what, "`bellows cluster list` shows the clusters")
+        })
+    }
+
+    /// The last status with its age, or a new one where there is none or `fresh` asks for it.
+    pub(super) async fn status(&self, cluster: &str, fresh: bool) -> Result<ClusterStatus, Status> {
+        let detail = self.one_cluster(cluster)?;
+        let spec = detail.spec.unwrap_or_default();
+        let known = if fresh { None } else { self.last_status(&spec)? };
+        let status = match known {
+            Some(known) => known,
+            None => self.observe(&spec).await?,
+        };
+        let age_ms = (self.now_ms)().saturating_sub(status.observed_at_ms).max(0);
+        let held_by = detail.summary.unwrap_or_default().held_by;
+        Ok(ClusterStatus { age_ms, held_by, ..status })
+    }
+
+    /// What was last seen; nothing where it was seen of another version of the spec.
+    fn last_status(&self, spec: &Spec) -> Result<Option<ClusterStatus>, Status> {
+        let status = self.inventory.status(&spec.cluster).map_err(|e| fault::store(&e))?;
+        Ok(status.filter(|status| status.spec_version == spec.version))
+    }
+
+    async fn observe(&self, spec: &Spec) -> Result<ClusterStatus, Status> {
+        let observed_at_ms = (self.now_ms)();
+        let observation = self.engine.observe(spec, None).await;
+        let description = self.engine.systems().describe(spec, &observation);
+        let status = ClusterStatus {
+            cluster: spec.cluster.clone(),
+            system: spec.system,
+            members: description.members,
+            problems: description.problems,
+            unknown: faults(&observation),
+            observed_at_ms,
+            spec_version: spec.version,
+            ..ClusterStatus::default()
+        };
+        self.inventory.put_status(&status).map_err(|e| fault::store(&e))?;
+        Ok(status)
+    }
+}
+
+/// What could not be read, by host.
+fn faults(observation: &Observation) -> Vec<Fault> {
+    let fault = |reading: &HostReading| match &reading.outcome {
+        Some(host_reading::Outcome::Fault(fault)) => Some(fault.clone().at(&reading.host)),
+        Some(host_reading::Outcome::Facts(_)) | None => None,
+    };
+    observation.hosts.iter().filter_map(fault).collect()
+}

@@ -1,0 +1,156 @@
+//! Hosts: who is enrolled, who answers, and the tokens that let new ones in.
+
+use std::time::Duration;
+
+use bellows_proto::{
+    names::HostName,
+    v1::{
+        ClusterDetail, CreateHostTokenRequest, Fault, FaultCode, HelloReply, HostDetail, HostFacts,
+        HostFactsQuery, HostQuery, HostSummary, HostToken, ListHostsReply, NodeRef, Query, answer,
+        host_answer, host_query, query,
+    },
+};
+use futures::future::join_all;
+use tonic::Status;
+
+use super::{Api, access::Principal, fault};
+use crate::{
+    agents::is_no_answer,
+    engine::{World, ports::Agents as _},
+    inventory::{TOKEN_VALID, TokenError},
+    store::HostRecord,
+};
+
+/// All nodes with their hosts.
+type Nodes = Vec<(String, NodeRef)>;
+
+impl<W: World> Api<W> {
+    pub(super) async fn all_hosts(&self) -> Result<ListHostsReply, Status> {
+        let records = self.inventory.hosts().map_err(|e| fault::store(&e))?;
+        let nodes = self.nodes()?;
+        let hellos = join_all(records.iter().map(|record| self.agents.hello(&record.host))).await;
+        let hosts = records
+            .iter()
+            .zip(hellos)
+            .map(|(record, hello)| self.host_summary(record, hello.as_ref(), &nodes))
+            .collect();
+        Ok(ListHostsReply { hosts })
+    }
+
+    pub(super) async fn one_host(&self, host: &str) -> Result<HostDetail, Status> {
+        let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
+        let record = self.inventory.host(name.as_str()).map_err(|e| fault::store(&e))?;
+        let record = record.ok_or_else(|| {
+            let what = format!("no host {name} is enrolled at this site");
+            fault::not_found(
+                what,
+                "`bellows host list` shows the hosts; `bellows host token` lets one in",
+            )
+        })?;
+        let nodes = self.nodes()?;
+        let hello = self.agents.hello(&record.host).await;
+        let summary = Some(self.host_summary(&record, hello.as_ref(), &nodes));
+        let facts = match hello {
+            Ok(_) => self.facts(&record.host).await,
+            Err(fault) => Err(fault),
+        };
+        Ok(match facts {
+            Ok(facts) => HostDetail { summary, facts: Some(facts), fault: None },
+            Err(fault) => HostDetail { summary, facts: None, fault: Some(fault) },
+        })
+    }
+
+    async fn facts(&self, host: &str) -> Result<HostFacts, Fault> {
+        let facts = host_query::Kind::Facts(HostFactsQuery {});
+        let query = Query { kind: Some(query::Kind::Host(HostQuery { kind: Some(facts) })) };
+        let answer = self.agents.ask(host, query).await?;
+        if let Some(answer::Kind::Host(answer)) = answer.kind
+            && let Some(host_answer::Kind::Facts(facts)) = answer.kind
+        {
+            return Ok(facts);
+        }
+        Err(Fault::new(FaultCode::Unreadable, "the agent answered another question")
+            .at(host)
+            .remedy(format!("bring the agent on {host} to the coordinator's version")))
+    }
+
+    fn nodes(&self) -> Result<Nodes, Status> {
+        let mut nodes = Nodes::new();
+        for summary in self.inventory.clusters().map_err(|e| fault::store(&e))? {
+            let cluster = summary.cluster;
+            let detail = self.inventory.cluster(&cluster).map_err(|e| fault::store(&e))?;
+            let Some(ClusterDetail { spec: Some(spec), .. }) = detail else { continue };
+            nodes.extend(
+                spec.nodes
+                    .into_iter()
+                    .map(|node| (node.host, NodeRef { cluster: cluster.clone(), node: node.node })),
+            );
+        }
+        Ok(nodes)
+    }
+
+    fn host_summary(
+        &self,
+        record: &HostRecord,
+        hello: Result<&HelloReply, &Fault>,
+        nodes: &Nodes,
+    ) -> HostSummary {
+        let here = nodes.iter().filter(|(host, _)| *host == record.host);
+        let mut summary = HostSummary {
+            host: record.host.clone(),
+            address: record.address.clone(),
+            enrolled_at_ms: record.enrolled_at_ms,
+            last_seen_at_ms: record.last_seen_at_ms,
+            agent_version: record.agent_version.clone(),
+            nodes: here.map(|(_, node)| node.clone()).collect(),
+            ..HostSummary::default()
+        };
+        match hello {
+            Ok(hello) => {
+                "connected".clone_into(&mut summary.state);
+                summary.last_seen_at_ms = (self.now_ms)();
+                summary.agent_version.clone_from(&hello.version);
+                self.note_seen(&summary);
+            }
+            Err(fault) => {
+                let never = record.last_seen_at_ms == 0 && is_no_answer(fault);
+                let state = if never { "never seen" } else { "unreachable" };
+                state.clone_into(&mut summary.state);
+                summary.reason.clone_from(&fault.message);
+            }
+        }
+        summary
+    }
+
+    fn note_seen(&self, seen: &HostSummary) {
+        let noted = self.inventory.note_seen(&seen.host, seen.last_seen_at_ms, &seen.agent_version);
+        if let Err(error) = noted {
+            tracing::error!(%error, host = seen.host, "the store cannot note that a host was seen");
+        }
+    }
+
+    pub(super) fn make_token(
+        &self,
+        request: &CreateHostTokenRequest,
+        who: &Principal,
+    ) -> Result<HostToken, Status> {
+        let valid = match request.valid_minutes {
+            0 => TOKEN_VALID,
+            minutes => Duration::from_secs(u64::from(minutes) * 60),
+        };
+        let made = self.inventory.create_token(&request.host, valid, &who.name, (self.now_ms)());
+        let token = made.map_err(|error| match error {
+            TokenError::Validity => fault::invalid(error.to_string(), "choose another time"),
+            TokenError::Name(error) => fault::bad_name(&error),
+            TokenError::Make(error) => fault::internal(error.to_string()),
+            TokenError::Store(error) => fault::store(&error),
+        })?;
+        tracing::info!(host = request.host, principal = who.name, "host token made");
+        Ok(HostToken {
+            host: request.host.clone(),
+            token: token.text.to_string(),
+            expires_at_ms: token.expires_at_ms,
+            enrolment_address: self.site.enrolment_address.clone(),
+        })
+    }
+}

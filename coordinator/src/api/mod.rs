@@ -1,0 +1,217 @@
+//! The coordinator's API: all that the command line can do. It turns text into names once,
+//! asks engine, store and inventory, and tells refusals, mistakes and failures apart. It
+//! makes no choices of its own, and knows no system.
+
+pub mod access;
+mod clusters;
+pub mod enrolment;
+mod fault;
+mod hosts;
+mod operations;
+mod output;
+mod plans;
+pub mod unix;
+mod watch;
+
+use std::{pin::Pin, sync::Arc};
+
+use bellows_proto::v1::{
+    ApplyPlanRequest, ApplyReply, ClusterDetail, ClusterStatus, ControlOperationRequest,
+    CreateHostTokenRequest, GetClusterRequest, GetHostRequest, GetOperationRequest, GetSiteRequest,
+    GetStatusRequest, HostDetail, HostToken, ListClustersReply, ListClustersRequest,
+    ListHostsReply, ListHostsRequest, ListOperationsReply, ListOperationsRequest, OperationDetail,
+    OperationOutput, OperationSummary, PlanIntentRequest, PlanReply, ReadOperationOutputRequest,
+    Site, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
+};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    agents::GrpcAgents,
+    engine::{Engine, World},
+    inventory::Inventory,
+    journal::StoreJournal,
+    store::Store,
+};
+use access::Principal;
+
+/// What the API tells of its site, beside what is in the store.
+#[derive(Debug, Clone)]
+pub struct SiteFacts {
+    /// The administrator's name for the site.
+    pub name: String,
+    /// UUID, as in certificates.
+    pub site_id: String,
+    /// Where agents enrol, HOST:PORT.
+    pub enrolment_address: String,
+}
+
+/// The service. Cheap to clone.
+pub struct Api<W: World> {
+    engine: Engine<W>,
+    agents: Arc<GrpcAgents>,
+    store: Arc<Store>,
+    inventory: Inventory,
+    journal: StoreJournal,
+    site: Arc<SiteFacts>,
+    now_ms: fn() -> i64,
+}
+
+impl<W: World> Clone for Api<W> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            agents: Arc::clone(&self.agents),
+            store: Arc::clone(&self.store),
+            inventory: self.inventory.clone(),
+            journal: self.journal.clone(),
+            site: Arc::clone(&self.site),
+            now_ms: self.now_ms,
+        }
+    }
+}
+
+impl<W: World> Api<W> {
+    /// Over an engine and what it works with.
+    pub fn new(
+        engine: Engine<W>,
+        agents: Arc<GrpcAgents>,
+        store: Arc<Store>,
+        inventory: Inventory,
+        site: SiteFacts,
+    ) -> Self {
+        let journal = StoreJournal::new(Arc::clone(&store));
+        let now_ms = crate::clock::now_ms;
+        Self { engine, agents, store, inventory, journal, site: Arc::new(site), now_ms }
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            name: self.site.name.clone(),
+            site_id: self.site.site_id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            term: Some(self.store.term()),
+            read_only: self.engine.is_read_only().unwrap_or_default(),
+            authority_fingerprint: self.inventory.authority().fingerprint().to_owned(),
+            enrolment_address: self.site.enrolment_address.clone(),
+        }
+    }
+}
+
+/// A stream of answers.
+type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Who called, as the access table let in.
+fn principal<T>(request: &Request<T>) -> Result<Principal, Status> {
+    request
+        .extensions()
+        .get::<Principal>()
+        .cloned()
+        .ok_or_else(|| fault::internal("a call came past the access table"))
+}
+
+#[tonic::async_trait]
+impl<W: World> Coordinator for Api<W> {
+    async fn get_site(&self, _: Request<GetSiteRequest>) -> Result<Response<Site>, Status> {
+        Ok(Response::new(self.site()))
+    }
+
+    async fn create_host_token(
+        &self,
+        request: Request<CreateHostTokenRequest>,
+    ) -> Result<Response<HostToken>, Status> {
+        let who = principal(&request)?;
+        self.make_token(&request.into_inner(), &who).map(Response::new)
+    }
+
+    async fn list_hosts(
+        &self,
+        _: Request<ListHostsRequest>,
+    ) -> Result<Response<ListHostsReply>, Status> {
+        self.all_hosts().await.map(Response::new)
+    }
+
+    async fn get_host(
+        &self,
+        request: Request<GetHostRequest>,
+    ) -> Result<Response<HostDetail>, Status> {
+        self.one_host(&request.into_inner().host).await.map(Response::new)
+    }
+
+    async fn list_clusters(
+        &self,
+        _: Request<ListClustersRequest>,
+    ) -> Result<Response<ListClustersReply>, Status> {
+        self.all_clusters().map(Response::new)
+    }
+
+    async fn get_cluster(
+        &self,
+        request: Request<GetClusterRequest>,
+    ) -> Result<Response<ClusterDetail>, Status> {
+        self.one_cluster(&request.into_inner().cluster).map(Response::new)
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<ClusterStatus>, Status> {
+        let request = request.into_inner();
+        self.status(&request.cluster, request.fresh).await.map(Response::new)
+    }
+
+    async fn plan_intent(
+        &self,
+        request: Request<PlanIntentRequest>,
+    ) -> Result<Response<PlanReply>, Status> {
+        self.plan(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn apply_plan(
+        &self,
+        request: Request<ApplyPlanRequest>,
+    ) -> Result<Response<ApplyReply>, Status> {
+        let who = principal(&request)?;
+        self.apply(request.into_inner(), &who).await.map(Response::new)
+    }
+
+    async fn list_operations(
+        &self,
+        request: Request<ListOperationsRequest>,
+    ) -> Result<Response<ListOperationsReply>, Status> {
+        self.all_operations(&request.into_inner()).map(Response::new)
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<GetOperationRequest>,
+    ) -> Result<Response<OperationDetail>, Status> {
+        self.one_operation(&request.into_inner().operation).map(Response::new)
+    }
+
+    type WatchOperationStream = Streamed<WatchUpdate>;
+
+    async fn watch_operation(
+        &self,
+        request: Request<WatchOperationRequest>,
+    ) -> Result<Response<Self::WatchOperationStream>, Status> {
+        self.watch(request.into_inner()).map(Response::new)
+    }
+
+    async fn control_operation(
+        &self,
+        request: Request<ControlOperationRequest>,
+    ) -> Result<Response<OperationSummary>, Status> {
+        let who = principal(&request)?;
+        self.control(&request.into_inner(), &who).map(Response::new)
+    }
+
+    type ReadOperationOutputStream = Streamed<OperationOutput>;
+
+    async fn read_operation_output(
+        &self,
+        request: Request<ReadOperationOutputRequest>,
+    ) -> Result<Response<Self::ReadOperationOutputStream>, Status> {
+        self.read_output(request.into_inner()).map(Response::new)
+    }
+}

@@ -1,0 +1,78 @@
+//! Operations: the list, one in full, and what is asked of them.
+
+use bellows_proto::{
+    names::ClusterName,
+    v1::{
+        ControlKind, ControlOperationRequest, ListOperationsReply, ListOperationsRequest,
+        OperationDetail, OperationSummary,
+    },
+};
+use tonic::Status;
+
+use super::{Api, access::Principal, fault};
+use crate::{engine::World, store::OperationFilter};
+
+/// Most operations in one answer.
+const MOST: u32 = 1000;
+/// Operations in an answer unless more are asked for.
+const USUAL: u32 = 50;
+
+impl<W: World> Api<W> {
+    pub(super) fn all_operations(
+        &self,
+        request: &ListOperationsRequest,
+    ) -> Result<ListOperationsReply, Status> {
+        if !request.cluster.is_empty() {
+            request.cluster.parse::<ClusterName>().map_err(|e| fault::bad_name(&e))?;
+        }
+        let limit = if request.limit == 0 { USUAL } else { request.limit.min(MOST) };
+        let filter = OperationFilter {
+            cluster: Some(request.cluster.as_str()).filter(|name| !name.is_empty()),
+            unfinished: false,
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let stored = self.store.operations(filter, limit).map_err(|e| fault::store(&e))?;
+        let operations = stored.into_iter().map(|known| self.live(known)).collect();
+        Ok(ListOperationsReply { operations })
+    }
+
+    /// The engine knows more of an open operation than the index does.
+    fn live(&self, stored: OperationSummary) -> OperationSummary {
+        self.engine.summary(&stored.operation).unwrap_or(stored)
+    }
+
+    pub(super) fn one_operation(&self, operation: &str) -> Result<OperationDetail, Status> {
+        let detail = self.journal.detail(operation).map_err(|e| fault::journal(&e))?;
+        let detail = detail.ok_or_else(|| unknown(operation))?;
+        Ok(OperationDetail { summary: detail.summary.map(|known| self.live(known)), ..detail })
+    }
+
+    pub(super) fn control(
+        &self,
+        request: &ControlOperationRequest,
+        who: &Principal,
+    ) -> Result<OperationSummary, Status> {
+        let operation = request.operation.as_str();
+        let kind = request.kind();
+        if kind == ControlKind::Unspecified {
+            return Err(fault::invalid("it does not say what is asked for", "name the control"));
+        }
+        // An operation that is over and one that never was are told apart here.
+        let known = self.store.operation(operation).map_err(|e| fault::store(&e))?;
+        let known = known.ok_or_else(|| unknown(operation))?;
+        if known.ended_at_ms > 0 && self.engine.summary(operation).is_none() {
+            let over = format!("it is over: it rests as {}", known.state);
+            return Err(fault::control(&crate::engine::ControlError::NotNow(over)));
+        }
+        self.engine.control(operation, kind, &who.name).map_err(|e| fault::control(&e))?;
+        tracing::info!(operation, kind = kind.as_str_name(), principal = who.name, "control");
+        Ok(self.live(known))
+    }
+}
+
+/// There is no such operation.
+pub(super) fn unknown(operation: &str) -> Status {
+    let shown: String = operation.chars().take(60).collect();
+    let what = format!("there is no operation {shown:?}");
+    fault::not_found(what, "`bellows op list` shows the operations")
+}

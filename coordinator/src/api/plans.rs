@@ -1,0 +1,122 @@
+//! Planning and applying. A refusal is an answer; a mistake in the request is an error.
+
+use bellows_proto::{
+    names::{ClusterName, HostName, NodeName},
+    v1::{
+        ApplyPlanRequest, ApplyReply, Intent, OnFailure, PlanChanged, PlanIntentRequest, PlanReply,
+        Refusals, apply_reply, intent::Verb, plan_reply,
+    },
+};
+use tonic::Status;
+
+use super::{Api, access::Principal, fault};
+use crate::engine::{ApplyError, PlanError, World, ports};
+
+impl<W: World> Api<W> {
+    pub(super) async fn plan(&self, request: PlanIntentRequest) -> Result<PlanReply, Status> {
+        let intent = request
+            .intent
+            .ok_or_else(|| fault::invalid("there is no intent", "say what is wanted"))?;
+        check_names(&intent)?;
+        let outcome = match self.engine.plan(&intent, &request.options).await {
+            Ok(plan) => plan_reply::Outcome::Plan(plan),
+            Err(PlanError::Refused(refusals)) => {
+                plan_reply::Outcome::Refusals(Refusals { refusals })
+            }
+            Err(PlanError::Invalid(mistakes)) => return Err(mistaken(&mistakes)),
+            Err(PlanError::Journal(error)) => return Err(fault::journal(&error)),
+        };
+        Ok(PlanReply { outcome: Some(outcome) })
+    }
+
+    pub(super) async fn apply(
+        &self,
+        request: ApplyPlanRequest,
+        who: &Principal,
+    ) -> Result<ApplyReply, Status> {
+        let on_failure = match request.on_failure() {
+            OnFailure::Unspecified => OnFailure::Hold,
+            chosen @ (OnFailure::Hold | OnFailure::Undo) => chosen,
+        };
+        let plan = request
+            .plan
+            .ok_or_else(|| fault::invalid("there is no plan", "plan first, then apply"))?;
+        if let Some(intent) = &plan.intent {
+            check_names(intent)?;
+        }
+        let cluster = plan.cluster.clone();
+        let outcome = match self.engine.apply(plan, on_failure, &who.name).await {
+            Ok(operation) => {
+                tracing::info!(operation, cluster, principal = who.name, "operation accepted");
+                apply_reply::Outcome::Operation(operation)
+            }
+            Err(ApplyError::Refused(refusals)) => {
+                apply_reply::Outcome::Refusals(Refusals { refusals })
+            }
+            Err(ApplyError::Changed { differences, plan_now }) => {
+                apply_reply::Outcome::Changed(PlanChanged {
+                    differences,
+                    plan_now: Some(*plan_now),
+                })
+            }
+            Err(ApplyError::Invalid(mistakes)) => return Err(mistaken(&mistakes)),
+            Err(ApplyError::ReadOnly(reason)) => return Err(fault::read_only(&reason)),
+            Err(ApplyError::Begin(error)) => return Err(fault::begin(&error)),
+        };
+        Ok(ApplyReply { outcome: Some(outcome) })
+    }
+}
+
+fn mistaken(mistakes: &[String]) -> Status {
+    fault::invalid(mistakes.join("; "), "correct the request; `--help` lists what there is")
+}
+
+/// Text becomes names here, and is never checked again.
+fn check_names(intent: &Intent) -> Result<(), Status> {
+    let bad = |error| fault::bad_name(&error);
+    intent.cluster.parse::<ClusterName>().map_err(bad)?;
+    let empty = match &intent.verb {
+        Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
+        Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty(),
+        None => true,
+    };
+    if empty {
+        return Err(fault::invalid("the intent names no node", "name at least one node"));
+    }
+    for node in ports::added(intent) {
+        node.node.parse::<NodeName>().map_err(bad)?;
+        node.host.parse::<HostName>().map_err(bad)?;
+    }
+    if let Some(Verb::Shrink(shrink)) = &intent.verb {
+        for node in &shrink.nodes {
+            node.parse::<NodeName>().map_err(bad)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellows_proto::v1::{Expand, NodeAt, Shrink};
+
+    fn refused(verb: Option<Verb>, cluster: &str) -> bool {
+        let intent = Intent { cluster: cluster.into(), verb, ..Intent::default() };
+        check_names(&intent).is_err()
+    }
+
+    #[test]
+    fn names_are_checked_at_the_edge() {
+        let expand = |node: &str, host: &str| {
+            let nodes = vec![NodeAt { node: node.into(), host: host.into() }];
+            Some(Verb::Expand(Expand { nodes }))
+        };
+        assert!(!refused(expand("pg4", "h4"), "orders"));
+        assert!(refused(expand("pg4", "h4"), "../orders"));
+        assert!(refused(expand("pg 4", "h4"), "orders"));
+        assert!(refused(expand("pg4", "h/4"), "orders"));
+        assert!(refused(Some(Verb::Shrink(Shrink { nodes: vec!["-x".into()] })), "orders"));
+        assert!(refused(Some(Verb::Shrink(Shrink::default())), "orders"));
+        assert!(refused(None, "orders"));
+    }
+}
