@@ -98,7 +98,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         module: "agent::tools",
-        may: Some(&["proto", "agent::exec", "agent::host"]),
+        may: Some(&["proto", "agent::exec", "agent::host", "agent::facilities", "agent::config"]),
         never: &[STORES, SOCKETS, RPC, PROCESSES],
         sync: false,
         why: "a tool is argv out, parser in; what starts, fences and streams it is written once",

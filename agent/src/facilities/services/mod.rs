@@ -1,0 +1,324 @@
+//! Long-lived services of nodes: never a job's descendants. Two forms: units of ours under
+//! systemd, and processes that `bellows-agent service start` detaches. A tombstoned service
+//! is masked: it never starts again in either form.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bellows_proto::v1::{Fault, FaultCode, ServiceReading};
+use camino::Utf8PathBuf;
+
+use super::{Local, Runner, record};
+use crate::{
+    config::LaunchForm,
+    exec::Finished,
+    host::{Access, Signal},
+};
+
+mod process;
+mod systemd;
+
+pub use process::{MARK as PROCESS_MARK, start as start_process, stop as stop_process};
+pub use systemd::{UNIT_DIRECTORY, render as render_unit};
+
+/// A service, as data. Everything in it is typed by the system's code; nothing comes from a
+/// peer as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// e.g. `bellows-orders-pg1-server`; becomes `NAME.service` under systemd.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Runs as this user.
+    pub user: String,
+    /// Absolute path.
+    pub program: Utf8PathBuf,
+    /// Without the program's name. No secrets.
+    pub arguments: Vec<String>,
+    /// All of it, besides `PATH`, `LC_ALL=C` and the user's `HOME`.
+    pub environment: BTreeMap<String, String>,
+    /// What asks it to end.
+    pub stop_signal: Signal,
+    /// Then KILL.
+    pub stop_timeout: Duration,
+    /// Where its output goes in the process form; under systemd it goes to the journal.
+    pub log_file: Utf8PathBuf,
+    /// Made before each start, owned by the user, mode 0755: for folders under `/run`.
+    pub directories: Vec<Utf8PathBuf>,
+    /// Started again when it fails (systemd only).
+    pub restart: bool,
+}
+
+/// What the agent keeps of a service.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ServiceRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    description: String,
+    #[prost(string, tag = "3")]
+    user: String,
+    #[prost(string, tag = "4")]
+    program: String,
+    #[prost(string, repeated, tag = "5")]
+    arguments: Vec<String>,
+    #[prost(btree_map = "string, string", tag = "6")]
+    environment: BTreeMap<String, String>,
+    #[prost(uint32, tag = "7")]
+    stop_signal: u32,
+    #[prost(uint64, tag = "8")]
+    stop_timeout_ms: u64,
+    #[prost(string, tag = "9")]
+    log_file: String,
+    #[prost(string, repeated, tag = "10")]
+    directories: Vec<String>,
+    #[prost(bool, tag = "11")]
+    restart: bool,
+    /// Never starts again.
+    #[prost(bool, tag = "12")]
+    masked: bool,
+    /// The process form: wanted to run, and as which process.
+    #[prost(bool, tag = "13")]
+    started: bool,
+    #[prost(uint32, tag = "14")]
+    pid: u32,
+    #[prost(uint64, tag = "15")]
+    pid_started: u64,
+}
+
+impl ServiceRecord {
+    fn of(spec: &ServiceSpec) -> Self {
+        Self {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            user: spec.user.clone(),
+            program: spec.program.to_string(),
+            arguments: spec.arguments.clone(),
+            environment: spec.environment.clone(),
+            stop_signal: match spec.stop_signal {
+                Signal::Int => 2,
+                Signal::Term | Signal::Hup | Signal::Kill => 15,
+            },
+            stop_timeout_ms: u64::try_from(spec.stop_timeout.as_millis()).unwrap_or(u64::MAX),
+            log_file: spec.log_file.to_string(),
+            directories: spec.directories.iter().map(ToString::to_string).collect(),
+            restart: spec.restart,
+            ..Self::default()
+        }
+    }
+
+    fn spec(&self) -> ServiceSpec {
+        ServiceSpec {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            user: self.user.clone(),
+            program: self.program.clone().into(),
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            stop_signal: if self.stop_signal == 2 { Signal::Int } else { Signal::Term },
+            stop_timeout: Duration::from_millis(self.stop_timeout_ms),
+            log_file: self.log_file.clone().into(),
+            directories: self.directories.iter().map(Into::into).collect(),
+            restart: self.restart,
+        }
+    }
+}
+
+/// The services of this host.
+pub struct Services<'a> {
+    runner: &'a dyn Runner,
+}
+
+impl<'a> Services<'a> {
+    pub(super) fn new(runner: &'a dyn Runner) -> Self {
+        Self { runner }
+    }
+
+    /// Installs or replaces a service; does not start it.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_DENIED` if it is masked; else if files cannot be written.
+    pub async fn install(&self, spec: &ServiceSpec) -> Result<(), Fault> {
+        let local = self.runner.local();
+        let mut wanted = ServiceRecord::of(spec);
+        if let Some(known) = get(local, &spec.name)? {
+            refuse_masked(&known)?;
+            wanted.started = known.started;
+            wanted.pid = known.pid;
+            wanted.pid_started = known.pid_started;
+        }
+        put(local, &wanted)?;
+        match local.form {
+            LaunchForm::Systemd => systemd::install(self.runner, spec).await,
+            LaunchForm::Process => Ok(()),
+        }
+    }
+
+    /// Stops a service and removes it; absent is fine.
+    ///
+    /// # Errors
+    /// If it does not stop, or files cannot be removed.
+    pub async fn remove(&self, name: &str) -> Result<(), Fault> {
+        let local = self.runner.local();
+        if get(local, name)?.is_none() {
+            return Ok(());
+        }
+        self.stop(name).await?;
+        if local.form == LaunchForm::Systemd {
+            systemd::remove(self.runner, name).await?;
+        }
+        Ok(local.host.remove_file(&path(local, name)?)?)
+    }
+
+    /// Starts a service and lets it start at boot; running is fine. That it works is for the
+    /// caller to read back.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_NOT_FOUND` if it is not installed, `FAULT_CODE_DENIED` if it is masked,
+    /// `FAULT_CODE_TOOL_FAILED` if it does not start.
+    pub async fn start(&self, name: &str) -> Result<(), Fault> {
+        let local = self.runner.local();
+        refuse_masked(&required(local, name)?)?;
+        match local.form {
+            LaunchForm::Systemd => systemd::start(self.runner, name).await,
+            LaunchForm::Process => self.own("start", name).await,
+        }
+    }
+
+    /// Stops a service and lets it not start at boot; stopped or absent is fine.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_TOOL_FAILED` if it does not stop.
+    pub async fn stop(&self, name: &str) -> Result<(), Fault> {
+        let local = self.runner.local();
+        if get(local, name)?.is_none() {
+            return Ok(());
+        }
+        match local.form {
+            LaunchForm::Systemd => systemd::stop(self.runner, name).await,
+            LaunchForm::Process => self.own("stop", name).await,
+        }
+    }
+
+    /// Masks a service for good; one that was never installed is masked too.
+    ///
+    /// # Errors
+    /// If the record or the unit cannot be written.
+    pub async fn mask(&self, name: &str) -> Result<(), Fault> {
+        self.set_masked(name, true).await
+    }
+
+    /// Takes a mask back; does not start it.
+    ///
+    /// # Errors
+    /// As [`Services::mask`].
+    pub async fn unmask(&self, name: &str) -> Result<(), Fault> {
+        self.set_masked(name, false).await
+    }
+
+    async fn set_masked(&self, name: &str, masked: bool) -> Result<(), Fault> {
+        let local = self.runner.local();
+        let mut known = get(local, name)?
+            .unwrap_or_else(|| ServiceRecord { name: name.to_owned(), ..ServiceRecord::default() });
+        known.masked = masked;
+        put(local, &known)?;
+        match local.form {
+            LaunchForm::Systemd => systemd::mask(self.runner, name, masked).await,
+            LaunchForm::Process => Ok(()),
+        }
+    }
+
+    /// How a service is now.
+    ///
+    /// # Errors
+    /// If the service manager cannot be asked.
+    pub async fn reading(&self, name: &str) -> Result<ServiceReading, Fault> {
+        let local = self.runner.local();
+        match local.form {
+            LaunchForm::Systemd => systemd::reading(self.runner, name).await,
+            LaunchForm::Process => process::reading(local, name),
+        }
+    }
+
+    /// A service of that name is there already: who says so; empty: nobody.
+    ///
+    /// # Errors
+    /// As [`Services::reading`].
+    pub async fn holder(&self, name: &str) -> Result<String, Fault> {
+        let local = self.runner.local();
+        if get(local, name)?.is_some() {
+            return Ok(format!("service {name} of this agent"));
+        }
+        match local.form {
+            LaunchForm::Systemd => systemd::holder(self.runner, name).await,
+            LaunchForm::Process => Ok(String::new()),
+        }
+    }
+
+    /// `bellows-agent service VERB NAME`, as a tool run of its own.
+    async fn own(&self, verb: &str, name: &str) -> Result<(), Fault> {
+        let local = self.runner.local();
+        let known = required(local, name)?;
+        let invocation = crate::exec::Invocation::new(
+            local.own_program.clone(),
+            ["service", verb, name, "--config", local.config.path.as_str()],
+            Duration::from_millis(known.stop_timeout_ms) + process::MARGIN,
+        );
+        succeeded(self.runner, invocation, &format!("{verb} the service {name}")).await.map(|_| ())
+    }
+}
+
+/// Runs a program that must end with exit status 0.
+async fn succeeded(
+    runner: &dyn Runner,
+    invocation: crate::exec::Invocation,
+    what: &str,
+) -> Result<Finished, Fault> {
+    let command = invocation.command();
+    let finished = runner.run(invocation).await?;
+    if finished.success() {
+        return Ok(finished);
+    }
+    Err(super::fault::tool_failed(&command, &finished, what))
+}
+
+fn refuse_masked(known: &ServiceRecord) -> Result<(), Fault> {
+    if !known.masked {
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultCode::Denied,
+        format!("service {} is masked: its node has left for good", known.name),
+    )
+    .remedy("add a node of another name instead"))
+}
+
+fn folder(local: &Local) -> Utf8PathBuf {
+    local.config.agent.data_dir.join("services")
+}
+
+fn path(local: &Local, name: &str) -> Result<Utf8PathBuf, Fault> {
+    let good = !name.is_empty()
+        && name.len() <= 120
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !good {
+        return Err(Fault::new(FaultCode::Invalid, format!("{name:?} is no name of a service")));
+    }
+    Ok(folder(local).join(name))
+}
+
+fn get(local: &Local, name: &str) -> Result<Option<ServiceRecord>, Fault> {
+    record::read(local.host.as_ref(), &path(local, name)?)
+}
+
+fn required(local: &Local, name: &str) -> Result<ServiceRecord, Fault> {
+    get(local, name)?.ok_or_else(|| {
+        Fault::new(FaultCode::NotFound, format!("no service {name} is installed on this host"))
+    })
+}
+
+fn put(local: &Local, known: &ServiceRecord) -> Result<(), Fault> {
+    let path = path(local, &known.name)?;
+    local.host.create_directory(&folder(local), &Access::PRIVATE_DIRECTORY)?;
+    record::write(local.host.as_ref(), &path, known)
+}

@@ -1,0 +1,147 @@
+//! Services as processes of ours, where there is no systemd to ask: own session, an
+//! environment without any job's key, output to a file, known by number and start time.
+//! They do not come back after a reboot by themselves.
+
+use std::time::Duration;
+
+use bellows_proto::v1::{Fault, FaultCode, ServiceReading, ServiceState};
+
+use super::{ServiceRecord, get, put, refuse_masked, required};
+use crate::{
+    exec::{Invocation, Output},
+    facilities::Local,
+    host::{Access, Mark, ProcessId, Signal},
+};
+
+/// Environment variable that finds a service's processes when the record was lost.
+pub const MARK: &str = "BELLOWS_SERVICE";
+/// Added to a service's own time for the tool run that starts or stops it.
+pub(super) const MARGIN: Duration = Duration::from_secs(20);
+/// A service that ends within this time did not start.
+const SETTLE: Duration = Duration::from_millis(300);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Starts an installed service, unless it runs: what `bellows-agent service start` does.
+///
+/// # Errors
+/// `FAULT_CODE_NOT_FOUND` if it is not installed, `FAULT_CODE_DENIED` if it is masked,
+/// `FAULT_CODE_TOOL_FAILED` if it ends at once.
+pub async fn start(local: &Local, name: &str) -> Result<(), Fault> {
+    let mut known = required(local, name)?;
+    refuse_masked(&known)?;
+    if running(local, &known)?.is_some() {
+        return Ok(());
+    }
+    let spec = known.spec();
+    for directory in &spec.directories {
+        let access = Access::owned(0o755, spec.user.clone());
+        local.host.create_directory(directory, &access)?;
+    }
+    let invocation = Invocation {
+        user: Some(spec.user.clone()),
+        environment: spec.environment.clone(),
+        output: Output::File(spec.log_file.clone()),
+        deadline: None,
+        ..Invocation::new(spec.program.clone(), spec.arguments.clone(), Duration::MAX)
+    }
+    .env(MARK, name);
+    let process = local
+        .host
+        .detach(&invocation)
+        .map_err(|error| crate::facilities::fault::of_exec(&invocation, &error))?;
+    known.started = true;
+    known.pid = process.pid;
+    known.pid_started = process.started;
+    put(local, &known)?;
+    local.clock.sleep(SETTLE).await;
+    if local.host.is_alive(process) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultCode::ToolFailed,
+        format!("service {name} ended at once; see {}", spec.log_file),
+    )
+    .tool(&invocation.command(), None, b""))
+}
+
+/// Stops a service: its signal, then KILL after its time. Stopped or absent is fine.
+///
+/// # Errors
+/// `FAULT_CODE_DEADLINE` if it survives even KILL.
+pub async fn stop(local: &Local, name: &str) -> Result<(), Fault> {
+    let Some(mut known) = get(local, name)? else {
+        return Ok(());
+    };
+    let spec = known.spec();
+    if let Some(process) = running(local, &known)? {
+        local.host.signal(process, spec.stop_signal)?;
+        let ended = gone(local, &[process], spec.stop_timeout).await;
+        // Its descendants end with it, or are killed.
+        let left = marked(local, name)?;
+        for process in &left {
+            local.host.signal(*process, Signal::Kill)?;
+        }
+        if !ended || !left.is_empty() {
+            local.host.signal(process, Signal::Kill)?;
+            let all: Vec<_> = left.into_iter().chain([process]).collect();
+            if !gone(local, &all, MARGIN).await {
+                return Err(Fault::new(
+                    FaultCode::Deadline,
+                    format!("service {name} survives KILL"),
+                ));
+            }
+        }
+    }
+    known.started = false;
+    known.pid = 0;
+    known.pid_started = 0;
+    put(local, &known)
+}
+
+pub(super) fn reading(local: &Local, name: &str) -> Result<ServiceReading, Fault> {
+    let Some(known) = get(local, name)? else {
+        return Ok(ServiceReading {
+            state: ServiceState::Absent.into(),
+            ..ServiceReading::default()
+        });
+    };
+    let process = running(local, &known)?;
+    let state = match (process, known.masked, known.started) {
+        (Some(_), _, _) => ServiceState::Running,
+        (None, true, _) => ServiceState::Masked,
+        (None, false, true) => ServiceState::Failed,
+        (None, false, false) => ServiceState::Stopped,
+    };
+    Ok(ServiceReading {
+        state: state.into(),
+        enabled: false,
+        pid: process.map_or(0, |process| process.pid),
+    })
+}
+
+/// The main process: the recorded one, else (a crash between start and record) the first of
+/// its session that carries the mark.
+fn running(local: &Local, known: &ServiceRecord) -> Result<Option<ProcessId>, Fault> {
+    let recorded = ProcessId { pid: known.pid, started: known.pid_started };
+    if known.pid != 0 && local.host.is_alive(recorded) {
+        return Ok(Some(recorded));
+    }
+    Ok(marked(local, &known.name)?.into_iter().min_by_key(|process| (process.started, process.pid)))
+}
+
+fn marked(local: &Local, name: &str) -> Result<Vec<ProcessId>, Fault> {
+    Ok(local.host.marked(&Mark { variable: (MARK.to_owned(), name.to_owned()), unit: None })?)
+}
+
+/// Waits until all of them are gone; `false`: they are not.
+async fn gone(local: &Local, processes: &[ProcessId], time: Duration) -> bool {
+    let mut waited = Duration::ZERO;
+    while processes.iter().any(|process| local.host.is_alive(*process)) {
+        if waited >= time {
+            return false;
+        }
+        local.clock.sleep(POLL).await;
+        waited += POLL;
+    }
+    true
+}

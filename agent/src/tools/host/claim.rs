@@ -1,0 +1,218 @@
+//! Claims of nodes and resources, and giving them back.
+
+use bellows_proto::v1::{
+    ClaimNode, ClaimResource, DirectoryState, Fault, FaultCode, NodeRef, ReleaseNode,
+    ReleaseResource,
+};
+
+use super::part;
+use crate::{
+    facilities::{
+        Runner as _,
+        claims::{
+            ClaimedDirectory, ClaimedResource, Holdings, NodeClaim, Remembered, directory_state,
+        },
+        services,
+    },
+    tools::{JobContext, Note},
+};
+
+/// Claims what the placement takes, unless it is taken. Makes nothing yet.
+pub(super) async fn claim_node(wanted: &ClaimNode, context: &JobContext) -> Result<Note, Fault> {
+    let node = part(&wanted.node, "node")?;
+    let placement = part(&wanted.placement, "placement")?;
+    let local = context.local();
+    let holdings = crate::tools::holdings(local, node, placement)?;
+    let known = remembered(context, node)?;
+    if known.tombstone {
+        return Err(taken(node, "it has left for good; its name stays taken"));
+    }
+    if let Some(claim) = &known.claim {
+        let same =
+            claim.operation == context.operation() && claim.placement.as_ref() == Some(placement);
+        return if same {
+            Ok("claimed already".to_owned())
+        } else {
+            Err(taken(node, &format!("operation {}", claim.operation)))
+        };
+    }
+    refuse_overlap(context, node, &holdings)?;
+    for service in &holdings.services {
+        let holder = services(context).holder(service).await?;
+        if !holder.is_empty() {
+            return Err(taken(node, &holder));
+        }
+    }
+    let directories = directories(context, &holdings)?;
+    let note = directories
+        .iter()
+        .map(|d| format!("{}: {}", d.path, d.prior().as_str_name()))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let claim = NodeClaim {
+        operation: context.operation().to_owned(),
+        placement: Some(placement.clone()),
+        directories,
+        services: holdings.services,
+    };
+    let remembered = Remembered { claim: Some(claim), ..known };
+    local.claims().put(node, &remembered)?;
+    Ok(note)
+}
+
+/// Prior states. What holds something already is not ours to claim, but for shared folders.
+fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedDirectory>, Fault> {
+    let all = [(&holdings.data, true), (&holdings.config, false)]
+        .into_iter()
+        .chain(holdings.others.iter().map(|path| (path, false)));
+    let mut found = Vec::new();
+    for (path, data) in all {
+        let prior = directory_state(context.local(), path)?;
+        if data && prior == DirectoryState::Occupied {
+            return Err(Fault::new(
+                FaultCode::NotClaimed,
+                format!("{path} holds something already, so it cannot be claimed"),
+            )
+            .remedy("move it away, or choose another node name"));
+        }
+        found.push(ClaimedDirectory { path: path.to_string(), prior: prior.into(), data });
+    }
+    Ok(found)
+}
+
+/// No two nodes share a directory.
+fn refuse_overlap(context: &JobContext, node: &NodeRef, wanted: &Holdings) -> Result<(), Fault> {
+    for other in context.local().claims().all()? {
+        if other.node.as_ref() == Some(node) {
+            continue;
+        }
+        let paths = other.claim.iter().flat_map(|claim| &claim.directories);
+        for path in paths {
+            if path.path == wanted.data || path.path == wanted.config {
+                return Err(taken(node, &format!("another node claims {}", path.path)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what the claim's operation made here, then forgets the claim. In the undo of the
+/// operation that claimed it: another operation's claim is refused.
+pub(super) async fn release_node(
+    wanted: &ReleaseNode,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let node = part(&wanted.node, "node")?;
+    let local = context.local();
+    let mut known = remembered(context, node)?;
+    let Some(claim) = known.claim.take() else {
+        return Ok("not claimed".to_owned());
+    };
+    if claim.operation != context.operation() {
+        return Err(taken(node, &format!("operation {}", claim.operation)));
+    }
+    for service in &claim.services {
+        services(context).remove(service).await?;
+    }
+    let mut removed = Vec::new();
+    for directory in &claim.directories {
+        if clear(context, directory)? {
+            removed.push(directory.path.clone());
+        }
+    }
+    local.claims().put(node, &known)?;
+    Ok(format!("removed: {}", removed.join(", ")))
+}
+
+/// Brings a claimed directory back to what it was. What was occupied before stays.
+pub(super) fn clear(context: &JobContext, directory: &ClaimedDirectory) -> Result<bool, Fault> {
+    let local = context.local();
+    let path = camino::Utf8Path::new(&directory.path);
+    match directory.prior() {
+        DirectoryState::Absent => local.host.remove_directory(path)?,
+        DirectoryState::Empty => {
+            for name in local.host.list(path)? {
+                let entry = path.join(name);
+                match local.host.metadata(&entry)?.map(|found| found.kind) {
+                    Some(crate::host::FileKind::Directory) => {
+                        local.host.remove_directory(&entry)?
+                    }
+                    Some(_) => local.host.remove_file(&entry)?,
+                    None => {}
+                }
+            }
+        }
+        DirectoryState::Occupied | DirectoryState::Unspecified => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Claims a named resource at this host.
+pub(super) fn claim_resource(wanted: &ClaimResource, context: &JobContext) -> Result<Note, Fault> {
+    let node = part(&wanted.node, "node")?;
+    check_resource(&wanted.resource)?;
+    let mut known = remembered(context, node)?;
+    for other in context.local().claims().all()? {
+        let theirs = other.node.as_ref() != Some(node);
+        let mine = other.resources.iter().find(|r| r.name == wanted.resource);
+        // Resources are named within a cluster: another cluster has its own slots and ids.
+        let same_cluster = other.node.as_ref().map(|n| &n.cluster) == Some(&node.cluster);
+        match mine {
+            Some(claim) if same_cluster && (theirs || claim.operation != context.operation()) => {
+                return Err(taken(node, &format!("operation {}", claim.operation)));
+            }
+            Some(_) | None => {}
+        }
+    }
+    if known.resources.iter().any(|r| r.name == wanted.resource) {
+        return Ok("claimed already".to_owned());
+    }
+    known.resources.push(ClaimedResource {
+        name: wanted.resource.clone(),
+        prior: wanted.prior.clone(),
+        operation: context.operation().to_owned(),
+    });
+    context.local().claims().put(node, &known)?;
+    Ok(format!("{} claimed", wanted.resource))
+}
+
+/// Gives a resource back. What it names must be gone already: the agent cannot know.
+pub(super) fn release_resource(
+    wanted: &ReleaseResource,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let node = part(&wanted.node, "node")?;
+    let mut known = remembered(context, node)?;
+    known.resources.retain(|r| r.name != wanted.resource);
+    context.local().claims().put(node, &known)?;
+    Ok(format!("{} given back", wanted.resource))
+}
+
+/// `system:kind:name`, in plain characters.
+fn check_resource(resource: &str) -> Result<(), Fault> {
+    let plain = resource
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-' | b'.'));
+    if plain && resource.len() <= 200 && resource.split(':').filter(|p| !p.is_empty()).count() == 3
+    {
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultCode::Invalid,
+        format!("{resource:?} is no resource of the form system:kind:name"),
+    ))
+}
+
+/// What is remembered of a node, or a fresh record for it.
+pub(super) fn remembered(context: &JobContext, node: &NodeRef) -> Result<Remembered, Fault> {
+    let known = context.local().claims().get(node)?;
+    Ok(known.unwrap_or_else(|| Remembered { node: Some(node.clone()), ..Remembered::default() }))
+}
+
+fn taken(node: &NodeRef, holder: &str) -> Fault {
+    Fault::new(
+        FaultCode::NotClaimed,
+        format!("node {}/{} is taken on this host: {holder}", node.cluster, node.node),
+    )
+    .remedy("choose another node name, or finish the operation that holds it")
+}

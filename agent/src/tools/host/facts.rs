@@ -1,0 +1,116 @@
+//! Facts of the host that guards read.
+
+use std::{sync::OnceLock, time::Duration};
+
+use bellows_proto::v1::{Fault, FaultCode, HostFacts};
+use camino::Utf8Path;
+
+use crate::{
+    config::Mode,
+    exec::Invocation,
+    facilities::{Runner, claims},
+    host::{Host, net},
+    tools::QueryContext,
+};
+
+/// Small files of `/proc` and `/etc`.
+const LIMIT: u64 = 64 * 1024;
+
+pub(super) async fn facts(context: &QueryContext) -> Result<HostFacts, Fault> {
+    let local = context.local();
+    let host = local.host.as_ref();
+    let (kernel, architecture) = host.uname();
+    let mut nodes = Vec::new();
+    for remembered in local.claims().all()? {
+        nodes.push(claims::to_record(&remembered));
+    }
+    let addresses = net::addresses(host)?;
+    Ok(HostFacts {
+        os: pretty_name(&text(host, "/etc/os-release")?),
+        architecture,
+        c_library: c_library(context).await?,
+        kernel,
+        clock_ms: local.clock.now_ms(),
+        addresses: addresses.iter().map(ToString::to_string).collect(),
+        machine_id: machine_id(host)?,
+        boot_id: boot_id(host)?,
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        launch_form: local.form.as_str().to_owned(),
+        systems: crate::tools::facts(context).await,
+        nodes,
+        mode: match local.config.agent.mode {
+            Mode::Manage => "manage",
+            Mode::Observe => "observe",
+        }
+        .to_owned(),
+        page_size: u32::try_from(rustix::param::page_size()).unwrap_or_default(),
+    })
+}
+
+/// As `uname -m`.
+pub fn architecture(host: &dyn Host) -> String {
+    host.uname().1
+}
+
+/// Of this boot; empty where the kernel tells none.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn boot_id(host: &dyn Host) -> Result<String, Fault> {
+    Ok(text(host, "/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// From `/etc/machine-id`; empty where there is none.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn machine_id(host: &dyn Host) -> Result<String, Fault> {
+    Ok(text(host, "/etc/machine-id")?.trim().to_owned())
+}
+
+fn text(host: &dyn Host, path: &str) -> Result<String, Fault> {
+    let bytes = host.read(Utf8Path::new(path), LIMIT)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn pretty_name(os_release: &str) -> String {
+    os_release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .map(|value| value.trim_matches(['"', '\'']).to_owned())
+        .unwrap_or_default()
+}
+
+/// "glibc 2.36". The library of a running host changes only with an upgrade, after which the
+/// agent is restarted; so it is asked once.
+async fn c_library(runner: &dyn Runner) -> Result<String, Fault> {
+    static KNOWN: OnceLock<String> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(known.clone());
+    }
+    let invocation =
+        Invocation::new("/usr/bin/getconf", ["GNU_LIBC_VERSION"], Duration::from_secs(2));
+    let command = invocation.command();
+    let finished = runner.read(invocation).await?;
+    let version = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
+    if !finished.success() || !version.starts_with("glibc ") {
+        return Err(Fault::new(
+            FaultCode::Unreadable,
+            "the version of the C library cannot be read",
+        )
+        .tool(&command, finished.status, &finished.stderr));
+    }
+    Ok(KNOWN.get_or_init(|| version).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_os_is_unquoted() {
+        let text = "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
+        assert_eq!(pretty_name(text), "Debian GNU/Linux 12 (bookworm)");
+        assert_eq!(pretty_name("rubbish"), "");
+    }
+}

@@ -1,0 +1,152 @@
+//! The tools of this host behind typed calls: a query is answered in the agent, an action is
+//! performed in the job shim. One exhaustive `match` per function; a new system adds one arm
+//! to each, its config section, and its own folder.
+//!
+//! Must not know jobs' internals, the server or the network.
+
+use std::time::Duration;
+
+use bellows_proto::v1::{
+    Action, Answer, Fault, FaultCode, NodeRef, Placement, Query, SystemFacts, action, answer,
+    placement, query,
+};
+
+use crate::facilities::{Local, Runner, claims::Holdings};
+
+mod context;
+pub mod host;
+pub mod initdb;
+pub mod pg_controldata;
+pub mod postgresql;
+pub mod psql;
+pub mod repmgr;
+
+pub use context::{JOB_MARK, JobContext, QueryContext, Recorder};
+
+/// The host's own word on an action's outcome; shown, not interpreted.
+pub type Note = String;
+
+/// Answers a query. Runs in the agent; must be done within the context's deadline.
+///
+/// # Errors
+/// Why there is no answer. A reading that could not be made is a fault, never an empty answer.
+pub async fn answer(query: &Query, context: &QueryContext) -> Result<Answer, Fault> {
+    let kind = match &query.kind {
+        Some(query::Kind::Host(query)) => answer::Kind::Host(host::answer(query, context).await?),
+        Some(query::Kind::Postgresql(query)) => {
+            allowed(&context.local().config.systems.postgresql, "postgresql")?;
+            answer::Kind::Postgresql(postgresql::answer(query, context).await?)
+        }
+        None => return Err(empty("query")),
+    };
+    Ok(Answer { kind: Some(kind) })
+}
+
+/// Performs an action. Runs in the job shim.
+///
+/// # Errors
+/// Why it failed: command, exit status and end of stderr where a tool ran.
+pub async fn perform(action: &Action, context: &JobContext) -> Result<Note, Fault> {
+    match &action.kind {
+        Some(action::Kind::Host(action)) => host::perform(action, context).await,
+        Some(action::Kind::Postgresql(action)) => {
+            allowed(&context.local().config.systems.postgresql, "postgresql")?;
+            postgresql::perform(action, context).await
+        }
+        None => Err(empty("action")),
+    }
+}
+
+/// Whether `agent.toml` allows what an action is about; asked before a job is accepted.
+///
+/// # Errors
+/// `FAULT_CODE_DENIED` if the system is not configured here; `FAULT_CODE_INVALID` if the
+/// action is empty.
+pub fn permitted(action: &Action, local: &Local) -> Result<(), Fault> {
+    match &action.kind {
+        Some(action::Kind::Host(_)) => Ok(()),
+        Some(action::Kind::Postgresql(_)) => {
+            allowed(&local.config.systems.postgresql, "postgresql").map(|_| ())
+        }
+        None => Err(empty("action")),
+    }
+}
+
+/// Whether the action's tools leave daemons behind that are to live on: then the end of the
+/// job kills nothing that is left of it. PostgreSQL's do not: its servers are services.
+pub fn leaves_daemons(action: &Action) -> bool {
+    match &action.kind {
+        Some(action::Kind::Host(_) | action::Kind::Postgresql(_)) | None => false,
+    }
+}
+
+/// Where a new node would live, by this host's conventions. `port` 0: the host's default.
+///
+/// # Errors
+/// `FAULT_CODE_DENIED` if the system is not configured here; `FAULT_CODE_INVALID` for a bad
+/// name or an unknown system.
+pub fn propose(system: &str, local: &Local, node: &NodeRef, port: u16) -> Result<Placement, Fault> {
+    let system = match system {
+        "postgresql" => {
+            allowed(&local.config.systems.postgresql, system)?;
+            placement::System::Postgresql(postgresql::propose(local, node, port)?)
+        }
+        other => {
+            return Err(Fault::new(
+                FaultCode::Invalid,
+                format!("{other:?} is no system that this agent knows"),
+            ));
+        }
+    };
+    Ok(Placement { system: Some(system) })
+}
+
+/// What a placement takes on this host. Refuses one that differs from the host's own
+/// conventions or leaves its roots: no path of a peer is used as it comes.
+///
+/// # Errors
+/// `FAULT_CODE_INVALID` or `FAULT_CODE_DENIED`, naming what differs.
+pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<Holdings, Fault> {
+    match &placement.system {
+        Some(placement::System::Postgresql(placement)) => {
+            allowed(&local.config.systems.postgresql, "postgresql")?;
+            postgresql::holdings(local, node, placement)
+        }
+        None => Err(empty("placement")),
+    }
+}
+
+/// What a proposal of [`propose`] takes; nothing is refused but an empty one.
+///
+/// # Errors
+/// `FAULT_CODE_INVALID` if it is empty.
+pub fn proposed_holdings(placement: &Placement) -> Result<Holdings, Fault> {
+    match &placement.system {
+        Some(placement::System::Postgresql(placement)) => Ok(postgresql::takes(placement)),
+        None => Err(empty("placement")),
+    }
+}
+
+/// What this host has of each system that is configured.
+pub async fn facts(runner: &dyn Runner) -> Vec<SystemFacts> {
+    let mut found = Vec::new();
+    if runner.local().config.systems.postgresql.is_some() {
+        found.push(postgresql::facts(runner).await);
+    }
+    found
+}
+
+/// A query has at most so long.
+pub const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+
+fn allowed<'a, T>(section: &'a Option<T>, system: &str) -> Result<&'a T, Fault> {
+    section.as_ref().ok_or_else(|| {
+        Fault::new(FaultCode::Denied, format!("system {system} is not allowed on this host"))
+            .remedy(format!("add [systems.{system}] to its agent.toml"))
+    })
+}
+
+fn empty(what: &str) -> Fault {
+    Fault::new(FaultCode::Invalid, format!("the {what} is empty or of a newer version"))
+        .remedy("upgrade this host's agent")
+}
