@@ -46,7 +46,10 @@ impl<W: World> Run<W> {
             match (status, known) {
                 (ActStatus::Done, _) => return Ok(()),
                 (ActStatus::Started, Some(known)) => self.go_on(&known, way).await?,
-                (ActStatus::Failed(ProbeVerdict::Unknown), Some(known)) => {
+                (ActStatus::Failed(_), Some(known)) => {
+                    return Err(Stop::Failed(failure_of(&known)));
+                }
+                (ActStatus::Decided(ProbeVerdict::Unknown), Some(known)) => {
                     self.conclude(&known, None).await?;
                 }
                 (_, known) => self.begin(step, act, known.as_ref(), way).await?,
@@ -64,7 +67,7 @@ impl<W: World> Run<W> {
     ) -> Result<(), Stop> {
         let attempts = known.map_or(0, |known| known.attempt);
         if let (Way::Forward, Some(known)) = (way, known)
-            && known.status == ActStatus::Failed(ProbeVerdict::Partial)
+            && known.status == ActStatus::Decided(ProbeVerdict::Partial)
         {
             self.undo_act(known).await?;
         }
@@ -375,21 +378,15 @@ impl<W: World> Run<W> {
             left = left.saturating_sub(RETRY_PAUSE);
             self.world.clock().sleep(RETRY_PAUSE).await;
         };
-        let evidence = evidence_of(job, text.clone());
-        let fault = evidence.fault.clone();
-        let failed = ActFailed { act, attempt, verdict: verdict.into(), evidence: Some(evidence) };
+        let evidence = Some(evidence_of(job, text));
+        let failed =
+            ActFailed { act, attempt, verdict: verdict.into(), evidence: evidence.clone() };
         self.record(Kind::ActFailed(failed))?;
         if cancelled && self.look(|state| state.wish.is_some() || state.mode != Mode::Forward) {
             return Err(Stop::Wish);
         }
-        let cause = match verdict {
-            ProbeVerdict::Unknown => HoldCause::Unknown,
-            ProbeVerdict::NotDone
-            | ProbeVerdict::Partial
-            | ProbeVerdict::Done
-            | ProbeVerdict::Unspecified => HoldCause::Failed,
-        };
-        Err(Stop::Failed(Failure { cause, text: told(known, fault.as_ref(), &text), fault }))
+        let status = ActStatus::Failed(verdict);
+        Err(Stop::Failed(failure_of(&ActState { status, evidence, ..known.clone() })))
     }
 
     /// Takes one act back: its undo acts, in their order, each probed first.
@@ -481,11 +478,14 @@ fn evidence_of(job: Option<&Job>, text: String) -> Evidence {
     }
 }
 
-fn told(known: &ActState, fault: Option<&Fault>, seen: &str) -> String {
-    let summary = &known.act.summary;
-    let host = &known.act.host;
-    match fault {
+/// What a failed attempt means for its step.
+fn failure_of(known: &ActState) -> Failure {
+    let cause = if known.status.is_unknown() { HoldCause::Unknown } else { HoldCause::Failed };
+    let Evidence { text: seen, fault, .. } = known.evidence.clone().unwrap_or_default();
+    let (summary, host) = (&known.act.summary, &known.act.host);
+    let text = match &fault {
         Some(fault) => format!("{summary} on host {host}: {}; {seen}", fault.message),
         None => format!("{summary} on host {host}: the tool ended well, but {seen}"),
-    }
+    };
+    Failure { cause, text, fault }
 }

@@ -2,7 +2,7 @@
 //! journalled first; what it knows is the fold of the journal.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -70,13 +70,17 @@ pub struct Run<W: World> {
     state: Mutex<OperationState>,
     viewers: broadcast::Sender<WatchUpdate>,
     woken: Notify,
+    /// The journal failed once: whether that append is durable is not known, so that nothing
+    /// may be written after it. The program ends; recovery reads what is there.
+    broken: OnceLock<JournalError>,
 }
 
 impl<W: World> Run<W> {
     /// Takes over an operation that the journal knows.
     pub fn new(world: Arc<W>, id: String, state: OperationState) -> Self {
         let (viewers, _) = broadcast::channel(VIEWER_BACKLOG);
-        Self { world, id, state: Mutex::new(state), viewers, woken: Notify::new() }
+        let (state, woken, broken) = (Mutex::new(state), Notify::new(), OnceLock::new());
+        Self { world, id, state, viewers, woken, broken }
     }
 
     fn lock(&self) -> MutexGuard<'_, OperationState> {
@@ -133,13 +137,18 @@ impl<W: World> Run<W> {
     }
 
     fn write(&self, state: &mut OperationState, mut kind: Kind) -> Result<(), JournalError> {
+        if let Some(error) = self.broken.get() {
+            return Err(error.clone());
+        }
         let world = &*self.world;
         let effects = effects::of(world, &self.id, state, &mut kind)?;
         let event =
             Event { sequence: state.sequence + 1, at_ms: world.clock().now_ms(), kind: Some(kind) };
         let next = state::next(state, &event)
             .map_err(|illegal| JournalError(format!("operation {}: {illegal}", self.id)))?;
-        world.journal().append(&self.id, &event, &effects)?;
+        if let Err(error) = world.journal().append(&self.id, &event, &effects) {
+            return Err(self.broken.get_or_init(|| error).clone());
+        }
         *state = next;
         // Nobody watching is no error.
         let _ = self.viewers.send(WatchUpdate { kind: Some(watch_update::Kind::Event(event)) });

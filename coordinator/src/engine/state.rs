@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bellows_proto::v1::{
-    Act, ControlKind, Event, Held, HoldCause, OnFailure, Outcome, Plan, ProbeVerdict, Term,
-    event::Kind,
+    Act, ControlKind, Event, Evidence, Held, HoldCause, OnFailure, Outcome, Plan, ProbeVerdict,
+    Term, event::Kind,
 };
 
 use super::index;
@@ -61,6 +61,15 @@ pub enum ActStatus {
     Done,
     /// It failed, and the probe said this.
     Failed(ProbeVerdict),
+    /// It failed, and somebody has decided since: try again, or go back.
+    Decided(ProbeVerdict),
+}
+
+impl ActStatus {
+    /// It ended, and nobody knows whether it had its effect.
+    pub fn is_unknown(self) -> bool {
+        matches!(self, Self::Failed(ProbeVerdict::Unknown) | Self::Decided(ProbeVerdict::Unknown))
+    }
 }
 
 /// What is known of an act.
@@ -79,6 +88,8 @@ pub struct ActState {
     pub undo: Vec<Act>,
     /// Attempts that reached their host, or may have.
     pub reached: u32,
+    /// What was seen when it last failed.
+    pub evidence: Option<Evidence>,
 }
 
 /// An operation, as its events tell.
@@ -153,7 +164,7 @@ impl OperationState {
 
     /// The act that nobody knows the outcome of, if there is one.
     pub fn unknown_act(&self) -> Option<&ActState> {
-        self.acts.values().find(|act| act.status == ActStatus::Failed(ProbeVerdict::Unknown))
+        self.acts.values().find(|act| act.status.is_unknown())
     }
 
     /// At rest: `done`, `undone`, `cancelled` or `abandoned`.
@@ -269,7 +280,9 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
         Kind::ActDone(e) if e.attempt == 0 => already_done(state, e.act),
         Kind::ActDone(e) => started_act(state, e.act, e.attempt)?.status = ActStatus::Done,
         Kind::ActFailed(e) => {
-            started_act(state, e.act, e.attempt)?.status = ActStatus::Failed(e.verdict());
+            let act = started_act(state, e.act, e.attempt)?;
+            act.status = ActStatus::Failed(e.verdict());
+            act.evidence.clone_from(&e.evidence);
         }
         Kind::Held(held) => {
             state.held = Some(held.clone());
@@ -280,6 +293,7 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
         Kind::Resumed(_) => {
             state.held = None;
             state.wish = None;
+            decided(state);
         }
         Kind::Control(control) => state.wish = Some(control.kind()),
         Kind::UndoStarted(e) => {
@@ -289,6 +303,7 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
             state.mode = Mode::Backward(e.target());
             state.held = None;
             state.wish = None;
+            decided(state);
         }
         Kind::Rested(e) => {
             state.mode = Mode::Rested(e.outcome());
@@ -333,6 +348,15 @@ fn move_step(
     Ok(())
 }
 
+/// A failure does not repeat itself after a crash: only a decision lets it be tried again.
+fn decided(state: &mut OperationState) {
+    for act in state.acts.values_mut() {
+        if let ActStatus::Failed(verdict) = act.status {
+            act.status = ActStatus::Decided(verdict);
+        }
+    }
+}
+
 fn act_started(
     state: &mut OperationState,
     step: u32,
@@ -364,6 +388,7 @@ fn act_started(
         act: act.clone(),
         undo,
         reached: reached + 1,
+        evidence: None,
     };
     state.acts.insert(act.number, entry);
     Ok(())
@@ -376,7 +401,7 @@ fn started_act(
 ) -> Result<&mut ActState, String> {
     let act = state.acts.get_mut(&number).ok_or("the act was not started")?;
     // An unknown outcome may be looked at again.
-    let open = matches!(act.status, ActStatus::Started | ActStatus::Failed(ProbeVerdict::Unknown));
+    let open = act.status == ActStatus::Started || act.status.is_unknown();
     if !open || act.attempt != attempt {
         return Err(format!("attempt {} of act {number} is {:?}", act.attempt, act.status));
     }
@@ -392,6 +417,7 @@ fn already_done(state: &mut OperationState, number: u32) {
         act: Act::default(),
         undo: Vec::new(),
         reached: 0,
+        evidence: None,
     });
     entry.status = ActStatus::Done;
 }

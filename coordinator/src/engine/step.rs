@@ -163,6 +163,7 @@ impl<W: World> Run<W> {
             match running.next().await {
                 None => break,
                 Some(Ok(())) => {}
+                Some(Err(stop @ (Stop::Journal(_) | Stop::Stale(_)))) => return Err(stop),
                 Some(Err(stop)) => first = Some(worse(first, stop)),
             }
         }
@@ -212,16 +213,10 @@ fn demands(group: &Group) -> Vec<bellows_proto::v1::Condition> {
     group.checks.iter().cloned().chain(own).collect()
 }
 
-/// The graver of two ends: the journal, then a stale term, then the first failure, then a wish.
+/// A failure outweighs a wish: the wish is still there when the loop decides.
 fn worse(first: Option<Stop>, second: Stop) -> Stop {
-    let rank = |stop: &Stop| match stop {
-        Stop::Journal(_) => 3,
-        Stop::Stale(_) => 2,
-        Stop::Failed(_) => 1,
-        Stop::Wish => 0,
-    };
     match first {
-        Some(first) if rank(&first) >= rank(&second) => first,
+        Some(first @ Stop::Failed(_)) => first,
         Some(_) | None => second,
     }
 }

@@ -1,0 +1,239 @@
+//! A toy system for the engine's tests: hosts are shelves, acts put named things on them.
+//! Pure, like every system.
+
+use bellows::engine::ports::{Description, Probe, Question, Systems, Verdict};
+use bellows_proto::v1::{
+    Act, Action, Asked, Check, ClaimResource, ClockWithin, Condition, Group, HostAction,
+    HostAnswers, HostCondition, HostFactsQuery, HostQuery, HostReading, Intent, IntentOptions,
+    KeyValue, Lock, NewCluster, NodeRef, Observation, Plan, Query, Refusal, ReleaseResource, Spec,
+    SpecChange, SpecNode, Step, System, Wait, answer, asked, host_action, host_answer,
+    host_condition, host_query, host_reading, query, spec_change, step,
+};
+
+pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
+/// What a finished plan leaves, host by host.
+pub const GOAL: [(&str, &str); 5] =
+    [("h1", "a"), ("h1", "b1"), ("h2", "b2"), ("h3", "b3"), ("h2", "c")];
+
+#[derive(Debug, Default)]
+pub struct Shelf {
+    /// First step after which there is only forward; 0: none.
+    pub no_return: u32,
+}
+
+fn node() -> Option<NodeRef> {
+    Some(NodeRef { cluster: "shelf".into(), node: "n".into() })
+}
+
+pub fn put(thing: &str) -> Action {
+    let kind = host_action::Kind::ClaimResource(ClaimResource {
+        node: node(),
+        resource: thing.into(),
+        prior: String::new(),
+    });
+    action(kind)
+}
+
+fn take(thing: &str) -> Action {
+    let resource = thing.into();
+    action(host_action::Kind::ReleaseResource(ReleaseResource { node: node(), resource }))
+}
+
+fn action(kind: host_action::Kind) -> Action {
+    let host = HostAction { kind: Some(kind) };
+    Action { kind: Some(bellows_proto::v1::action::Kind::Host(host)) }
+}
+
+fn condition(kind: host_condition::Kind) -> Condition {
+    let host = HostCondition { kind: Some(kind) };
+    Condition { kind: Some(bellows_proto::v1::condition::Kind::Host(host)) }
+}
+
+pub fn answers(host: &str) -> Condition {
+    condition(host_condition::Kind::Answers(HostAnswers { host: host.into() }))
+}
+
+/// At least so many things on a host: a number that waits read.
+pub fn at_least(host: &str, things: i64) -> Condition {
+    let limit_ms = things;
+    condition(host_condition::Kind::ClockWithin(ClockWithin { host: host.into(), limit_ms }))
+}
+
+fn act(number: u32, host: &str, thing: &str) -> Act {
+    let undo = Act {
+        number: number + 100,
+        host: host.into(),
+        action: Some(take(thing)),
+        summary: format!("take {thing}"),
+        ..Act::default()
+    };
+    Act {
+        number,
+        host: host.into(),
+        action: Some(put(thing)),
+        requires: vec![answers(host)],
+        undo: vec![undo],
+        stall_ms: 60_000,
+        summary: format!("put {thing}"),
+        ..Act::default()
+    }
+}
+
+fn step(number: u32, kind: step::Kind, change: Option<spec_change::Kind>) -> Step {
+    Step {
+        number,
+        title: format!("step {number}"),
+        reason: "the test wants it".into(),
+        kind: Some(kind),
+        spec_change: change.map(|kind| SpecChange { kind: Some(kind) }),
+    }
+}
+
+fn add(host: &str) -> Option<spec_change::Kind> {
+    let node = SpecNode { node: format!("n-{host}"), host: host.into(), placement: None };
+    Some(spec_change::Kind::AddNode(node))
+}
+
+pub fn things(observation: &Observation, host: &str) -> Option<Vec<String>> {
+    let reading = observation.hosts.iter().find(|reading| reading.host == host)?;
+    match reading.outcome.as_ref()? {
+        host_reading::Outcome::Facts(facts) => {
+            Some(facts.nodes.iter().flat_map(|node| node.resources.clone()).collect())
+        }
+        host_reading::Outcome::Fault(_) => None,
+    }
+}
+
+impl Systems for Shelf {
+    fn next_queries(&self, _: &Spec, _: Option<&Intent>, answers: &[Asked]) -> Vec<Question> {
+        if !answers.is_empty() {
+            return Vec::new();
+        }
+        let facts = HostQuery { kind: Some(host_query::Kind::Facts(HostFactsQuery {})) };
+        let query = Query { kind: Some(query::Kind::Host(facts)) };
+        HOSTS.iter().map(|host| Question { host: (*host).into(), query: query.clone() }).collect()
+    }
+
+    fn observation(&self, _: &Spec, answers: &[Asked]) -> Observation {
+        let hosts = answers.iter().map(|asked| {
+            let outcome = match asked.outcome.clone() {
+                Some(asked::Outcome::Answer(answer)) => match answer.kind {
+                    Some(answer::Kind::Host(host)) => match host.kind {
+                        Some(host_answer::Kind::Facts(facts)) => {
+                            Some(host_reading::Outcome::Facts(facts))
+                        }
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                Some(asked::Outcome::Fault(fault)) => Some(host_reading::Outcome::Fault(fault)),
+                None => None,
+            };
+            HostReading { host: asked.host.clone(), outcome, ..HostReading::default() }
+        });
+        Observation { hosts: hosts.collect(), system: None }
+    }
+
+    fn plan(&self, spec: &Spec, _: &Observation, intent: &Intent) -> Result<Plan, Vec<Refusal>> {
+        let new = Some(spec_change::Kind::NewCluster(NewCluster { options: None }));
+        let check =
+            Check { conditions: HOSTS.iter().map(|host| answers(host)).collect::<Vec<_>>() };
+        let member = |number, host, thing| {
+            step(number, step::Kind::Act(act(number, host, thing)), add(host))
+        };
+        let group = Group {
+            members: vec![member(4, "h1", "b1"), member(5, "h2", "b2"), member(6, "h3", "b3")],
+            limit: 2,
+            checks: vec![answers("h1")],
+        };
+        let wait =
+            Wait { conditions: vec![at_least("h1", 2)], stall_ms: 120_000, interval_ms: 1000 };
+        Ok(Plan {
+            cluster: intent.cluster.clone(),
+            system: System::Postgresql.into(),
+            format: 1,
+            system_revision: 1,
+            spec_version: spec.version,
+            intent: Some(intent.clone()),
+            invariants: vec![at_least("h3", 0)],
+            steps: vec![
+                step(1, step::Kind::Check(check), None),
+                step(2, step::Kind::Act(act(2, "h1", "a")), new),
+                step(3, step::Kind::Group(group), None),
+                step(7, step::Kind::Wait(wait), None),
+                step(8, step::Kind::Act(act(8, "h2", "c")), None),
+            ],
+            prediction: Some(Observation::default()),
+            point_of_no_return: self.no_return,
+            locks: vec![Lock { resource: format!("cluster/{}", intent.cluster), exclusive: true }],
+            fenced_hosts: HOSTS.iter().map(|host| (*host).to_owned()).collect(),
+            ..Plan::default()
+        })
+    }
+
+    fn check(&self, condition: &Condition, observation: &Observation) -> Verdict {
+        let Some(bellows_proto::v1::condition::Kind::Host(host)) = &condition.kind else {
+            return Verdict::Refused("an empty condition".into());
+        };
+        let (name, wanted) = match &host.kind {
+            Some(host_condition::Kind::Answers(it)) => (&it.host, 0),
+            Some(host_condition::Kind::ClockWithin(it)) => (&it.host, it.limit_ms),
+            _ => return Verdict::Refused("an empty condition".into()),
+        };
+        let Some(seen) = things(observation, name) else {
+            return Verdict::Unknown(format!("{name} did not answer"));
+        };
+        if seen.contains(&"foreign".to_owned()) {
+            return Verdict::Refused(format!("{name} holds something foreign"));
+        }
+        let (done, wanted) = (seen.len() as u64, wanted.unsigned_abs());
+        if done >= wanted {
+            return Verdict::Holds;
+        }
+        let progress =
+            Some(bellows_proto::v1::Progress { done, total: Some(wanted), unit: "things".into() });
+        Verdict::NotYet { reason: format!("{done} of {wanted} things on {name}"), progress }
+    }
+
+    fn probe(&self, action: &Action, observation: &Observation) -> Probe {
+        let Some(bellows_proto::v1::action::Kind::Host(host)) = &action.kind else {
+            return Probe::Unknown("an empty action".into());
+        };
+        let (thing, wanted) = match &host.kind {
+            Some(host_action::Kind::ClaimResource(it)) => (&it.resource, true),
+            Some(host_action::Kind::ReleaseResource(it)) => (&it.resource, false),
+            _ => return Probe::Unknown("not of this shelf".into()),
+        };
+        let (host, _) = *GOAL.iter().find(|(_, name)| name == thing).unwrap();
+        let Some(seen) = things(observation, host) else {
+            return Probe::Unknown(format!("{host} did not answer"));
+        };
+        if seen.contains(&format!("half {thing}")) {
+            return Probe::Partial(format!("half of {thing}"));
+        }
+        if seen.contains(thing) == wanted { Probe::Done } else { Probe::NotDone }
+    }
+
+    fn resolve(&self, act: &Act, _: &Observation) -> Result<Act, String> {
+        Ok(act.clone())
+    }
+
+    fn drift(&self, _: &Observation, observation: &Observation) -> Vec<String> {
+        let missing = GOAL.iter().filter(|(host, thing)| {
+            !things(observation, host).is_some_and(|seen| seen.contains(&(*thing).to_owned()))
+        });
+        missing.map(|(host, thing)| format!("{thing} is not on {host}")).collect()
+    }
+
+    fn describe(&self, _: &Spec, _: &Observation) -> Description {
+        Description::default()
+    }
+
+    fn options(&self, _: System, _: &str, _: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
+        Ok(IntentOptions::default())
+    }
+
+    fn revision(&self, _: System) -> u32 {
+        1
+    }
+}
