@@ -1,0 +1,138 @@
+//! The systems: pure functions that observe, plan and judge. This file sends each call to the
+//! system that it is for, one arm per system; the systems know nothing of each other, of the
+//! engine, of clocks or of the network.
+
+mod host;
+pub mod postgresql;
+
+use bellows_proto::v1::{
+    Act, Action, Asked, Condition, Intent, IntentOptions, KeyValue, Observation, Plan, Refusal,
+    Spec, System, action, condition, observation,
+};
+
+use crate::plan::{Description, Probe, Question, Systems, Verdict};
+
+/// Every system that this program knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AllSystems;
+
+impl Systems for AllSystems {
+    fn next_queries(
+        &self,
+        spec: &Spec,
+        intent: Option<&Intent>,
+        answers: &[Asked],
+    ) -> Vec<Question> {
+        match spec.system() {
+            System::Postgresql => postgresql::next_queries(spec, intent, answers),
+            System::Unspecified => Vec::new(),
+        }
+    }
+
+    fn observation(&self, spec: &Spec, answers: &[Asked]) -> Observation {
+        let seen = match spec.system() {
+            System::Postgresql => {
+                Some(observation::System::Postgresql(postgresql::observation(spec, answers)))
+            }
+            System::Unspecified => None,
+        };
+        Observation { hosts: host::readings(answers), system: seen }
+    }
+
+    fn plan(
+        &self,
+        spec: &Spec,
+        observation: &Observation,
+        intent: &Intent,
+    ) -> Result<Plan, Vec<Refusal>> {
+        match spec.system() {
+            System::Postgresql => postgresql::plan(spec, observation, intent),
+            System::Unspecified => Err(vec![unknown_system(spec)]),
+        }
+    }
+
+    fn check(&self, condition: &Condition, observation: &Observation) -> Verdict {
+        match &condition.kind {
+            Some(condition::Kind::Host(condition)) => host::check(condition, observation),
+            Some(condition::Kind::Postgresql(condition)) => {
+                postgresql::check(condition, observation)
+            }
+            None => {
+                Verdict::Refused("the condition is empty: written by a newer version".to_owned())
+            }
+        }
+    }
+
+    fn probe(&self, action: &Action, observation: &Observation) -> Probe {
+        match &action.kind {
+            Some(action::Kind::Host(action)) => {
+                host::probe(action, observation, &node_seen(observation))
+            }
+            Some(action::Kind::Postgresql(action)) => postgresql::probe(action, observation),
+            None => Probe::Unknown("the action is empty: written by a newer version".to_owned()),
+        }
+    }
+
+    fn resolve(&self, act: &Act, observation: &Observation) -> Result<Act, String> {
+        match act.action.as_ref().and_then(|action| action.kind.as_ref()) {
+            Some(action::Kind::Postgresql(_)) => postgresql::resolve(act, observation),
+            Some(action::Kind::Host(_)) => Ok(act.clone()),
+            None => Err("the action is empty: written by a newer version".to_owned()),
+        }
+    }
+
+    fn drift(&self, prediction: &Observation, observation: &Observation) -> Vec<String> {
+        match &prediction.system {
+            Some(observation::System::Postgresql(predicted)) => {
+                postgresql::drift(predicted, observation)
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn describe(&self, spec: &Spec, observation: &Observation) -> Description {
+        match spec.system() {
+            System::Postgresql => postgresql::describe(spec, observation),
+            System::Unspecified => {
+                Description { members: Vec::new(), problems: vec![unknown_system(spec).value] }
+            }
+        }
+    }
+
+    fn options(
+        &self,
+        system: System,
+        verb: &str,
+        options: &[KeyValue],
+    ) -> Result<IntentOptions, Vec<String>> {
+        match system {
+            System::Postgresql => postgresql::options(verb, options),
+            System::Unspecified => Err(vec!["no system is named; known: postgresql".to_owned()]),
+        }
+    }
+
+    fn revision(&self, system: System) -> u32 {
+        match system {
+            System::Postgresql => postgresql::REVISION,
+            System::Unspecified => 0,
+        }
+    }
+}
+
+/// What the observation's system says of where a node lives and what is left of it.
+fn node_seen(observation: &Observation) -> impl Fn(&str) -> host::NodeSeen {
+    |node| match &observation.system {
+        Some(observation::System::Postgresql(seen)) => postgresql::node_seen(seen, node),
+        None => host::NodeSeen::default(),
+    }
+}
+
+fn unknown_system(spec: &Spec) -> Refusal {
+    Refusal {
+        code: "SYS-01".to_owned(),
+        rule: "known system".to_owned(),
+        value: format!("the system {} of cluster {} is not known here", spec.system, spec.cluster),
+        remedy: "use a version of Bellows that knows it".to_owned(),
+        ..Refusal::default()
+    }
+}

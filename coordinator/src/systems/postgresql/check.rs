@@ -1,0 +1,363 @@
+//! Judges conditions. What could not be read is unknown: never "holds", never "does not hold".
+
+use std::collections::BTreeSet;
+
+use bellows_proto::v1::{
+    AbsentEverywhere, DiskFree, LoginWorks, MembersBetween, NotStreaming, Observation,
+    PostgresqlCondition, PostgresqlService, Progress, RegisteredEverywhere, ServiceRuns,
+    ServiceState, Streaming, SyncSatisfiable, Vacant, VersionsMatch, postgresql_condition::Kind,
+};
+
+use super::{
+    guards, health, sizes, synchronous, versions,
+    view::{self, NoPrimary, Role, View, role, row, server, state_text},
+};
+use crate::plan::Verdict;
+
+/// Judges a condition.
+pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verdict {
+    let view = View::of(observation);
+    let judged = match &condition.kind {
+        Some(Kind::Healthy(_)) => healthy(view),
+        Some(Kind::PrimaryIs(wanted)) => primary_is(view, &wanted.node),
+        Some(Kind::MembersAre(wanted)) => members_are(view, &wanted.nodes),
+        Some(Kind::MembersBetween(wanted)) => members_between(view, wanted),
+        Some(Kind::LoginWorks(wanted)) => login_works(view, wanted),
+        Some(Kind::SenderHeadroom(wanted)) => {
+            let used = |server: &bellows_proto::v1::PostgresqlServer| server.senders.len();
+            headroom(view, &wanted.node, "max_wal_senders", wanted.needed, used)
+        }
+        Some(Kind::SlotHeadroom(wanted)) => {
+            let used = |server: &bellows_proto::v1::PostgresqlServer| server.slots.len();
+            headroom(view, &wanted.node, "max_replication_slots", wanted.needed, used)
+        }
+        Some(Kind::DiskFree(wanted)) => disk_free(view, wanted),
+        Some(Kind::Vacant(wanted)) => vacant(view, wanted),
+        Some(Kind::Streaming(wanted)) => streaming(view, wanted),
+        Some(Kind::NotStreaming(wanted)) => not_streaming(view, wanted),
+        Some(Kind::RegisteredEverywhere(wanted)) => registered_everywhere(view, wanted),
+        Some(Kind::AbsentEverywhere(wanted)) => absent_everywhere(view, wanted),
+        Some(Kind::ServiceRuns(wanted)) => service_runs(view, wanted),
+        Some(Kind::VersionsMatch(wanted)) => versions_match(view, wanted),
+        Some(Kind::SyncSatisfiable(wanted)) => sync_satisfiable(view, wanted),
+        Some(Kind::HasTombstone(wanted)) => has_tombstone(view, &wanted.node, &wanted.host),
+        None => {
+            Ok(Verdict::Refused("the condition is empty: written by a newer version".to_owned()))
+        }
+    };
+    judged.unwrap_or_else(Verdict::Unknown)
+}
+
+/// A verdict, or why nothing can be said.
+type Judged = Result<Verdict, String>;
+
+fn not_yet(reason: String) -> Verdict {
+    Verdict::NotYet { reason, progress: None }
+}
+
+/// Holds if nothing is missing.
+fn unless(missing: Vec<String>) -> Verdict {
+    if missing.is_empty() { Verdict::Holds } else { not_yet(missing.join("; ")) }
+}
+
+fn healthy(view: View<'_>) -> Judged {
+    match view.primary() {
+        Ok(_) => {}
+        Err(why @ (NoPrimary::None | NoPrimary::Several(_))) => {
+            return Ok(Verdict::Refused(why.text()));
+        }
+        Err(why @ NoPrimary::Unknown(_)) => return Err(why.text()),
+    }
+    let unknown = view.unknown_members();
+    if !unknown.is_empty() {
+        return Err(unknown.join("; "));
+    }
+    let problems = health::problems(view);
+    if problems.is_empty() {
+        return Ok(Verdict::Holds);
+    }
+    let ailing: BTreeSet<&str> = problems.iter().map(|problem| problem.node.as_str()).collect();
+    let all = view.in_spec().count();
+    let texts: Vec<String> =
+        problems.iter().map(|problem| format!("{}: {}", problem.node, problem.text)).collect();
+    Ok(Verdict::NotYet {
+        reason: texts.join("; "),
+        progress: Some(Progress {
+            done: u64::try_from(all.saturating_sub(ailing.len())).unwrap_or(0),
+            total: u64::try_from(all).ok(),
+            unit: "members".to_owned(),
+        }),
+    })
+}
+
+fn primary_is(view: View<'_>, node: &str) -> Judged {
+    let primary = match view.primary() {
+        Ok(primary) => primary,
+        Err(why @ NoPrimary::Unknown(_)) => return Err(why.text()),
+        Err(why @ (NoPrimary::None | NoPrimary::Several(_))) => {
+            return Ok(Verdict::Refused(why.text()));
+        }
+    };
+    if primary.member.node != node {
+        return Ok(Verdict::Refused(format!("{} is primary, not {node}", primary.member.node)));
+    }
+    // One that does not answer may have been promoted on the other side of a cut network.
+    let unknown = view.unknown_members();
+    if unknown.is_empty() { Ok(Verdict::Holds) } else { Err(unknown.join("; ")) }
+}
+
+fn members_are(view: View<'_>, nodes: &[String]) -> Judged {
+    let wanted: BTreeSet<&str> = nodes.iter().map(String::as_str).collect();
+    let mut missing = Vec::new();
+    for member in view.in_spec() {
+        let server = view.server(&member.node)?;
+        let names: BTreeSet<&str> = server.registered.iter().map(|row| row.name.as_str()).collect();
+        if names != wanted {
+            let list =
+                |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
+            missing.push(format!("{} names {}, not {}", member.node, list(&names), list(&wanted)));
+        }
+    }
+    Ok(unless(missing))
+}
+
+fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
+    let primary = view.primary().map_err(|why| why.text())?;
+    let names: BTreeSet<&String> = primary.server.registered.iter().map(|row| &row.name).collect();
+    let gone: Vec<&str> =
+        wanted.at_least.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
+    let strange: Vec<&str> = names
+        .iter()
+        .filter(|name| !wanted.at_most.contains(name))
+        .map(|name| name.as_str())
+        .collect();
+    Ok(match (gone.as_slice(), strange.as_slice()) {
+        ([], []) => Verdict::Holds,
+        ([], strange) => Verdict::Refused(format!(
+            "repmgr has records of {}, by another hand",
+            strange.join(", ")
+        )),
+        (gone, _) => Verdict::Refused(format!(
+            "repmgr has lost its records of {}, by another hand",
+            gone.join(", ")
+        )),
+    })
+}
+
+fn login_works(view: View<'_>, wanted: &LoginWorks) -> Judged {
+    Ok(match view.login(&wanted.host, &wanted.address, wanted.port)? {
+        Ok(()) => Verdict::Holds,
+        Err(reason) => not_yet(format!(
+            "no login from {} to {} port {}: {reason}",
+            wanted.host, wanted.address, wanted.port
+        )),
+    })
+}
+
+fn headroom(
+    view: View<'_>,
+    node: &str,
+    setting: &str,
+    needed: u32,
+    used: impl Fn(&bellows_proto::v1::PostgresqlServer) -> usize,
+) -> Judged {
+    let server = view.server(node)?;
+    let free = view::free(server, setting, used(server))?;
+    if free >= needed {
+        return Ok(Verdict::Holds);
+    }
+    Ok(Verdict::Refused(format!("{free} of {setting} free at {node}, {needed} needed")))
+}
+
+fn disk_free(view: View<'_>, wanted: &DiskFree) -> Judged {
+    let facts = view
+        .system_facts(&wanted.host)?
+        .ok_or_else(|| format!("{} does not list postgresql", wanted.host))?;
+    let mut needed = wanted.bytes;
+    if wanted.clones > 0 {
+        let primary = view.primary().map_err(|why| why.text())?;
+        let one = sizes::clone_bytes(primary.server.database_bytes);
+        needed = needed.saturating_add(one.saturating_mul(wanted.clones.into()));
+    }
+    if facts.data_free_bytes >= needed {
+        return Ok(Verdict::Holds);
+    }
+    let (free, needed) = (sizes::text(facts.data_free_bytes), sizes::text(needed));
+    Ok(Verdict::Refused(format!("{free} free on {}, {needed} needed", wanted.host)))
+}
+
+fn vacant(view: View<'_>, wanted: &Vacant) -> Judged {
+    let obstacles = guards::obstacles(view.vacancy(&wanted.host, &wanted.node)?);
+    if obstacles.is_empty() {
+        return Ok(Verdict::Holds);
+    }
+    let texts: Vec<String> = obstacles.into_iter().map(|(_, value)| value).collect();
+    Ok(Verdict::Refused(format!(
+        "no place for {} on {}: {}",
+        wanted.node,
+        wanted.host,
+        texts.join("; ")
+    )))
+}
+
+fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
+    let node = &wanted.node;
+    if let Ok(reading) = view.reading(node)
+        && health::service_state(reading, PostgresqlService::Server) == ServiceState::Failed
+    {
+        return Ok(Verdict::Refused(format!("the server of {node} has failed: see its log")));
+    }
+    let primary = view.primary().map_err(|why| why.text())?;
+    let (upstream, above) = health::upstream(view, primary, node);
+    let Some(sender) = health::sender(above, node) else {
+        let why = view
+            .server(node)
+            .err()
+            .unwrap_or_else(|| format!("{node} is not connected to {upstream}"));
+        return Ok(not_yet(why));
+    };
+    match (sender.state.as_str(), sender.lag_bytes) {
+        ("streaming", Some(lag)) if lag <= wanted.max_lag_bytes => Ok(Verdict::Holds),
+        (state, lag) => Ok(Verdict::NotYet {
+            reason: match lag {
+                Some(lag) => format!("{node} is {lag} bytes behind {upstream} ({state})"),
+                None => format!("{node} is connected to {upstream} ({state})"),
+            },
+            progress: lag.map(|lag| Progress {
+                done: lag,
+                total: None,
+                unit: "bytes behind".to_owned(),
+            }),
+        }),
+    }
+}
+
+/// Two readings at every member that runs: no WAL sender of that name, and its slot inactive.
+fn not_streaming(view: View<'_>, wanted: &NotStreaming) -> Judged {
+    let mut still = Vec::new();
+    for member in view.in_spec().filter(|member| member.node != wanted.node) {
+        let server = view.server(&member.node)?;
+        if let Some(sender) = health::sender(server, &wanted.node) {
+            still.push(format!(
+                "{} still sends WAL to {} ({})",
+                member.node, wanted.node, sender.state
+            ));
+        }
+        if health::slot(server, &wanted.slot).is_some_and(|slot| slot.active) {
+            still.push(format!("slot {} is still read at {}", wanted.slot, member.node));
+        }
+    }
+    Ok(unless(still))
+}
+
+fn registered_everywhere(view: View<'_>, wanted: &RegisteredEverywhere) -> Judged {
+    let mut missing = Vec::new();
+    let concerned =
+        view.members.iter().filter(|member| member.in_spec || member.node == wanted.node);
+    for member in concerned {
+        let server = view.server(&member.node)?;
+        match row(server, &wanted.node) {
+            Some(row) if row.node_id != wanted.node_id => {
+                let text = format!(
+                    "{} has id {} for {}, not {}",
+                    member.node, row.node_id, wanted.node, wanted.node_id
+                );
+                return Ok(Verdict::Refused(text));
+            }
+            Some(row) if row.active => {}
+            Some(_) => missing
+                .push(format!("the record of {} is inactive at {}", wanted.node, member.node)),
+            None => missing.push(format!("{} has no record of {} yet", member.node, wanted.node)),
+        }
+    }
+    Ok(unless(missing))
+}
+
+fn absent_everywhere(view: View<'_>, wanted: &AbsentEverywhere) -> Judged {
+    let mut left = Vec::new();
+    for member in view.in_spec().filter(|member| member.node != wanted.node) {
+        let at = &member.node;
+        let server = server(at, view::reading(member)?)?;
+        if server
+            .registered
+            .iter()
+            .any(|row| row.node_id == wanted.node_id || row.name == wanted.node)
+        {
+            left.push(format!("{at} has a record of {} still", wanted.node));
+        }
+        if health::slot(server, &wanted.slot).is_some() {
+            left.push(format!("{at} has the slot {} still", wanted.slot));
+        }
+        if health::sender(server, &wanted.node).is_some() {
+            left.push(format!("{at} sends WAL to {} still", wanted.node));
+        }
+    }
+    Ok(unless(left))
+}
+
+fn service_runs(view: View<'_>, wanted: &ServiceRuns) -> Judged {
+    let node = &wanted.node;
+    let reading = view.reading(node)?;
+    let name = super::join::service_name(wanted.service());
+    match health::service_state(reading, wanted.service()) {
+        ServiceState::Running => {}
+        ServiceState::Unspecified => {
+            return Err(format!("the service of {name} of {node} was not read"));
+        }
+        ServiceState::Failed => {
+            return Ok(Verdict::Refused(format!("{name} of {node} has failed: see its log")));
+        }
+        state @ (ServiceState::Absent | ServiceState::Stopped | ServiceState::Masked) => {
+            return Ok(not_yet(format!("{name} of {node} is {}", state_text(state))));
+        }
+    }
+    let server = match server(node, reading) {
+        Ok(server) => server,
+        Err(why) => return Ok(not_yet(why)),
+    };
+    if wanted.service() == PostgresqlService::Repmgrd && server.repmgrd_running != Some(true) {
+        return Ok(not_yet(format!("repmgrd of {node} has not reported to its server yet")));
+    }
+    Ok(Verdict::Holds)
+}
+
+fn versions_match(view: View<'_>, wanted: &VersionsMatch) -> Judged {
+    let hosts: Vec<&str> = wanted.hosts.iter().map(String::as_str).collect();
+    let differences = versions::differences(view, &hosts);
+    let unknown = |difference: &&versions::Difference| difference.kind == versions::Kind::Unknown;
+    if let Some(difference) = differences.iter().find(|difference| !unknown(difference)) {
+        return Ok(Verdict::Refused(difference.value.clone()));
+    }
+    match differences.into_iter().next() {
+        Some(difference) => Err(difference.value),
+        None => Ok(Verdict::Holds),
+    }
+}
+
+fn sync_satisfiable(view: View<'_>, wanted: &SyncSatisfiable) -> Judged {
+    let primary = view.primary().map_err(|why| why.text())?;
+    let setting = view::setting(primary.server, "synchronous_standby_names")
+        .ok_or_else(|| "the setting synchronous_standby_names could not be read".to_owned())?;
+    let demand = synchronous::parse(setting)?;
+    let standbys = view
+        .in_spec()
+        .filter(|member| matches!(role(member), Role::Standby(_)))
+        .map(|member| member.node.as_str())
+        .filter(|node| !wanted.without.iter().any(|gone| gone == node));
+    if demand.satisfied_by(standbys) {
+        return Ok(Verdict::Holds);
+    }
+    let text = format!(
+        "synchronous_standby_names is {setting:?}: commits would wait for ever without {}",
+        wanted.without.join(", ")
+    );
+    Ok(Verdict::Refused(text))
+}
+
+fn has_tombstone(view: View<'_>, node: &str, host: &str) -> Judged {
+    let named = |record: &&bellows_proto::v1::NodeRecord| {
+        record.node.as_ref().is_some_and(|named| named.node == node)
+    };
+    let stone = view.host(host)?.nodes.iter().filter(named).any(|record| record.tombstone);
+    Ok(if stone { Verdict::Holds } else { not_yet(format!("{host} has no tombstone for {node}")) })
+}

@@ -1,0 +1,106 @@
+//! Every condition of the planners, made in one place.
+
+use bellows_proto::v1::{
+    AbsentEverywhere, ClockWithin, Condition, DiskFree, HasTombstone, Healthy, HostAnswers,
+    HostCondition, LoginWorks, MembersAre, MembersBetween, NotStreaming, PostgresqlCondition,
+    PostgresqlPlacement, PostgresqlService, PrimaryIs, RegisteredEverywhere, SenderHeadroom,
+    ServiceRuns, SlotHeadroom, Streaming, SyncSatisfiable, Vacant, VersionsMatch, condition,
+    host_condition, postgresql_condition::Kind,
+};
+
+/// A host's clock may be so far off: logs and timeouts of several hosts are read together.
+pub(super) const CLOCK_LIMIT_MS: i64 = 2000;
+/// A standby that is at most one WAL segment behind is caught up.
+pub(super) const LAG_LIMIT_BYTES: u64 = 16 << 20;
+
+fn postgresql(kind: Kind) -> Condition {
+    Condition { kind: Some(condition::Kind::Postgresql(PostgresqlCondition { kind: Some(kind) })) }
+}
+
+fn host(kind: host_condition::Kind) -> Condition {
+    Condition { kind: Some(condition::Kind::Host(HostCondition { kind: Some(kind) })) }
+}
+
+pub(super) fn host_answers(host_name: &str) -> Condition {
+    host(host_condition::Kind::Answers(HostAnswers { host: host_name.to_owned() }))
+}
+
+pub(super) fn clock_within(host_name: &str) -> Condition {
+    let limit_ms = CLOCK_LIMIT_MS;
+    host(host_condition::Kind::ClockWithin(ClockWithin { host: host_name.to_owned(), limit_ms }))
+}
+
+pub(super) fn healthy() -> Condition {
+    postgresql(Kind::Healthy(Healthy {}))
+}
+
+pub(super) fn primary_is(node: &str) -> Condition {
+    postgresql(Kind::PrimaryIs(PrimaryIs { node: node.to_owned() }))
+}
+
+pub(super) fn members_are(nodes: Vec<String>) -> Condition {
+    postgresql(Kind::MembersAre(MembersAre { nodes }))
+}
+
+pub(super) fn members_between(at_least: Vec<String>, at_most: Vec<String>) -> Condition {
+    postgresql(Kind::MembersBetween(MembersBetween { at_least, at_most }))
+}
+
+pub(super) fn login_works(host: &str, to: &PostgresqlPlacement) -> Condition {
+    let (address, port) = (to.address.clone(), to.port);
+    postgresql(Kind::LoginWorks(LoginWorks { host: host.to_owned(), address, port }))
+}
+
+pub(super) fn sender_headroom(node: &str, needed: u32) -> Condition {
+    postgresql(Kind::SenderHeadroom(SenderHeadroom { node: node.to_owned(), needed }))
+}
+
+pub(super) fn slot_headroom(node: &str, needed: u32) -> Condition {
+    postgresql(Kind::SlotHeadroom(SlotHeadroom { node: node.to_owned(), needed }))
+}
+
+pub(super) fn disk_for_clones(host: &str, clones: u32) -> Condition {
+    postgresql(Kind::DiskFree(DiskFree { host: host.to_owned(), bytes: 0, clones }))
+}
+
+pub(super) fn disk_free(host: &str, bytes: u64) -> Condition {
+    postgresql(Kind::DiskFree(DiskFree { host: host.to_owned(), bytes, clones: 0 }))
+}
+
+pub(super) fn vacant(host: &str, node: &str) -> Condition {
+    postgresql(Kind::Vacant(Vacant { host: host.to_owned(), node: node.to_owned() }))
+}
+
+pub(super) fn streaming(node: &str) -> Condition {
+    let max_lag_bytes = LAG_LIMIT_BYTES;
+    postgresql(Kind::Streaming(Streaming { node: node.to_owned(), max_lag_bytes }))
+}
+
+pub(super) fn not_streaming(node: &str, slot: &str) -> Condition {
+    postgresql(Kind::NotStreaming(NotStreaming { node: node.to_owned(), slot: slot.to_owned() }))
+}
+
+pub(super) fn registered_everywhere(node: &str, node_id: u32) -> Condition {
+    postgresql(Kind::RegisteredEverywhere(RegisteredEverywhere { node: node.to_owned(), node_id }))
+}
+
+pub(super) fn absent_everywhere(node: &str, node_id: u32, slot: &str) -> Condition {
+    let (node, slot) = (node.to_owned(), slot.to_owned());
+    postgresql(Kind::AbsentEverywhere(AbsentEverywhere { node, node_id, slot }))
+}
+
+pub(super) fn service_runs(node: &str, service: PostgresqlService) -> Condition {
+    postgresql(Kind::ServiceRuns(ServiceRuns { node: node.to_owned(), service: service.into() }))
+}
+
+pub(super) fn versions_match(hosts: Vec<String>) -> Condition {
+    postgresql(Kind::VersionsMatch(VersionsMatch { hosts }))
+}
+
+pub(super) fn sync_satisfiable(without: Vec<String>) -> Condition {
+    postgresql(Kind::SyncSatisfiable(SyncSatisfiable { without }))
+}
+
+pub(super) fn has_tombstone(node: &str, host: &str) -> Condition {
+    postgresql(Kind::HasTombstone(HasTombstone { node: node.to_owned(), host: host.to_owned() }))
+}

@@ -1,0 +1,137 @@
+//! Guards on the cluster as it is: what every change of a running cluster asks for.
+
+use bellows_proto::v1::PostgresqlMember;
+
+use super::{
+    super::{
+        conditions::CLOCK_LIMIT_MS,
+        draft::{Placed, placed},
+        health, options, versions,
+        view::{self, NoPrimary, Primary, View},
+    },
+    Findings, Rule,
+};
+use crate::systems::host;
+
+/// Members with their places, as the spec has them.
+pub(super) fn members(findings: &mut Findings<'_>) -> Vec<Placed> {
+    let spec = findings.spec;
+    if spec.version == 0 || spec.nodes.is_empty() {
+        findings.say(Rule::ClusterKnown, "", "", format!("there is no cluster {}", spec.cluster));
+    }
+    let mut members = Vec::new();
+    for node in &spec.nodes {
+        match placed(node) {
+            Some(member) => members.push(member),
+            None => findings.say(
+                Rule::EverythingRead,
+                &node.node,
+                &node.host,
+                "the spec has no placement for it",
+            ),
+        }
+    }
+    members
+}
+
+/// Hosts answer, one primary, all healthy, nothing odd. The primary, where there is one.
+pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
+    let view: View<'a> = findings.view;
+    for node in &findings.spec.nodes {
+        host_is_well(findings, &node.host);
+    }
+    for member in view.in_spec() {
+        own_reading(findings, member);
+    }
+    alike(findings, &[]);
+    let primary = match view.primary() {
+        Ok(primary) => primary,
+        Err(why @ (NoPrimary::None | NoPrimary::Several(_))) => {
+            findings.say(Rule::OnePrimary, "", "", why.text());
+            return None;
+        }
+        // Each of them is said by `own_reading`.
+        Err(NoPrimary::Unknown(_)) => return None,
+    };
+    for problem in health::problems(view) {
+        findings.say(Rule::MembersHealthy, &problem.node, &problem.host, problem.text);
+    }
+    let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
+    for slot in health::leftover_slots(primary) {
+        let value = format!(
+            "slot {} at {node} is inactive and no member's ({})",
+            slot.name, slot.wal_status
+        );
+        findings.say(Rule::NoLeftoverSlots, node, host, value);
+    }
+    let wrong = findings.known(node, host, versions::wrong_settings(primary.server));
+    for value in wrong.unwrap_or_default() {
+        findings.say(Rule::NeededSettings, node, host, value);
+    }
+    Some(primary)
+}
+
+/// It answers, may be managed, and its clock is right.
+pub(super) fn host_is_well(findings: &mut Findings<'_>, name: &str) {
+    let view = findings.view;
+    match view.host(name) {
+        Err(why) => findings.say(Rule::HostsAnswer, "", name, why),
+        Ok(facts) => {
+            if facts.mode != "manage" {
+                findings.say(
+                    Rule::AllowedOnHost,
+                    "",
+                    name,
+                    format!("the agent's mode is {:?}", facts.mode),
+                );
+            }
+            match view.host_reading(name).map(|reading| host::clock(reading, CLOCK_LIMIT_MS)) {
+                Some(host::Clock::Right) | None => {}
+                Some(host::Clock::Wrong(value)) => findings.say(Rule::ClocksAgree, "", name, value),
+                Some(host::Clock::Unknown(why)) => {
+                    findings.say(Rule::EverythingRead, "", name, why)
+                }
+            }
+        }
+    }
+}
+
+/// It can be read, and its files are as they were left.
+fn own_reading(findings: &mut Findings<'_>, member: &PostgresqlMember) {
+    if let view::Role::Unknown(why) = view::role(member) {
+        findings.say(Rule::EverythingRead, &member.node, &member.host, why);
+    }
+    let Ok(reading) = view::reading(member) else { return };
+    for file in health::changed_files(reading) {
+        let value = format!("{file} of {} was changed by somebody else", member.node);
+        findings.say(Rule::FilesAsLeft, &member.node, &member.host, value);
+    }
+}
+
+/// Members' hosts and these are alike.
+pub(super) fn alike(findings: &mut Findings<'_>, new_hosts: &[&str]) {
+    let view = findings.view;
+    let mut hosts: Vec<&str> = findings.spec.nodes.iter().map(|node| node.host.as_str()).collect();
+    hosts.extend(new_hosts);
+    // A silent host has its own refusal.
+    hosts.retain(|host| view.host(host).is_ok());
+    for difference in versions::differences(view, &hosts) {
+        let rule = match difference.kind {
+            versions::Kind::Server => Rule::SameServerVersions,
+            versions::Kind::Architecture => Rule::SameArchitecture,
+            versions::Kind::CLibrary => Rule::SameCLibrary,
+            versions::Kind::Collation => Rule::SameCollations,
+            versions::Kind::Unknown => Rule::EverythingRead,
+        };
+        findings.say(rule, "", &difference.host, difference.value);
+    }
+}
+
+/// So many members are enough.
+pub(super) fn enough(findings: &mut Findings<'_>, members: usize, min_members: u32) {
+    let least = usize::try_from(min_members).unwrap_or(usize::MAX).max(options::LEAST_MEMBERS);
+    if members < least {
+        let value = format!("{members} member(s) would be there, the minimum is {least}");
+        findings.say(Rule::MinimumMembers, "", "", value);
+    }
+}

@@ -1,0 +1,136 @@
+//! Guards on standbys that are to leave.
+
+use std::collections::BTreeSet;
+
+use bellows_proto::v1::{Intent, intent::Verb};
+
+use super::{
+    super::{
+        draft::Placed,
+        join, options, synchronous,
+        view::{self, Primary},
+    },
+    Findings, Rule, Shrinking, cluster,
+};
+
+/// Judges the leaving nodes; without a primary it cannot be said who may leave.
+pub(super) fn judge(
+    findings: &mut Findings<'_>,
+    intent: &Intent,
+    members: &[Placed],
+    primary: Option<Primary<'_>>,
+) -> Option<Shrinking> {
+    let names = named(findings, intent);
+    let (leaving, staying): (Vec<Placed>, Vec<Placed>) =
+        members.iter().cloned().partition(|member| names.contains(&member.node.as_str()));
+    let spec = findings.spec;
+    cluster::enough(findings, staying.len(), options::of_spec(spec).min_members);
+    let primary = primary?;
+    for node in &leaving {
+        never_the_primary(findings, primary, node);
+        downstream(findings, primary, node);
+    }
+    still_synchronous(findings, primary, &staying);
+    let slots: Vec<(String, String)> =
+        leaving.iter().filter_map(|node| odd_slot(primary, node)).collect();
+    let home = members.iter().find(|member| member.node == primary.member.node)?.clone();
+    let mut shrinking =
+        Shrinking { leaving, staying, primary: home, slots, unclaimed_slots: Vec::new() };
+    shrinking.unclaimed_slots = unclaimed(findings, primary, &shrinking);
+    Some(shrinking)
+}
+
+fn named<'i>(findings: &mut Findings<'_>, intent: &'i Intent) -> BTreeSet<&'i str> {
+    let names: &[String] = match &intent.verb {
+        Some(Verb::Shrink(shrink)) => &shrink.nodes,
+        Some(Verb::Create(_) | Verb::Expand(_)) | None => &[],
+    };
+    if names.is_empty() {
+        findings.say(Rule::ValidIntent, "", "", "no node is named");
+    }
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.as_str()) {
+            findings.say(Rule::ValidIntent, name, "", format!("{name} is named twice"));
+        }
+        if !findings.spec.nodes.iter().any(|node| node.node == *name) {
+            findings.say(
+                Rule::ValidIntent,
+                name,
+                "",
+                format!("{name} is not a member of {}", findings.spec.cluster),
+            );
+        }
+    }
+    seen
+}
+
+fn never_the_primary(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
+    if primary.member.node == node.node {
+        findings.say(
+            Rule::NeverThePrimary,
+            &node.node,
+            &node.host,
+            format!("{} is the primary", node.node),
+        );
+    }
+}
+
+/// Two readings: the primary's records, and the node's own WAL senders.
+fn downstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
+    if primary.member.node == node.node {
+        return;
+    }
+    let mut below: BTreeSet<String> = BTreeSet::new();
+    if let Some(row) = view::row(primary.server, &node.node) {
+        let rows = primary.server.registered.iter();
+        below.extend(
+            rows.filter(|other| other.upstream_id == row.node_id).map(|other| other.name.clone()),
+        );
+    }
+    let own = findings.known(&node.node, &node.host, findings.view.server(&node.node));
+    below
+        .extend(own.into_iter().flat_map(|server| {
+            server.senders.iter().map(|sender| sender.application_name.clone())
+        }));
+    if !below.is_empty() {
+        let list: Vec<String> = below.into_iter().collect();
+        findings.say(
+            Rule::NoDownstream,
+            &node.node,
+            &node.host,
+            format!("{} stream(s) from {}", list.join(", "), node.node),
+        );
+    }
+}
+
+fn still_synchronous(findings: &mut Findings<'_>, primary: Primary<'_>, staying: &[Placed]) {
+    let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
+    let setting = view::setting(primary.server, "synchronous_standby_names")
+        .ok_or_else(|| "the setting synchronous_standby_names could not be read".to_owned());
+    let Some(setting) = findings.known(node, host, setting) else { return };
+    let Some(demand) = findings.known(node, host, synchronous::parse(setting)) else { return };
+    let standbys = staying.iter().map(|member| member.node.as_str()).filter(|name| *name != node);
+    if !demand.satisfied_by(standbys) {
+        let value = format!(
+            "synchronous_standby_names is {setting:?} at {node}: commits would wait for ever"
+        );
+        findings.say(Rule::SyncSatisfiable, node, host, value);
+    }
+}
+
+fn odd_slot(primary: Primary<'_>, node: &Placed) -> Option<(String, String)> {
+    let slot = &view::row(primary.server, &node.node)?.slot;
+    (!slot.is_empty() && *slot != node.slot()).then(|| (node.node.clone(), slot.clone()))
+}
+
+fn unclaimed(findings: &Findings<'_>, primary: Primary<'_>, shrinking: &Shrinking) -> Vec<String> {
+    let Ok(facts) = findings.view.host(&primary.member.host) else { return Vec::new() };
+    let of_cluster = |record: &&bellows_proto::v1::NodeRecord| {
+        record.node.as_ref().is_some_and(|node| node.cluster == findings.spec.cluster)
+    };
+    let claimed: BTreeSet<&String> =
+        facts.nodes.iter().filter(of_cluster).flat_map(|record| &record.resources).collect();
+    let slots = shrinking.leaving.iter().map(|node| shrinking.slot_of(node));
+    slots.filter(|slot| !claimed.contains(&join::slot_resource(slot))).collect()
+}

@@ -1,0 +1,291 @@
+//! Guards on nodes that are to be added, and on their hosts.
+
+use std::collections::BTreeSet;
+
+use bellows_proto::{
+    names::{ClusterName, HostName, NodeName},
+    v1::{DirectoryState, NodeAt, Vacancy, placement},
+};
+
+use super::{
+    super::{
+        draft::Placed,
+        join, sizes, versions,
+        view::{self, Primary},
+    },
+    Findings, Rule, cluster,
+};
+
+/// Judges the new nodes and their hosts. Their places, where the hosts propose one.
+pub(super) fn places(
+    findings: &mut Findings<'_>,
+    nodes: &[NodeAt],
+    members: &[Placed],
+) -> Vec<Placed> {
+    named_well(findings, nodes);
+    apart(findings, nodes);
+    let mut places = Vec::new();
+    for node in nodes {
+        cluster::host_is_well(findings, &node.host);
+        if findings.view.host(&node.host).is_err() {
+            continue;
+        }
+        tombstones(findings, node);
+        if !allowed(findings, node) {
+            continue;
+        }
+        let Some(vacancy) =
+            findings.known(&node.node, &node.host, findings.view.vacancy(&node.host, &node.node))
+        else {
+            continue;
+        };
+        vacant(findings, node, vacancy);
+        match vacancy.placement.as_ref().and_then(|placement| placement.system.as_ref()) {
+            Some(placement::System::Postgresql(place)) => {
+                places.push(Placed {
+                    node: node.node.clone(),
+                    host: node.host.clone(),
+                    place: place.clone(),
+                });
+            }
+            None => findings.say(
+                Rule::EverythingRead,
+                &node.node,
+                &node.host,
+                "the host proposes no place for it",
+            ),
+        }
+    }
+    let new_hosts: Vec<&str> = nodes.iter().map(|node| node.host.as_str()).collect();
+    cluster::alike(findings, &new_hosts);
+    login_files(findings, members, &places);
+    places
+}
+
+fn named_well(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
+    let spec = findings.spec;
+    let mut say = |node: &NodeAt, value: String| {
+        findings.say(Rule::ValidIntent, &node.node, &node.host, value)
+    };
+    let mut seen = BTreeSet::new();
+    for node in nodes {
+        if let Err(why) = node.node.parse::<NodeName>() {
+            say(node, why.to_string());
+        }
+        if let Err(why) = node.host.parse::<HostName>() {
+            say(node, why.to_string());
+        }
+        if !seen.insert(&node.node) {
+            say(node, format!("{} is named twice", node.node));
+        }
+    }
+    if nodes.is_empty() {
+        findings.say(Rule::ValidIntent, "", "", "no node is named");
+    }
+    if let Err(why) = spec.cluster.parse::<ClusterName>() {
+        findings.say(Rule::ValidIntent, "", "", why.to_string());
+    }
+    for node in nodes {
+        if spec.nodes.iter().any(|known| known.node == node.node) {
+            findings.say(
+                Rule::NameFree,
+                &node.node,
+                &node.host,
+                format!("{} is a member already", node.node),
+            );
+        }
+    }
+}
+
+/// No two members on one host.
+fn apart(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
+    for (at, node) in nodes.iter().enumerate() {
+        let of_spec = findings
+            .spec
+            .nodes
+            .iter()
+            .find(|known| known.host == node.host)
+            .map(|known| &known.node);
+        let of_intent =
+            nodes.iter().take(at).find(|other| other.host == node.host).map(|other| &other.node);
+        if let Some(other) = of_spec.or(of_intent)
+            && *other != node.node
+        {
+            let value = format!("{} has {other} of this cluster already", node.host);
+            findings.say(Rule::OneNodePerHost, &node.node, &node.host, value);
+        }
+    }
+}
+
+fn tombstones(findings: &mut Findings<'_>, node: &NodeAt) {
+    let stone = |stone: &bellows_proto::v1::SpecTombstone| {
+        stone.node == node.node && stone.host == node.host
+    };
+    let in_spec = findings.spec.tombstones.iter().any(stone);
+    let cluster = findings.spec.cluster.as_str();
+    let on_host = findings.view.host(&node.host).is_ok_and(|facts| {
+        let named = |record: &bellows_proto::v1::NodeRecord| {
+            record
+                .node
+                .as_ref()
+                .is_some_and(|named| named.cluster == cluster && named.node == node.node)
+        };
+        facts.nodes.iter().any(|record| record.tombstone && named(record))
+    });
+    if in_spec || on_host {
+        let value = format!("{} was removed from {} for good", node.node, node.host);
+        findings.say(Rule::NoTombstone, &node.node, &node.host, value);
+    }
+}
+
+/// The host lets PostgreSQL run there, and has the tools.
+fn allowed(findings: &mut Findings<'_>, node: &NodeAt) -> bool {
+    match findings.view.system_facts(&node.host) {
+        Ok(Some(facts)) => {
+            for tool in versions::missing_tools(facts) {
+                findings.say(
+                    Rule::ToolsThere,
+                    &node.node,
+                    &node.host,
+                    format!("{tool} is not installed on {}", node.host),
+                );
+            }
+            true
+        }
+        Ok(None) => {
+            let value = format!("agent.toml of {} does not list postgresql", node.host);
+            findings.say(Rule::AllowedOnHost, &node.node, &node.host, value);
+            false
+        }
+        // A silent host has its own refusal.
+        Err(_) => false,
+    }
+}
+
+fn vacant(findings: &mut Findings<'_>, node: &NodeAt, vacancy: &Vacancy) {
+    for (rule, value) in obstacles(vacancy) {
+        findings.say(rule, &node.node, &node.host, value);
+    }
+}
+
+/// What stands in the way of a node at the place that its host proposes.
+pub(in super::super) fn obstacles(vacancy: &Vacancy) -> Vec<(Rule, String)> {
+    let mut found = Vec::new();
+    if !vacancy.claimed_by.is_empty() {
+        found.push((Rule::NotClaimed, format!("claimed by {}", vacancy.claimed_by)));
+    }
+    let place = vacancy.placement.as_ref().and_then(|placement| placement.system.as_ref());
+    let (data, conf, port) = match place {
+        Some(placement::System::Postgresql(place)) => {
+            (place.data_dir.as_str(), place.conf_dir.as_str(), place.port)
+        }
+        None => ("", "", 0),
+    };
+    for (what, path, state) in [
+        ("data directory", data, vacancy.data_directory()),
+        ("configuration directory", conf, vacancy.config_directory()),
+    ] {
+        match state {
+            DirectoryState::Absent | DirectoryState::Empty => {}
+            DirectoryState::Occupied => {
+                found.push((Rule::DirectoryVacant, format!("the {what} {path} is not empty")))
+            }
+            DirectoryState::Unspecified => {
+                found.push((
+                    Rule::EverythingRead,
+                    format!("the {what} {path} could not be looked at"),
+                ));
+            }
+        }
+    }
+    if !vacancy.port_holder.is_empty() {
+        found.push((Rule::PortFree, format!("port {port} is held by {}", vacancy.port_holder)));
+    }
+    if !vacancy.service_holder.is_empty() {
+        found.push((
+            Rule::NameFree,
+            format!("there is a service already: {}", vacancy.service_holder),
+        ));
+    }
+    found
+}
+
+/// The path stands in every connection string.
+fn login_files(findings: &mut Findings<'_>, members: &[Placed], new: &[Placed]) {
+    let Some(first) = members.iter().chain(new).next() else { return };
+    for node in new {
+        if node.place.passfile != first.place.passfile {
+            let value = format!(
+                "{} on {}, {} on {}",
+                node.place.passfile, node.host, first.place.passfile, first.host
+            );
+            findings.say(Rule::SameLoginFile, &node.node, &node.host, value);
+        }
+    }
+}
+
+/// repmgr does not know the names yet.
+pub(super) fn names_at_primary(
+    findings: &mut Findings<'_>,
+    primary: Primary<'_>,
+    nodes: &[NodeAt],
+) {
+    for node in nodes {
+        if let Some(row) = view::row(primary.server, &node.node) {
+            let value =
+                format!("repmgr has a record of {} already, with id {}", node.node, row.node_id);
+            findings.say(Rule::NameFree, &node.node, &node.host, value);
+        }
+    }
+}
+
+/// WAL senders, slots and disk for the clones.
+pub(super) fn headroom(findings: &mut Findings<'_>, primary: Primary<'_>, new: &[Placed]) {
+    let (node, host, server) =
+        (primary.member.node.as_str(), primary.member.host.as_str(), primary.server);
+    for (rule, setting, used, needed) in [
+        (
+            Rule::SenderHeadroom,
+            "max_wal_senders",
+            server.senders.len(),
+            join::senders_needed(new.len()),
+        ),
+        (
+            Rule::SlotHeadroom,
+            "max_replication_slots",
+            server.slots.len(),
+            join::slots_needed(new.len()),
+        ),
+    ] {
+        if let Some(free) = findings.known(node, host, view::free(server, setting, used))
+            && free < needed
+        {
+            let value = format!("{free} of {setting} free at {node}, {needed} needed");
+            findings.say(rule, node, host, value);
+        }
+    }
+    let one = sizes::clone_bytes(server.database_bytes);
+    for (host, clones) in join::clones_by_host(new) {
+        disk(findings, host, one.saturating_mul(clones.into()));
+    }
+}
+
+/// Disk for new, empty servers.
+pub(super) fn fresh_disk(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
+    for node in nodes {
+        disk(findings, &node.host, sizes::FRESH_BYTES);
+    }
+}
+
+fn disk(findings: &mut Findings<'_>, host: &str, needed: u64) {
+    // Silent and forbidden hosts have their own refusals.
+    let Ok(Some(facts)) = findings.view.system_facts(host) else { return };
+    if facts.data_free_bytes < needed {
+        let value = format!(
+            "{} free on {host}, {} needed",
+            sizes::text(facts.data_free_bytes),
+            sizes::text(needed)
+        );
+        findings.say(Rule::FreeDisk, "", host, value);
+    }
+}

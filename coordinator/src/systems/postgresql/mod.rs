@@ -1,0 +1,56 @@
+//! PostgreSQL with repmgr: what is asked, seen, planned and judged. Pure: knows plans and proto
+//! types only, no clock, no I/O, no other system.
+
+mod actions;
+mod check;
+mod conditions;
+mod create;
+mod describe;
+mod draft;
+mod drift;
+mod expand;
+mod guards;
+mod health;
+mod ids;
+mod join;
+mod observation;
+mod options;
+mod predict;
+mod probe;
+mod queries;
+mod resolve;
+mod shrink;
+mod sizes;
+mod synchronous;
+mod versions;
+mod view;
+
+use bellows_proto::v1::{Intent, Observation, Plan, Refusal, Spec, intent::Verb};
+
+pub(super) use check::check;
+pub(super) use describe::describe;
+pub(super) use drift::drift;
+pub(super) use observation::{node_seen, observation};
+pub(super) use options::options;
+pub(super) use probe::probe;
+pub(super) use queries::next_queries;
+pub(super) use resolve::resolve;
+
+/// Revision of this planner. Raised when the steps that it makes change their meaning.
+pub const REVISION: u32 = 1;
+
+/// The steps to what is wanted, or every guard that says no.
+pub(super) fn plan(
+    spec: &Spec,
+    observation: &Observation,
+    intent: &Intent,
+) -> Result<Plan, Vec<Refusal>> {
+    match &intent.verb {
+        Some(Verb::Create(_)) => create::plan(spec, observation, intent),
+        Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
+        Some(Verb::Shrink(_)) => shrink::plan(spec, observation, intent),
+        None => Err(vec![
+            guards::Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb"),
+        ]),
+    }
+}

@@ -1,0 +1,216 @@
+//! Options of the verbs: typed from `--option key=value`, with their defaults.
+
+use bellows_proto::{
+    names::natural,
+    v1::{
+        Intent, IntentOptions, KeyValue, PostgresqlIntentOptions, PostgresqlSpecOptions, Spec,
+        intent_options, spec_options,
+    },
+};
+
+/// A cluster that may lose a member has at least two.
+pub(super) const LEAST_MEMBERS: usize = 2;
+const LEAST_MEMBERS_OPTION: u32 = 2;
+const MAX_CONNECTIONS: u32 = 100;
+
+const CREATE: &[&str] = &[
+    "client_networks",
+    "clone_rate_kib",
+    "max_connections",
+    "min_members",
+    "port",
+    "shared_buffers_mib",
+];
+const EXPAND: &[&str] = &["clone_rate_kib", "port"];
+const SHRINK: &[&str] = &["data"];
+
+/// Types the options of a verb. All mistakes at once.
+pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
+    let known = match verb {
+        "create" => CREATE,
+        "expand" => EXPAND,
+        "shrink" => SHRINK,
+        _ => &[],
+    };
+    let mut mistakes = Vec::new();
+    let mut typed = PostgresqlIntentOptions::default();
+    let mut spec = defaulted(PostgresqlSpecOptions::default());
+    let mut seen: Vec<&str> = Vec::new();
+    for option in options {
+        if seen.contains(&option.key.as_str()) {
+            mistakes.push(format!("{} is given twice", option.key));
+        }
+        seen.push(&option.key);
+        let set = if known.contains(&option.key.as_str()) {
+            set(&mut typed, &mut spec, &option.key, &option.value)
+        } else {
+            Err(format!("{} is no option of {verb}; known: {}", option.key, known.join(", ")))
+        };
+        mistakes.extend(set.err());
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    if verb == "create" {
+        typed.create = Some(spec);
+    }
+    Ok(IntentOptions { system: Some(intent_options::System::Postgresql(typed)) })
+}
+
+fn set(
+    typed: &mut PostgresqlIntentOptions,
+    spec: &mut PostgresqlSpecOptions,
+    key: &str,
+    value: &str,
+) -> Result<(), String> {
+    match key {
+        "client_networks" => spec.client_networks = networks(value)?,
+        // Kept with the cluster at its making, else for one expand.
+        "clone_rate_kib" => {
+            typed.clone_rate_kib = number(key, value, 32, 1 << 20)?;
+            spec.clone_rate_kib = typed.clone_rate_kib;
+        }
+        "max_connections" => spec.max_connections = number(key, value, 10, 10_000)?,
+        "min_members" => spec.min_members = number(key, value, LEAST_MEMBERS_OPTION, 100)?,
+        "port" => typed.port = number(key, value, 1024, 65_535)?,
+        "shared_buffers_mib" => spec.shared_buffers_mib = number(key, value, 1, 1 << 20)?,
+        "data" => {
+            typed.wipe_data = match value {
+                "keep" => false,
+                "wipe" => true,
+                _ => return Err(format!("data={value}: known are keep and wipe")),
+            }
+        }
+        _ => return Err(format!("{key} is not known")),
+    }
+    Ok(())
+}
+
+fn number(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
+    match value.parse::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => {
+            Err(format!("{key}={value}: a whole number from {least} to {most} is wanted"))
+        }
+    }
+}
+
+fn networks(value: &str) -> Result<Vec<String>, String> {
+    let mut networks = Vec::new();
+    for text in value.split(',').map(str::trim) {
+        let (address, bits) = text.split_once('/').ok_or_else(|| not_a_network(text))?;
+        let address: std::net::IpAddr = address.parse().map_err(|_| not_a_network(text))?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits: u8 = bits.parse().map_err(|_| not_a_network(text))?;
+        if bits > most {
+            return Err(not_a_network(text));
+        }
+        networks.push(format!("{address}/{bits}"));
+    }
+    networks.sort_by(|a, b| natural(a, b));
+    networks.dedup();
+    Ok(networks)
+}
+
+fn not_a_network(text: &str) -> String {
+    format!("client_networks: {text:?} is no network like 10.1.0.0/16")
+}
+
+fn of_intent(intent: &Intent) -> Option<&PostgresqlIntentOptions> {
+    match intent.options.as_ref()?.system.as_ref()? {
+        intent_options::System::Postgresql(options) => Some(options),
+    }
+}
+
+fn defaulted(mut options: PostgresqlSpecOptions) -> PostgresqlSpecOptions {
+    options.min_members = options.min_members.max(LEAST_MEMBERS_OPTION);
+    if options.max_connections == 0 {
+        options.max_connections = MAX_CONNECTIONS;
+    }
+    options
+}
+
+/// The options of the cluster that is to be made.
+pub(super) fn for_create(intent: &Intent) -> PostgresqlSpecOptions {
+    defaulted(of_intent(intent).and_then(|options| options.create.clone()).unwrap_or_default())
+}
+
+/// The options of a cluster.
+pub(super) fn of_spec(spec: &Spec) -> PostgresqlSpecOptions {
+    let stored = spec.options.as_ref().and_then(|options| match options.system.as_ref()? {
+        spec_options::System::Postgresql(options) => Some(options.clone()),
+    });
+    defaulted(stored.unwrap_or_default())
+}
+
+/// The wanted port of new nodes; 0: each host's default.
+pub(super) fn port(intent: &Intent) -> u32 {
+    of_intent(intent).map_or(0, |options| options.port)
+}
+
+/// Whether the data go too.
+pub(super) fn wipe_data(intent: &Intent) -> bool {
+    of_intent(intent).is_some_and(|options| options.wipe_data)
+}
+
+/// KiB/s for base backups; 0: no limit. The intent's word counts before the cluster's.
+pub(super) fn clone_rate(intent: &Intent, cluster: Option<&PostgresqlSpecOptions>) -> u32 {
+    match of_intent(intent).map_or(0, |options| options.clone_rate_kib) {
+        0 => cluster.map_or(0, |options| options.clone_rate_kib),
+        own => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(verb: &str, pairs: &[(&str, &str)]) -> Result<PostgresqlIntentOptions, Vec<String>> {
+        let pairs: Vec<KeyValue> = pairs
+            .iter()
+            .map(|(key, value)| KeyValue { key: (*key).into(), value: (*value).into() })
+            .collect();
+        options(verb, &pairs).map(|options| match options.system {
+            Some(intent_options::System::Postgresql(options)) => options,
+            None => panic!("no options"),
+        })
+    }
+
+    #[test]
+    fn options_are_typed() {
+        let create = given(
+            "create",
+            &[("min_members", "3"), ("client_networks", "10.0.0.0/8, 192.168.1.0/24")],
+        );
+        let create = create.unwrap().create.unwrap();
+        assert_eq!((create.min_members, create.max_connections), (3, 100));
+        assert_eq!(create.client_networks, ["10.0.0.0/8", "192.168.1.0/24"]);
+        assert_eq!(given("expand", &[("port", "5433")]).unwrap().port, 5433);
+        assert!(given("shrink", &[("data", "wipe")]).unwrap().wipe_data);
+        assert!(!given("shrink", &[]).unwrap().wipe_data);
+        assert!(given("expand", &[]).unwrap().create.is_none());
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once() {
+        let mistakes = given(
+            "create",
+            &[
+                ("min_members", "1"),
+                ("colour", "red"),
+                ("client_networks", "ten"),
+                ("port", "5432"),
+                ("port", "5433"),
+            ],
+        );
+        let mistakes = mistakes.unwrap_err();
+        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+        assert!(
+            mistakes
+                .iter()
+                .any(|mistake| mistake.contains("known: client_networks, clone_rate_kib"))
+        );
+        assert_eq!(given("shrink", &[("data", "maybe")]).unwrap_err().len(), 1);
+        assert_eq!(given("dance", &[("data", "keep")]).unwrap_err().len(), 1);
+    }
+}

@@ -1,0 +1,239 @@
+//! Plans standbys out of a cluster: stopped, forgotten by every survivor, tombstoned.
+
+use bellows_proto::v1::{
+    Condition, Intent, NoteKind, Observation, Plan, PostgresqlService, Refusal, RemoveNode, Spec,
+    spec_change,
+};
+
+use super::{
+    actions, conditions,
+    describe::describe,
+    draft::{self, Draft, Placed, Task},
+    guards, join, options, predict,
+    view::View,
+};
+
+/// A connection that does not end, a record that does not reach a standby: half a minute is odd.
+const STALL_MS: u64 = 30_000;
+
+/// The plan, or every guard that says no.
+pub(super) fn plan(
+    spec: &Spec,
+    observation: &Observation,
+    intent: &Intent,
+) -> Result<Plan, Vec<Refusal>> {
+    let view = View::of(observation);
+    let guarded = guards::shrink(spec, view, intent)?;
+    let (leaving, staying, primary) = (&guarded.leaving, &guarded.staying, &guarded.primary);
+    let wipe = options::wipe_data(intent);
+    let all: Vec<Placed> = draft::in_order(staying.iter().chain(leaving));
+    let mut draft = Draft::new(&spec.cluster);
+    let gone = draft::names(leaving.iter());
+    draft.check(
+        "check that the cluster is healthy",
+        "a member only leaves a cluster that can do without it",
+        vec![
+            conditions::healthy(),
+            conditions::primary_is(&primary.node),
+            conditions::sync_satisfiable(gone.clone()),
+        ],
+    );
+    let mut point_of_no_return = 0;
+    for node in leaving {
+        let dropped = remove(&mut draft, &guarded, node, wipe);
+        if point_of_no_return == 0 {
+            point_of_no_return = dropped;
+        }
+    }
+    shut_out(&mut draft, staying, &all, &options::of_spec(spec).client_networks);
+    join::conclude(&mut draft, draft::names(staying.iter()));
+    notes(&mut draft, &guarded, wipe, point_of_no_return);
+    let mut plan = draft.finish(spec, intent, &all);
+    plan.point_of_no_return = point_of_no_return;
+    plan.premises = premises(primary, &all, gone);
+    plan.invariants = vec![
+        conditions::primary_is(&primary.node),
+        conditions::members_between(draft::names(staying.iter()), draft::names(all.iter())),
+        conditions::versions_match(staying.iter().map(|member| member.host.clone()).collect()),
+    ];
+    plan.prediction =
+        Some(predict::prediction(&primary.node, staying, &predict::gone(leaving, wipe)));
+    plan.before = describe(spec, observation).members;
+    plan.after = predict::views(&primary.node, staying);
+    Ok(plan)
+}
+
+fn premises(primary: &Placed, all: &[Placed], gone: Vec<String>) -> Vec<Condition> {
+    let mut premises = vec![
+        conditions::healthy(),
+        conditions::primary_is(&primary.node),
+        conditions::members_are(draft::names(all.iter())),
+        conditions::sync_satisfiable(gone),
+    ];
+    premises.extend(all.iter().map(|member| conditions::clock_within(&member.host)));
+    premises
+}
+
+/// One standby out, from its first stop to its tombstone. Returns the number of the step that
+/// drops its slot.
+fn remove(draft: &mut Draft, guarded: &guards::Shrinking, node: &Placed, wipe: bool) -> u32 {
+    let primary = &guarded.primary;
+    let slot = guarded.slot_of(node);
+    if guarded.unclaimed_slots.contains(&slot) {
+        // After a failover the slot was made anew by repmgr, here: it is ours all the same.
+        join::claim_at_primary(
+            draft,
+            primary,
+            join::slot_resource(&slot),
+            &format!("slot {slot} of {}", node.node),
+        );
+    }
+    stop(
+        draft,
+        node,
+        PostgresqlService::Repmgrd,
+        "it must not start a failover while its server stops",
+    );
+    stop(
+        draft,
+        node,
+        PostgresqlService::Server,
+        "a member that is forgotten while it runs goes on streaming",
+    );
+    draft.wait(
+        format!("wait until {} streams no more", node.node),
+        "the primary itself says that nobody reads that slot",
+        vec![conditions::not_streaming(&node.node, &slot)],
+        STALL_MS,
+    );
+    unregister(draft, primary, node, &slot);
+    drop_slot(draft, primary, node, &slot);
+    let dropped = draft.last_number();
+    draft.wait(
+        format!("wait until every survivor has forgotten {}", node.node),
+        "a record or a slot that stays would be found as a ghost later, and keeps WAL",
+        vec![conditions::absent_everywhere(&node.node, node.id(), &slot)],
+        STALL_MS,
+    );
+    tombstone(draft, node, wipe, &slot);
+    dropped
+}
+
+fn stop(draft: &mut Draft, node: &Placed, service: PostgresqlService, reason: &'static str) {
+    let named = draft.node(&node.node);
+    draft.act(Task {
+        title: format!(
+            "stop and disable {} of {} on {}",
+            join::service_name(service),
+            node.node,
+            node.host
+        ),
+        reason,
+        host: node.host.clone(),
+        action: actions::stop(named.clone(), service),
+        requires: vec![],
+        undo: vec![(node.host.clone(), actions::start(named, service))],
+    });
+}
+
+fn unregister(draft: &mut Draft, primary: &Placed, node: &Placed, slot: &str) {
+    let (at, named) = (draft.node(&primary.node), draft.node(&node.node));
+    draft.act(Task {
+        title: format!("unregister {} at {}", node.node, primary.node),
+        reason: "the others must not count on it in a failover",
+        host: primary.host.clone(),
+        action: actions::unregister_standby(at, named.clone(), node.id()),
+        requires: vec![conditions::not_streaming(&node.node, slot)],
+        undo: vec![(node.host.clone(), actions::register_stopped_standby(named, &primary.place))],
+    });
+}
+
+fn drop_slot(draft: &mut Draft, primary: &Placed, node: &Placed, slot: &str) {
+    let (at, named) = (draft.node(&primary.node), draft.node(&node.node));
+    draft.act(Task {
+        title: format!("drop the slot {slot} at {}", primary.node),
+        reason: "repmgr never drops it, and it would keep WAL until the primary's disk is full",
+        host: primary.host.clone(),
+        action: actions::drop_slot(at, named, slot.to_owned()),
+        requires: vec![
+            conditions::primary_is(&primary.node),
+            conditions::not_streaming(&node.node, slot),
+        ],
+        // The point of no return: WAL that the node would need may be gone from now on.
+        undo: vec![],
+    });
+}
+
+fn tombstone(draft: &mut Draft, node: &Placed, wipe: bool, slot: &str) {
+    let named = draft.node(&node.node);
+    draft.act(Task {
+        title: format!("put a tombstone for {} on {}", node.node, node.host),
+        reason: "its services never start again, not even after a reboot",
+        host: node.host.clone(),
+        action: actions::tombstone(named, wipe),
+        requires: vec![conditions::absent_everywhere(&node.node, node.id(), slot)],
+        undo: vec![],
+    });
+    draft.changing(spec_change::Kind::RemoveNode(RemoveNode { node: node.node.clone() }));
+}
+
+/// The survivors' rules let the gone nodes in no more.
+fn shut_out(draft: &mut Draft, staying: &[Placed], all: &[Placed], client_networks: &[String]) {
+    for member in staying {
+        let node = draft.node(&member.node);
+        draft.act(Task {
+            title: format!(
+                "take the gone nodes out of the rules of {} on {}",
+                member.node, member.host
+            ),
+            reason: "an address that is given to another machine must not open the database to it",
+            host: member.host.clone(),
+            action: actions::write_hba(node.clone(), draft::hba(staying.iter(), client_networks)),
+            requires: vec![],
+            undo: vec![(
+                member.host.clone(),
+                actions::write_hba(node, draft::hba(all.iter(), client_networks)),
+            )],
+        });
+    }
+}
+
+fn notes(draft: &mut Draft, guarded: &guards::Shrinking, wipe: bool, point_of_no_return: u32) {
+    for node in &guarded.leaving {
+        draft.note(
+            NoteKind::Impact,
+            format!(
+                "clients that are connected to {} ({} port {}) are cut off",
+                node.node, node.place.address, node.place.port
+            ),
+        );
+        draft.note(
+            NoteKind::Data,
+            if wipe {
+                format!(
+                    "the data directory of {} is removed: {} on {}",
+                    node.node, node.place.data_dir, node.host
+                )
+            } else {
+                format!(
+                    "the data directory of {} is kept: {} on {}",
+                    node.node, node.place.data_dir, node.host
+                )
+            },
+        );
+    }
+    draft.note(
+        NoteKind::Risk,
+        format!(
+            "{} member(s) stay: {}; fewer copies of the data from the first stop on",
+            guarded.staying.len(),
+            draft::names(guarded.staying.iter()).join(", ")
+        ),
+    );
+    draft.note(
+        NoteKind::Risk,
+        format!(
+            "there is no way back from step {point_of_no_return} on: once its slot is dropped, WAL that a leaving standby needs may be gone"
+        ),
+    );
+}
