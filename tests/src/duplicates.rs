@@ -23,9 +23,9 @@ pub fn attempts(operations: &[OperationDetail]) -> Vec<Attempt> {
     operations
         .iter()
         .flat_map(|operation| &operation.events)
-        .filter_map(|event| match event.kind.as_ref()? {
-            event::Kind::ActStarted(started) => attempt(started.act.as_ref()?),
-            _ => None,
+        .filter_map(|event| {
+            let Some(event::Kind::ActStarted(started)) = &event.kind else { return None };
+            attempt(started.act.as_ref()?)
         })
         .collect()
 }
@@ -132,5 +132,66 @@ fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> 
         | Kind::RemoveConfiguration(_)
         | Kind::StopService(_)
         | Kind::DiscardData(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use bellows_proto::v1::{ActStarted, CloneStandby, DropSlot, Event};
+
+    use super::*;
+
+    fn run(line: &str, pgoptions: &str, statement: &str) -> Run {
+        let mut words = line.split(' ').map(str::to_owned);
+        Run {
+            at_ns: 1,
+            pid: 1,
+            tool: words.next().unwrap(),
+            pgoptions: pgoptions.to_owned(),
+            statement: statement.to_owned(),
+            args: words.collect(),
+        }
+    }
+
+    fn journal(host: &str, kinds: &[Kind]) -> OperationDetail {
+        let event = |kind: &Kind| {
+            let postgresql = PostgresqlAction { kind: Some(kind.clone()) };
+            let action = Action { kind: Some(action::Kind::Postgresql(postgresql)) };
+            let act = Act { host: host.to_owned(), action: Some(action), ..Act::default() };
+            let started = ActStarted { act: Some(act), ..ActStarted::default() };
+            Event { kind: Some(event::Kind::ActStarted(started)), ..Event::default() }
+        };
+        OperationDetail { events: kinds.iter().map(event).collect(), ..OperationDetail::default() }
+    }
+
+    #[test]
+    fn a_clone_that_ran_twice_for_one_attempt_is_a_duplicate() {
+        let attempts = attempts(&[journal("h4", &[Kind::CloneStandby(CloneStandby::default())])]);
+        let clone = run("repmgr -f x standby clone", "", "");
+        let copy = run("pg_basebackup -D d", "", "");
+        let reading = run("psql -d d", "-c default_transaction_read_only=on", "");
+        let version = run("repmgr --version", "", "");
+        let runs = vec![clone.clone(), copy, reading.clone(), reading, version.clone(), version];
+        let found = find(&[("h4".to_owned(), runs.clone())], &attempts);
+        assert_eq!(found, Findings { changing: 2, duplicates: Vec::new() });
+        let twice = find(&[("h4".to_owned(), [runs.clone(), vec![clone]].concat())], &attempts);
+        assert_eq!(twice.duplicates.len(), 1, "{twice:?}");
+        // An attempt at another host explains nothing here.
+        assert_eq!(find(&[("h5".to_owned(), runs)], &attempts).duplicates.len(), 2);
+    }
+
+    #[test]
+    fn a_statement_is_explained_by_its_own_kind_of_act() {
+        let slot = DropSlot { slot: "repmgr_slot_4".to_owned(), ..DropSlot::default() };
+        let attempts = attempts(&[journal("h1", &[Kind::DropSlot(slot)])]);
+        let drop = |slot: &str| {
+            run(&format!("psql -v slot={slot}"), "", "select pg_drop_replication_slot(:'slot')")
+        };
+        let of = |runs: Vec<Run>| find(&[("h1".to_owned(), runs)], &attempts).duplicates.len();
+        assert_eq!(of(vec![drop("repmgr_slot_4")]), 0);
+        assert_eq!(of(vec![drop("repmgr_slot_5")]), 1);
+        assert_eq!(of(vec![run("psql -d d", "", "select pg_reload_conf()")]), 1);
+        assert_eq!(of(vec![run("pg_rewind -D d", "", "")]), 1);
     }
 }

@@ -190,13 +190,14 @@ mod tests {
     #[test]
     fn whatever_does_not_hold_is_named() {
         good().holds().unwrap();
-        let spoil: [(&dyn Fn(&mut Report), &str); 6] = [
-            (&|report| report.members.after_cancel = 5, "5 members after the cancelled"),
-            (&|report| report.missing = 1, "1 acknowledged rows are missing"),
-            (&|report| report.tool_runs_duplicated = 2, "2 tool runs"),
-            (&|report| report.refusals[0].remedy.clear(), "without words"),
-            (&|report| report.operations[2].outcome = "held".to_owned(), "rests as held"),
-            (&|report| report.coordinator_kills = 0, "not killed"),
+        type Spoil = fn(&mut Report);
+        let spoil: [(Spoil, &str); 6] = [
+            (|report| report.members.after_cancel = 5, "5 members after the cancelled"),
+            (|report| report.missing = 1, "1 acknowledged rows are missing"),
+            (|report| report.tool_runs_duplicated = 2, "2 tool runs"),
+            (|report| report.refusals[0].remedy.clear(), "without words"),
+            (|report| report.operations[2].outcome = "held".to_owned(), "rests as held"),
+            (|report| report.coordinator_kills = 0, "not killed"),
         ];
         for (spoil, words) in spoil {
             let mut report = good();

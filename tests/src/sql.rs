@@ -183,6 +183,18 @@ impl Server {
         self.rows(statement).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
+    /// Copied and total bytes of a running base backup; `None`: there is none whose total is
+    /// known.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn backup_progress(&self) -> Result<Option<(i64, i64)>> {
+        let statement = "select backup_streamed, backup_total from pg_stat_progress_basebackup \
+                         where backup_total > 0";
+        let rows = self.rows(statement).await?;
+        rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
+
     /// All keys of a table with a `bigint` column `id`.
     ///
     /// # Errors

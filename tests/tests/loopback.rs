@@ -1,1 +1,68 @@
-//! Being written.
+//! End to end on loopback addresses, with real PostgreSQL and repmgr, asserted in SQL. Belongs
+//! to `make test`, which builds the programs first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::time::Duration;
+
+use anyhow::Result;
+use bellows_tests::{
+    demo::{self, Stage},
+    reap,
+    writer::Writer,
+};
+
+/// Shows the logs' ends where a part did not hold.
+fn held<T>(stage: &Stage, what: &str, outcome: Result<T>) -> T {
+    outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.last_words()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
+    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, 2, 2)).await;
+    held(&stage, "create", created);
+    held(&stage, "fill", demo::fill(&stage).await);
+    let addresses = stage.addresses().unwrap();
+    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+
+    let expanded = Box::pin(demo::expand_with_kill(&mut stage, 3)).await;
+    held(&stage, "expand with a killed coordinator", expanded);
+    let cancelled = Box::pin(demo::expand_cancelled(&stage, 4)).await;
+    held(&stage, "cancelled expand", cancelled);
+    let shrunk = Box::pin(demo::shrink(&mut stage, 2)).await;
+    held(&stage, "shrink", shrunk);
+    let (refusals, _) = held(&stage, "refusal", Box::pin(demo::refused(&stage, 3)).await);
+    assert!(refusals.iter().any(|one| one.rule.contains("minimum")), "{refusals:?}");
+
+    writer.reaches(100, Duration::from_secs(30)).await.unwrap();
+    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
+    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
+    let findings = held(&stage, "tool runs", stage.duplicates().await);
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+    let rested: Vec<_> = stage
+        .operations()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| one.summary.unwrap())
+        .map(|one| format!("{} {}", one.kind, one.state))
+        .collect();
+    assert_eq!(rested, ["create done", "expand done", "expand cancelled", "shrink done"]);
+
+    let folders = stage.site.folders();
+    stage.site.down().unwrap();
+    assert!(reap::processes(&folders).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agent_adopts_its_clone() {
+    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, 2, 2)).await;
+    held(&stage, "create", created);
+    held(&stage, "fill", demo::fill(&stage).await);
+    let expanded = Box::pin(demo::expand_with_agent_kill(&mut stage, 3)).await;
+    held(&stage, "expand with a killed agent", expanded);
+    let findings = held(&stage, "tool runs", stage.duplicates().await);
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+    stage.site.down().unwrap();
+}

@@ -1,1 +1,19 @@
-//! The demo.
+//! The demo: a cluster grows and shrinks before the reader's eyes, while a client writes,
+//! the coordinator is killed and an operation is cancelled. Each part is a function that a
+//! test can call too; each returns an error where something did not hold.
+
+mod growth;
+mod hosts;
+mod parts;
+mod rows;
+mod show;
+mod stage;
+
+pub use growth::{Growth, one_clone, whole_clone_log};
+pub use hosts::{CLUSTER, application, configure, superuser};
+pub use parts::{
+    create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, refused, shrink,
+};
+pub use rows::{Rows, look_for};
+pub use show::{postgresql, report_path};
+pub use stage::Stage;

@@ -19,22 +19,22 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub struct Cli {
     program: PathBuf,
-    socket: PathBuf,
+    site: PathBuf,
 }
 
 impl Cli {
-    /// A command line that talks to the coordinator behind this socket.
+    /// A command line that talks to the coordinator of the site in this folder.
     ///
     /// # Errors
     /// The program was not built.
-    pub fn new(socket: &Path) -> Result<Self> {
-        Ok(Self { program: process::built("bellows")?, socket: socket.to_owned() })
+    pub fn new(site: &Path) -> Result<Self> {
+        Ok(Self { program: process::built("bellows")?, site: site.to_owned() })
     }
 
     /// The command, not yet started, for a caller that wants its pipes.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = process::command(&self.program);
-        command.arg("--socket").arg(&self.socket).args(words);
+        command.args(words).arg("--site").arg(&self.site);
         command
     }
 

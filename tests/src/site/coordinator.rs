@@ -1,11 +1,14 @@
 //! The coordinator's process: made, started, killed and started again.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use tokio::process::Child;
 
-use super::{Cli, LIMIT, addresses::Addresses, folders::Folders};
+use super::{Cli, LIMIT};
 use crate::process;
 
 /// Where it listens for agents that enrol.
@@ -15,7 +18,7 @@ const ENROLMENT_PORT: u16 = 7402;
 #[derive(Debug)]
 pub struct Coordinator {
     program: PathBuf,
-    data: PathBuf,
+    site: PathBuf,
     log: PathBuf,
     enrolment: String,
     cli: Cli,
@@ -24,22 +27,23 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Makes the site: `bellows init`.
+    /// Makes the site in `folder`, to listen on `address`: `bellows init`.
     ///
     /// # Errors
     /// The program was not built, or fails.
-    pub async fn init(folders: &Folders, addresses: &Addresses) -> Result<Self> {
-        let data = folders.of("coordinator")?;
+    pub async fn init(folder: &Path, address: &str) -> Result<Self> {
+        let site = folder.join("site");
         let program = process::built("bellows")?;
-        let enrolment = format!("{}:{ENROLMENT_PORT}", addresses.coordinator());
+        let enrolment = format!("{address}:{ENROLMENT_PORT}");
         let mut init = process::command(&program);
-        init.arg("init").arg("--data-dir").arg(&data);
+        init.arg("init").arg("--site").arg(&site);
+        init.args(["--name", "test", "--enrolment", &enrolment]);
         process::run(init, LIMIT).await?.expect_code(0)?;
         Ok(Self {
             program,
-            log: folders.of("log")?.join("coordinator.log"),
-            cli: Cli::new(&data.join("bellows.sock"))?,
-            data,
+            log: folder.join("coordinator.log"),
+            cli: Cli::new(&site)?,
+            site,
             enrolment,
             child: None,
             kills: 0,
@@ -57,7 +61,7 @@ impl Coordinator {
     }
 
     /// Its own log.
-    pub fn log(&self) -> &std::path::Path {
+    pub fn log(&self) -> &Path {
         &self.log
     }
 
@@ -74,7 +78,7 @@ impl Coordinator {
         let sink = File::options().create(true).append(true).open(&self.log);
         let sink = sink.with_context(|| format!("log {}", self.log.display()))?;
         let mut command = process::command(&self.program);
-        command.arg("serve").arg("--data-dir").arg(&self.data);
+        command.arg("serve").arg("--site").arg(&self.site);
         command.stdout(sink.try_clone().context("share the log")?).stderr(sink);
         self.child = Some(command.spawn().context("start the coordinator")?);
         process::until("the coordinator answers", LIMIT, || async {

@@ -56,7 +56,8 @@ impl Site {
         let folders = Folders::make()?;
         let guard = Guard::over(&folders.all())?;
         let user = User::of_the_servers()?;
-        let coordinator = Coordinator::init(&folders, &addresses).await?;
+        let coordinator =
+            Coordinator::init(&folders.of("coordinator")?, &addresses.coordinator()).await?;
         let mut site =
             Self { coordinator, agents: Vec::new(), user, folders, addresses, _guard: guard };
         site.coordinator.start().await?;
@@ -111,6 +112,11 @@ impl Site {
     /// The coordinator's process, to be killed and started.
     pub fn coordinator(&mut self) -> &mut Coordinator {
         &mut self.coordinator
+    }
+
+    /// The coordinator's own log.
+    pub fn coordinator_log(&self) -> &std::path::Path {
+        self.coordinator.log()
     }
 
     /// The agents, in the order of their hosts.

@@ -1,0 +1,125 @@
+//! An expand while it runs: started in the background, caught in the middle of its copy.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{CLUSTER, Stage};
+use crate::{
+    process::{self, Ended},
+    wrapper::Run,
+};
+
+/// An operation of the demo takes a few seconds; a busy machine may need many times that.
+pub const LIMIT: Duration = Duration::from_secs(120);
+/// KiB/s: so slow that the copy of the filler lasts some seconds.
+const CLONE_RATE_KIB: u32 = 12 * 1024;
+
+/// An expand that runs in the background.
+pub struct Growth {
+    /// The operation's id.
+    pub operation: String,
+    /// The command line that watches it.
+    watching: tokio::process::Child,
+    what: String,
+}
+
+impl Growth {
+    /// Starts an expand by one node, slowed down, and waits for the middle of its copy.
+    ///
+    /// # Errors
+    /// It does not start, or does not copy.
+    pub async fn start(stage: &Stage, number: usize) -> Result<(Self, (i64, i64))> {
+        let node = format!("pg{number}@h{number}");
+        let rate = format!("clone_rate_kib={CLONE_RATE_KIB}");
+        let words = ["expand", CLUSTER, "--node", &node, "--option", &rate, "--yes"];
+        let mut command = stage.site.cli().command(&words);
+        let watching = command.spawn().context("start bellows expand")?;
+        let mut growth = Self {
+            operation: String::new(),
+            watching,
+            what: format!("bellows {}", words.join(" ")),
+        };
+        let begun = async {
+            growth.operation = stage.site.cli().running().await?;
+            stage.in_the_middle_of_a_copy().await
+        };
+        match begun.await {
+            Ok(copied) => Ok((growth, copied)),
+            // What the command line said is the better reason.
+            Err(error) => match growth.ended(Duration::from_secs(1)).await {
+                Ok(ended) => bail!("{error:#}\n{}{}", ended.stderr, ended.stdout),
+                Err(_) => Err(error),
+            },
+        }
+    }
+
+    /// Waits for the end of the command line that started it.
+    ///
+    /// # Errors
+    /// It does not end within `limit`.
+    pub async fn ended(self, limit: Duration) -> Result<Ended> {
+        let output = tokio::time::timeout(limit, self.watching.wait_with_output())
+            .await
+            .with_context(|| format!("{}: not ended within {limit:?}", self.what))?
+            .with_context(|| self.what.clone())?;
+        Ok(Ended {
+            what: self.what,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+/// Exactly one `repmgr standby clone`, and one copy.
+///
+/// # Errors
+/// There are more, or none.
+pub fn one_clone(runs: &[Run]) -> Result<()> {
+    let cloned = |run: &&Run| run.tool == "repmgr" && run.args.iter().any(|arg| arg == "clone");
+    let clones = runs.iter().filter(cloned).count();
+    let copies =
+        runs.iter().filter(|run| run.tool == "pg_basebackup" && run.args.len() > 1).count();
+    ensure!(clones == 1 && copies == 1, "{clones} clones and {copies} copies instead of one");
+    Ok(())
+}
+
+/// repmgr's words from the first to the last of a clone.
+///
+/// # Errors
+/// Some are missing, or come twice.
+pub fn whole_clone_log(text: &str) -> Result<()> {
+    for words in ["starting backup", "standby clone (using pg_basebackup) complete"] {
+        let times = text.matches(words).count();
+        ensure!(times == 1, "{words:?} stands {times} times in the log of the clone:\n{text}");
+    }
+    Ok(())
+}
+
+/// Waits until more than `copied` bytes are copied, or all of them.
+///
+/// # Errors
+/// Nothing moves within two minutes.
+pub async fn goes_on(stage: &Stage, copied: i64) -> Result<String> {
+    let primary = stage.primary().await?;
+    let seen = std::sync::Mutex::new(String::new());
+    process::until("the copy goes on", LIMIT, || async {
+        let words = match primary.backup_progress().await? {
+            Some((done, total)) if done > copied => {
+                format!("{} of {} MiB", mib(done), mib(total))
+            }
+            Some(_) => return Ok(false),
+            None => "it is through".to_owned(),
+        };
+        *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = words;
+        Ok(true)
+    })
+    .await?;
+    Ok(seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Whole MiB of bytes.
+pub fn mib(bytes: i64) -> i64 {
+    bytes / (1024 * 1024)
+}

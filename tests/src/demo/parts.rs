@@ -1,0 +1,225 @@
+//! The parts of the demo, in the order in which they are played.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    CLUSTER, Stage,
+    growth::{Growth, LIMIT, goes_on, mib, one_clone, whole_clone_log},
+    hosts,
+};
+use crate::report::Refused;
+
+/// Rows of the filler, a KiB each.
+const FILLER_ROWS: u32 = 64 * 1024;
+
+/// Lets Bellows create a cluster of the nodes `pg1` to `pgN`.
+///
+/// # Errors
+/// It does not rest as done, or PostgreSQL counts otherwise.
+pub async fn create(stage: &mut Stage, nodes: usize, min_members: usize) -> Result<()> {
+    let at: Vec<String> = (1..=nodes).map(|n| format!("pg{n}@h{n}")).collect();
+    let minimum = format!("min_members={min_members}");
+    let mut words = vec!["cluster", "create", CLUSTER, "--system", "postgresql"];
+    for node in &at {
+        words.extend(["--node", node]);
+    }
+    for option in [
+        minimum.as_str(),
+        "client_networks=127.0.0.0/8",
+        "shared_buffers_mib=32",
+        "max_connections=50",
+    ] {
+        words.extend(["--option", option]);
+    }
+    words.push("--yes");
+    stage.site.cli().run(&words).await?.expect_code(0)?;
+    stage.members = (1..=nodes).collect();
+    counts(stage, nodes).await
+}
+
+/// What an administrator of the database does then: a role and a database for the application,
+/// and some data, so that a copy takes a while.
+///
+/// # Errors
+/// The primary refuses.
+pub async fn fill(stage: &Stage) -> Result<()> {
+    let primary = stage.primary().await?;
+    let application = hosts::application();
+    primary
+        .execute(&format!(
+            "create role {} login password '{}'",
+            application.user, application.password
+        ))
+        .await?;
+    primary
+        .execute(&format!("create database {} owner {}", application.database, application.user))
+        .await?;
+    primary
+        .execute(&format!(
+            "create table filler as select i as id, repeat(md5(i::text), 30) as text \
+             from generate_series(1, {FILLER_ROWS}) as i"
+        ))
+        .await
+}
+
+/// Expands by one node; kills the coordinator in the middle of the copy, sees that the copy
+/// goes on without it, and starts it again.
+///
+/// # Errors
+/// The operation does not go on and rest as done, or PostgreSQL counts otherwise.
+pub async fn expand_with_kill(stage: &mut Stage, number: usize) -> Result<()> {
+    let before = stage.count().await?;
+    let (growth, (copied, total)) = Growth::start(stage, number).await?;
+    let operation = growth.operation.clone();
+    stage.tell.say(&format!(
+        "The copy is half-way ({} of {} MiB): kill -9 of the coordinator.",
+        mib(copied),
+        mib(total)
+    ));
+    stage.site.coordinator().kill().await?;
+    let abandoned = growth.ended(LIMIT).await?;
+    ensure!(
+        abandoned.code == Some(4),
+        "the command line should say that the coordinator is away: {abandoned:?}"
+    );
+    let later = goes_on(stage, copied).await?;
+    stage.tell.say(&format!("Nobody coordinates, and the copy goes on: {later}."));
+    stage.site.coordinator().start().await?;
+    stage.tell.say("The coordinator is back and reads its journal. `bellows op watch`:");
+    let watched = stage.site.cli().run(&["op", "watch", &operation]).await?;
+    watched.expect_code(0)?;
+    stage.tell.quote(&last_lines(&format!("{}{}", watched.stderr, watched.stdout), 12));
+    stage.members.insert(number);
+    counts(stage, before + 1).await
+}
+
+/// Expands by one node; kills the agent of the new host in the middle of the copy and starts
+/// it again.
+///
+/// # Errors
+/// The operation does not rest as done, the copy was made more than once, or its output is not
+/// whole.
+pub async fn expand_with_agent_kill(stage: &mut Stage, number: usize) -> Result<()> {
+    let before = stage.count().await?;
+    let (growth, (copied, _)) = Growth::start(stage, number).await?;
+    let operation = growth.operation.clone();
+    stage.site.agent(number - 1)?.kill().await?;
+    goes_on(stage, copied).await?;
+    stage.site.agent(number - 1)?.start().await?;
+    growth.ended(LIMIT).await?.expect_code(0)?;
+    stage.members.insert(number);
+    counts(stage, before + 1).await?;
+    let runs = stage.tool_runs()?;
+    let (_, runs) = runs.get(number - 1).context("no such host")?;
+    one_clone(runs)?;
+    let logs = stage.site.cli().run(&["op", "logs", &operation]).await?;
+    whole_clone_log(logs.expect_code(0)?)
+}
+
+/// Expands by one node, cancels in the middle of the copy, and compares the cluster with what
+/// it was.
+///
+/// # Errors
+/// The operation does not rest as cancelled, or something is different.
+pub async fn expand_cancelled(stage: &Stage, number: usize) -> Result<()> {
+    let before = stage.snapshot().await?;
+    let count = stage.count().await?;
+    let (growth, (copied, total)) = Growth::start(stage, number).await?;
+    stage.tell.say(&format!(
+        "The copy is half-way ({} of {} MiB): `bellows op cancel`.",
+        mib(copied),
+        mib(total)
+    ));
+    let cancel = ["op", "cancel", &growth.operation, "--yes"];
+    let cancelled = stage.site.cli().run(&cancel).await?;
+    ensure!(matches!(cancelled.code, Some(0 | 6)), "bellows op cancel: {cancelled:?}");
+    growth.ended(LIMIT).await?.expect_code(6)?;
+    let folder = &stage.site.agents().get(number - 1).context("no such host")?.host.folder;
+    let left = crate::reap::processes(&[folder.join("data"), folder.join("conf")]);
+    ensure!(left.is_empty(), "still running on h{number}: {left:?}");
+    let differences = before.differences(&stage.snapshot().await?);
+    ensure!(
+        differences.is_empty(),
+        "the cancelled expand left the cluster different:\n{}",
+        differences.join("\n")
+    );
+    counts(stage, count).await
+}
+
+/// Shrinks by one standby, whose data directory stays.
+///
+/// # Errors
+/// The operation does not rest as done, or something of the node is left at a survivor.
+pub async fn shrink(stage: &mut Stage, number: usize) -> Result<()> {
+    let before = stage.count().await?;
+    let node = format!("pg{number}");
+    let id = stage.primary().await?.members().await?;
+    let id = id.iter().find(|member| member.name == node).context("no such member")?.id;
+    let words = ["shrink", CLUSTER, "--node", &node, "--yes"];
+    stage.site.cli().run(&words).await?.expect_code(0)?;
+    let gone = stage.address(number)?;
+    stage.members.remove(&number);
+    for address in stage.addresses()? {
+        let server = crate::sql::Server::connect(&address, &hosts::superuser()).await?;
+        let members = server.members().await?;
+        ensure!(members.iter().all(|member| member.name != node), "{address} still records {node}");
+        let hba = server.hba().await?;
+        let lets_in = hba.iter().any(|rule| rule.split(' ').any(|word| word == gone));
+        ensure!(!lets_in, "{address} still lets {node} in: {hba:?}");
+    }
+    let slots = stage.primary().await?.slots().await?;
+    let slot = format!("repmgr_slot_{id}");
+    ensure!(slots.iter().all(|one| one.name != slot), "{slot} is still there: {slots:?}");
+    let folder = &stage.site.agents().get(number - 1).context("no such host")?.host.folder;
+    ensure!(hosts::data(folder, &node).is_dir(), "the data directory of {node} is gone");
+    let left = crate::reap::processes(&[folder.join("data"), folder.join("conf")]);
+    ensure!(left.is_empty(), "still running on h{number}: {left:?}");
+    counts(stage, before - 1).await
+}
+
+/// Asks for a shrink below the minimum.
+///
+/// # Errors
+/// It is not refused, or not with rule, value and remedy.
+pub async fn refused(stage: &Stage, number: usize) -> Result<(Vec<Refused>, String)> {
+    let before = stage.snapshot().await?;
+    let node = format!("pg{number}");
+    let words = ["shrink", CLUSTER, "--node", &node, "--yes"];
+    let told = stage.site.cli().run(&words).await?;
+    told.expect_code(5)?;
+    let ended = stage.site.cli().run(&[&words[..], &["--output", "json"]].concat()).await?;
+    let answer: serde_json::Value =
+        serde_json::from_str(ended.expect_code(5)?).with_context(|| format!("{ended:?}"))?;
+    let list = answer
+        .get("refusals")
+        .map(|inner| inner.get("refusals").unwrap_or(inner))
+        .and_then(serde_json::Value::as_array)
+        .with_context(|| format!("no refusals in {answer}"))?;
+    let text = |refusal: &serde_json::Value, key: &str| {
+        refusal.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let refusals: Vec<Refused> = list
+        .iter()
+        .map(|one| Refused {
+            code: text(one, "code"),
+            rule: text(one, "rule"),
+            value: text(one, "value"),
+            remedy: text(one, "remedy"),
+        })
+        .collect();
+    ensure!(!refusals.is_empty(), "refused without a reason: {answer}");
+    let differences = before.differences(&stage.snapshot().await?);
+    ensure!(differences.is_empty(), "a refusal changed something: {differences:?}");
+    Ok((refusals, format!("{}{}", told.stdout, told.stderr)))
+}
+
+async fn counts(stage: &Stage, wanted: usize) -> Result<()> {
+    let count = stage.count().await?;
+    ensure!(count == wanted, "PostgreSQL counts {count} members instead of {wanted}");
+    Ok(())
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
+}

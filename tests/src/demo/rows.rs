@@ -1,0 +1,49 @@
+//! Every acknowledged row is looked for on every member.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Stage, hosts};
+use crate::{
+    sql::Server,
+    writer::{TABLE, Tally, Writer},
+};
+
+/// A standby that streams is never far behind a client that writes a hundred rows a second.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// What the writer saw.
+    pub tally: Tally,
+    /// Members that were asked, with how many acknowledged rows each does not have.
+    pub missing: Vec<(String, usize)>,
+}
+
+impl Rows {
+    /// Over all members.
+    pub fn missing_in_all(&self) -> usize {
+        self.missing.iter().map(|(_, missing)| missing).sum()
+    }
+}
+
+/// Stops the writer, lets every member catch up, and asks each for all acknowledged rows.
+///
+/// # Errors
+/// A member does not answer or does not catch up within 30 s.
+pub async fn look_for(stage: &Stage, writer: Writer) -> Result<Rows> {
+    let tally = writer.finish().await?;
+    let written = stage.primary().await?.written().await?;
+    let mut missing = Vec::new();
+    for number in &stage.members {
+        let member = Server::connect(&stage.address(*number)?, &hosts::application()).await?;
+        if member.in_recovery().await? {
+            member.replayed(&written, CATCH_UP).await?;
+        }
+        let there = member.ids(TABLE).await?;
+        missing.push((format!("pg{number}"), tally.acknowledged.difference(&there).count()));
+    }
+    Ok(Rows { tally, missing })
+}
