@@ -1,1 +1,245 @@
-//! Being written.
+//! Three real systemd hosts, the coordinator beside them: a cluster of two grows onto the
+//! third host while `systemctl restart bellows-agent` strikes that host in the middle of the
+//! clone. Needs root; belongs to `make test-hosts`, which builds the programs first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use bellows_tests::{
+    demo, process,
+    site::{Cli, Coordinator, temporary},
+    sql::{Login, Server},
+    testbed::{Host, Testbed},
+    wrapper,
+};
+
+const CLUSTER: &str = "orders";
+const TOOLS: &str = "/opt/tools";
+const TOOL_LOG: &str = "/var/log/tools.log";
+const PASSWORD: &str = "throw-away";
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The folder of the coordinator, removed at the end.
+struct Folder(std::path::PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_agent_in_the_middle_of_a_clone_changes_nothing() {
+    let testbed = Testbed::up(&["db1", "db2", "db3"]).expect("three hosts");
+    let folder = Folder(temporary("hosts").unwrap());
+    let outside = testbed.outside().to_string();
+    let mut coordinator = Coordinator::init(&folder.0, &outside).await.unwrap();
+    coordinator.start().await.unwrap();
+    let played = Box::pin(play(&testbed, &coordinator)).await;
+    if let Err(error) = played {
+        let log = std::fs::read_to_string(coordinator.log()).unwrap_or_default();
+        panic!("{error:#}\n== coordinator\n{log}");
+    }
+}
+
+async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
+    let cli = coordinator.cli();
+    for host in testbed.hosts() {
+        install(host)?;
+        let token = cli.token(host.name()).await?;
+        enrol(host, coordinator.enrolment_address(), &token)?;
+    }
+    let wanted = testbed.hosts().len();
+    process::until("all agents are connected", LIMIT, || async {
+        Ok(cli.connected_hosts().await? == wanted)
+    })
+    .await?;
+    create(testbed, cli).await?;
+    strike(testbed, cli).await
+}
+
+/// What a package and an administrator would put on a host.
+fn install(host: &Host) -> Result<()> {
+    let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
+    host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
+    let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
+    host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
+    host.put(TOOL_LOG, b"", 0o666)?;
+    for tool in wrapper::POSTGRESQL_TOOLS {
+        let real = Path::new(wrapper::POSTGRESQL_BIN).join(tool);
+        let script = wrapper::script(tool, &real, Path::new(TOOL_LOG));
+        host.put(&format!("{TOOLS}/{tool}"), script.as_bytes(), 0o755)?;
+    }
+    let passfile = "/etc/bellows/repmgr.pgpass";
+    host.put(passfile, format!("*:*:*:repmgr:{PASSWORD}\n").as_bytes(), 0o600)?;
+    host.succeed(&["chown", "postgres:postgres", passfile])?;
+    let config = format!(
+        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
+         [systems.postgresql]\nbin_dir = \"{TOOLS}\"\npassfile = \"{passfile}\"\n",
+        host.name(),
+        address = host.address(),
+    );
+    host.put("/etc/bellows/agent.toml", config.as_bytes(), 0o644)
+}
+
+fn enrol(host: &Host, coordinator: &str, token: &str) -> Result<()> {
+    let config = ["--config", "/etc/bellows/agent.toml"];
+    let enrol = ["bellows-agent", "enrol", "--coordinator", coordinator, "--token", token];
+    host.succeed(&[&enrol[..], &config].concat())?;
+    host.succeed(&["systemctl", "enable", "--now", "bellows-agent"])?;
+    Ok(())
+}
+
+/// A cluster of two, a login for the test's eyes, and data that take a while to copy.
+async fn create(testbed: &Testbed, cli: &Cli) -> Result<()> {
+    let networks = format!("client_networks={}/32", testbed.outside());
+    let words = [
+        "cluster",
+        "create",
+        CLUSTER,
+        "--system",
+        "postgresql",
+        "--node",
+        "pg1@db1",
+        "--node",
+        "pg2@db2",
+        "--option",
+        &networks,
+        "--option",
+        "shared_buffers_mib=32",
+        "--yes",
+    ];
+    cli.run(&words).await?.expect_code(0)?;
+    // On the host itself the database's administrator needs no password.
+    let statements = format!(
+        "create role observer superuser login password '{PASSWORD}'; \
+         create table filler as select i as id, repeat(md5(i::text), 30) as text \
+         from generate_series(1, 65536) as i"
+    );
+    let sockets = format!("--host=/run/bellows-postgresql/{CLUSTER}/pg1");
+    testbed.host("db1")?.succeed(&[
+        "runuser",
+        "--user",
+        "postgres",
+        "--",
+        "/usr/lib/postgresql/15/bin/psql",
+        "-X",
+        &sockets,
+        "--username=postgres",
+        "--dbname=repmgr",
+        "--command",
+        &statements,
+    ])?;
+    ensure!(members(testbed, "db1").await? == ["pg1", "pg2"], "the cluster is not of two");
+    Ok(())
+}
+
+async fn connect(testbed: &Testbed, host: &str) -> Result<Server> {
+    let login = Login {
+        user: "observer".to_owned(),
+        password: PASSWORD.to_owned(),
+        database: "repmgr".to_owned(),
+        port: 5432,
+    };
+    Server::connect(&testbed.host(host)?.address().to_string(), &login).await
+}
+
+async fn members(testbed: &Testbed, host: &str) -> Result<Vec<String>> {
+    let members = connect(testbed, host).await?.members().await?;
+    Ok(members.into_iter().filter(|one| one.active).map(|one| one.name).collect())
+}
+
+async fn strike(testbed: &Testbed, cli: &Cli) -> Result<()> {
+    let target = testbed.host("db3")?;
+    let primary = connect(testbed, "db1").await?;
+    let survivors = services(testbed.host("db2")?, "pg2")?;
+    let words =
+        ["expand", CLUSTER, "--node", "pg3@db3", "--option", "clone_rate_kib=12288", "--yes"];
+    let watching = cli.command(&words).spawn().context("start bellows expand")?;
+    let operation = cli.running().await?;
+    process::until("the clone is half-way", LIMIT, || async {
+        let progress = primary.backup_progress().await?;
+        Ok(progress.is_some_and(|(done, total)| done * 5 > total && done * 5 < total * 4))
+    })
+    .await?;
+
+    let (job, copying) = unit_of(target, "standby clone")?;
+    ensure!(job != "bellows-agent.service", "the clone runs in the agent's own unit");
+    let shown = target.succeed(&["systemctl", "show", &job, "--property=Transient"])?;
+    ensure!(shown.trim() == "Transient=yes", "{job}: {shown}");
+    let agent_before = main_pid(target, "bellows-agent.service")?;
+    target.succeed(&["systemctl", "restart", "bellows-agent"])?;
+    ensure!(
+        main_pid(target, "bellows-agent.service")? != agent_before,
+        "the agent was not restarted"
+    );
+    let (_, still_copying) = unit_of(target, "standby clone")?;
+    ensure!(copying == still_copying, "the clone was started again");
+
+    let ended = tokio::time::timeout(LIMIT, watching.wait_with_output()).await??;
+    ensure!(ended.status.code() == Some(0), "bellows expand: {ended:?}");
+    grown(testbed, cli, &operation).await?;
+    services_survive(testbed)?;
+    ensure!(
+        services(testbed.host("db2")?, "pg2")? == survivors,
+        "the services of a member that had nothing to do were touched"
+    );
+    Ok(())
+}
+
+async fn grown(testbed: &Testbed, cli: &Cli, operation: &str) -> Result<()> {
+    for host in ["db1", "db2", "db3"] {
+        ensure!(members(testbed, host).await? == ["pg1", "pg2", "pg3"], "{host} counts otherwise");
+    }
+    let senders = connect(testbed, "db1").await?.senders().await?;
+    let streams = |name: &str| {
+        senders.iter().any(|sender| sender.name == name && sender.state == "streaming")
+    };
+    ensure!(streams("pg2") && streams("pg3"), "not both stream: {senders:?}");
+    let log = testbed.host("db3")?.get(TOOL_LOG)?;
+    demo::one_clone(&wrapper::parse(&String::from_utf8(log)?)?)?;
+    let logs = cli.run(&["op", "logs", operation]).await?;
+    demo::whole_clone_log(&format!("{}{}", logs.expect_code(0)?, logs.stderr))
+}
+
+/// Unit and process of the oldest process whose command line has these words.
+fn unit_of(host: &Host, words: &str) -> Result<(String, String)> {
+    let pid = host.succeed(&["pgrep", "--oldest", "--full", words])?;
+    let pid = pid.trim().to_owned();
+    let cgroups = host.succeed(&["cat", &format!("/proc/{pid}/cgroup")])?;
+    let unit = cgroups
+        .lines()
+        .filter_map(|line| line.rsplit('/').next())
+        .find(|name| name.ends_with(".service") || name.ends_with(".scope"))
+        .with_context(|| format!("process {pid} is in no unit: {cgroups}"))?;
+    Ok((unit.to_owned(), pid))
+}
+
+fn main_pid(host: &Host, unit: &str) -> Result<String> {
+    let shown = host.succeed(&["systemctl", "show", unit, "--property=MainPID"])?;
+    Ok(shown.trim().to_owned())
+}
+
+/// The units of a node's server and repmgrd, with their main processes.
+fn services(host: &Host, node: &str) -> Result<Vec<(String, String)>> {
+    let server = unit_of(host, &format!("postgres -D .*/{node}"))?.0;
+    let repmgrd = unit_of(host, &format!("repmgrd .*/{node}"))?.0;
+    [server, repmgrd].into_iter().map(|unit| Ok((unit.clone(), main_pid(host, &unit)?))).collect()
+}
+
+/// Servers and repmgrd are units of their own, of ours, and do not care for the agent.
+fn services_survive(testbed: &Testbed) -> Result<()> {
+    for (host, node) in [("db1", "pg1"), ("db3", "pg3")] {
+        let host = testbed.host(host)?;
+        let before = services(host, node)?;
+        ensure!(before[0].0 != before[1].0, "server and repmgrd share {}", before[0].0);
+        for (unit, _) in &before {
+            let shown = host.succeed(&["systemctl", "show", unit, "--property=FragmentPath"])?;
+            ensure!(shown.contains("/usr/local/lib/systemd/system/"), "{unit}: {shown}");
+        }
+        host.succeed(&["systemctl", "restart", "bellows-agent"])?;
+        ensure!(services(host, node)? == before, "a restart of the agent touched {before:?}");
+    }
+    Ok(())
+}
