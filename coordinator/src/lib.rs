@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod api;
 pub mod ca;
+pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod inventory;

@@ -34,6 +34,7 @@ use crate::{
     plan::Systems,
     site::{Config, Site, SiteError},
     store::{Store, StoreError},
+    systems::AllSystems,
 };
 
 /// After this, answers that are still on their way are dropped.
@@ -110,6 +111,14 @@ struct Listeners {
     local: UnixListener,
     remote: Option<TcpListener>,
     enrolment: TcpListener,
+}
+
+/// [`serve`] with all systems that this program has.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_all_systems(options: &Options) -> Result<(), ServeError> {
+    serve(options, AllSystems).await
 }
 
 /// Runs the coordinator until it is told to end (SIGTERM, SIGINT).

@@ -1,0 +1,110 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use bellows_proto::{
+    names::{HostName, NodeName},
+    v1::{KeyValue, NodeAt},
+};
+
+use super::{
+    connect::{DEFAULT_SOCKET, Target},
+    exit::Failure,
+    output::Format,
+};
+use crate::site::Site;
+
+/// Where a site is unless something else is said.
+pub const DEFAULT_SITE: &str = "/var/lib/bellows";
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The folder of a site on this machine: for init and serve [default: /var/lib/bellows], and
+    /// for other commands in place of --socket
+    #[arg(long, global = true, value_name = "DIR", env = "BELLOWS_SITE", hide_env_values = true)]
+    pub site: Option<PathBuf>,
+    /// The coordinator's unix socket [default: /run/bellows/bellows.sock]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "BELLOWS_SOCKET",
+        hide_env_values = true
+    )]
+    pub socket: Option<PathBuf>,
+    /// A coordinator elsewhere
+    #[arg(long, global = true, value_name = "HOST:PORT", requires = "identity")]
+    pub server: Option<String>,
+    /// The folder with NAME.crt, NAME.key and authority.crt to show to --server
+    #[arg(long, global = true, value_name = "DIR", requires = "server")]
+    pub identity: Option<PathBuf>,
+    /// Form of the data on standard output; json is the proto3 JSON of the API's messages
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+impl Global {
+    /// Where the coordinator is.
+    ///
+    /// # Errors
+    /// If the site's configuration is needed and cannot be read.
+    pub fn target(&self) -> Result<Target, Failure> {
+        if let (Some(address), Some(identity)) = (&self.server, &self.identity) {
+            return Ok(Target::Server { address: address.clone(), identity: identity.clone() });
+        }
+        if let Some(socket) = &self.socket {
+            return Ok(Target::Socket(socket.clone()));
+        }
+        let Some(site) = &self.site else {
+            return Ok(Target::Socket(DEFAULT_SOCKET.into()));
+        };
+        let config = Site::load_config(site).map_err(|e| Failure::site(&e))?;
+        Ok(Target::Socket(config.listen.socket))
+    }
+
+    /// The site's folder, for `init` and `serve`.
+    pub fn site_folder(&self) -> PathBuf {
+        self.site.clone().unwrap_or_else(|| DEFAULT_SITE.into())
+    }
+}
+
+/// `NODE@HOST`.
+///
+/// # Errors
+/// If it has no '@', or one of the names is not valid.
+pub fn node_at(text: &str) -> Result<NodeAt, String> {
+    let (node, host) = text.split_once('@').ok_or("use the form NODE@HOST, e.g. pg4@db4")?;
+    let node: NodeName = node.parse().map_err(|e| format!("{e}"))?;
+    let host: HostName = host.parse().map_err(|e| format!("{e}"))?;
+    Ok(NodeAt { node: node.to_string(), host: host.to_string() })
+}
+
+/// `key=value`.
+///
+/// # Errors
+/// If it has no '=', or the key is empty.
+pub fn key_value(text: &str) -> Result<KeyValue, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => {
+            Ok(KeyValue { key: key.to_owned(), value: value.to_owned() })
+        }
+        Some(_) | None => Err("use the form key=value".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_and_options_are_checked_at_the_edge() {
+        assert_eq!(node_at("pg4@h4"), Ok(NodeAt { node: "pg4".into(), host: "h4".into() }));
+        for bad in ["pg4", "pg4@", "@h4", "pg4@h4@h5", "PG@h4", "pg 4@h4"] {
+            assert!(node_at(bad).is_err(), "{bad}");
+        }
+        let pair = key_value("a=b=c");
+        assert_eq!(pair, Ok(KeyValue { key: "a".into(), value: "b=c".into() }));
+        assert!(key_value("=b").is_err() && key_value("a").is_err());
+    }
+}

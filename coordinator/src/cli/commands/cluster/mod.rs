@@ -1,0 +1,29 @@
+//! `bellows cluster`: what is wanted of clusters.
+
+mod create;
+mod list;
+mod show;
+
+use crate::cli::{
+    Context,
+    exit::{Exit, Failure},
+};
+
+/// What can be done with clusters.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a new cluster
+    Create(create::Args),
+    /// List the clusters
+    List,
+    /// Show what is wanted of a cluster: its spec
+    Show(show::Args),
+}
+
+pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Create(args) => create::run(context, args).await,
+        Command::List => list::run(context).await,
+        Command::Show(args) => show::run(context, args).await,
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per command: its arguments, its call, what it shows.
+
+pub mod apply;
+pub mod cluster;
+pub mod expand;
+pub mod host;
+pub mod init;
+pub mod op;
+pub mod serve;
+pub mod shrink;
+pub mod status;

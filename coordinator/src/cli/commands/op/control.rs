@@ -1,0 +1,59 @@
+//! `bellows op pause|resume|cancel|retry|undo|abandon`: asks, then follows until it rests.
+
+use bellows_proto::v1::{ControlKind, ControlOperationRequest, GetOperationRequest, Outcome};
+
+use crate::cli::{
+    Context,
+    connect::Client,
+    exit::{Exit, Failure},
+    follow::{Sink, follow},
+    propose, render, words,
+};
+
+/// Arguments of the commands that steer an operation.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The operation's id
+    operation: String,
+    /// Do not wait until it rests
+    #[arg(long)]
+    detach: bool,
+}
+
+pub async fn run(context: &Context, args: Args, kind: ControlKind) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let operation = args.operation;
+    let before = last_event(&client, &operation).await?;
+    let request = ControlOperationRequest { operation: operation.clone(), kind: kind.into() };
+    let now = client.answer(client.api.clone().control_operation(request)).await?;
+    // A pause comes when the running step has ended: nobody waits hours for that.
+    let Some(asked) = asked(kind).filter(|_| !args.detach) else {
+        context.out.say(&format!("{} is asked for.", words::control(kind)));
+        context.out.data(&now, render::operation::summary)?;
+        return Ok(Exit::AsAsked);
+    };
+    let sink = if context.out.is_json() { Sink::Notes } else { Sink::Data };
+    let exit = follow(context, &client, &operation, before, asked, sink).await?;
+    if context.out.is_json() && exit != Exit::ViewLeft {
+        propose::summary(context, &client, &operation).await?;
+    }
+    Ok(exit)
+}
+
+/// What the operation is to rest as; `None`: as soon as it is asked for, the command is done.
+fn asked(kind: ControlKind) -> Option<Outcome> {
+    match kind {
+        ControlKind::Resume | ControlKind::Retry => Some(Outcome::Done),
+        ControlKind::Cancel => Some(Outcome::Cancelled),
+        ControlKind::Undo => Some(Outcome::Undone),
+        ControlKind::Abandon => Some(Outcome::Abandoned),
+        ControlKind::Pause | ControlKind::Unspecified => None,
+    }
+}
+
+/// Number of the last event before anything is asked for: the view begins after it.
+async fn last_event(client: &Client, operation: &str) -> Result<u64, Failure> {
+    let request = GetOperationRequest { operation: operation.to_owned() };
+    let detail = client.answer(client.api.clone().get_operation(request)).await?;
+    Ok(detail.events.last().map_or(0, |event| event.sequence))
+}

@@ -1,0 +1,54 @@
+//! `bellows op`: operations, followed and steered.
+
+mod control;
+mod list;
+mod logs;
+mod show;
+mod watch;
+
+use bellows_proto::v1::ControlKind;
+
+use crate::cli::{
+    Context,
+    exit::{Exit, Failure},
+};
+
+/// What can be done with operations.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List operations, the newest first
+    List(list::Args),
+    /// Show an operation with all that happened
+    Show(show::Args),
+    /// Follow an operation until it rests
+    Watch(watch::Args),
+    /// Show what the tools of an operation printed
+    Logs(logs::Args),
+    /// Hold a running operation at the next safe point
+    Pause(control::Args),
+    /// Let a paused operation go on
+    Resume(control::Args),
+    /// Stop a running operation and take back what it did; it rests as cancelled
+    Cancel(control::Args),
+    /// Try the failed step of a held operation again
+    Retry(control::Args),
+    /// Take back what a held operation did; it rests as undone
+    Undo(control::Args),
+    /// Give a held operation up: says what is left, and frees its locks
+    Abandon(control::Args),
+}
+
+pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List(args) => list::run(context, args).await,
+        Command::Show(args) => show::run(context, args).await,
+        Command::Watch(args) => watch::run(context, args).await,
+        Command::Logs(args) => logs::run(context, args).await,
+        Command::Pause(args) => control::run(context, args, ControlKind::Pause).await,
+        Command::Resume(args) => control::run(context, args, ControlKind::Resume).await,
+        Command::Cancel(args) => control::run(context, args, ControlKind::Cancel).await,
+        Command::Retry(args) => control::run(context, args, ControlKind::Retry).await,
+        Command::Undo(args) => control::run(context, args, ControlKind::Undo).await,
+        Command::Abandon(args) => control::run(context, args, ControlKind::Abandon).await,
+    }
+}

@@ -1,0 +1,248 @@
+//! Follows an operation until it rests. Leaving the view (Ctrl-C, a closed terminal) never
+//! touches the operation; a coordinator that is started again is waited for.
+
+use std::time::{Duration, Instant};
+
+use bellows_proto::v1::{
+    GetOperationRequest, Outcome, StepProgress, WatchOperationRequest, WatchUpdate, watch_update,
+};
+use tonic::Streaming;
+
+use super::{
+    Context,
+    connect::Client,
+    exit::{Exit, Failure},
+    page::{Page, Tone},
+    render::watch::{Rest, View},
+    text::escape,
+};
+
+/// A coordinator that is away is tried again for so long.
+const AWAY_PATIENCE: Duration = Duration::from_secs(120);
+/// Pause between such tries.
+const AWAY_PAUSE: Duration = Duration::from_millis(500);
+/// Without a terminal, progress is written at most this often.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Where events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// They are the data.
+    Data,
+    /// The data is something else: standard error.
+    Notes,
+}
+
+/// Follows it, and says where it rests as an exit status. `asked`: the outcome that the
+/// command asked for.
+///
+/// # Errors
+/// If it is not known, or the coordinator stays away.
+pub async fn follow(
+    context: &Context,
+    client: &Client,
+    operation: &str,
+    after_sequence: u64,
+    asked: Outcome,
+    sink: Sink,
+) -> Result<Exit, Failure> {
+    let mut follower = Follower::new(context, operation, sink);
+    let watching = follower.watch(client, after_sequence);
+    let ended = tokio::select! {
+        ended = watching => Some(ended),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    follower.clear();
+    match ended {
+        Some(rest) => Ok(exit(&rest?, follower.view.has_acted(), asked)),
+        None => {
+            let text = format!(
+                "\nLeft the view; the operation goes on. Come back with: bellows op watch {operation}"
+            );
+            context.out.say_lines(&text);
+            Ok(Exit::ViewLeft)
+        }
+    }
+}
+
+/// The exit status of an operation that rests. Pure.
+fn exit(rest: &Rest, acted: bool, asked: Outcome) -> Exit {
+    match rest {
+        Rest::Ended(outcome) if *outcome == asked => Exit::AsAsked,
+        Rest::Ended(Outcome::Undone) if !acted => Exit::BeforeFirstAct,
+        Rest::Ended(_) => Exit::Otherwise,
+        Rest::Held(_) => Exit::Held,
+    }
+}
+
+struct Follower<'a> {
+    context: &'a Context,
+    operation: String,
+    sink: Sink,
+    view: View,
+    /// A progress line stands on the terminal.
+    line: bool,
+    last_line: Option<Instant>,
+    last_text: String,
+}
+
+impl<'a> Follower<'a> {
+    fn new(context: &'a Context, operation: &str, sink: Sink) -> Self {
+        Self {
+            context,
+            operation: operation.to_owned(),
+            sink,
+            view: View::default(),
+            line: false,
+            last_line: None,
+            last_text: String::new(),
+        }
+    }
+
+    async fn watch(&mut self, client: &Client, after_sequence: u64) -> Result<Rest, Failure> {
+        self.catch_up(client, after_sequence).await?;
+        let mut away_since: Option<Instant> = None;
+        loop {
+            let failure = match self.stream(client, after_sequence, &mut away_since).await {
+                Ok(Some(rest)) => return Ok(rest),
+                // The stream ended without a rest: the coordinator is about to end.
+                Ok(None) => None,
+                Err(failure) if failure.is_unreachable() => Some(failure),
+                Err(failure) => return Err(failure),
+            };
+            let since = *away_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= AWAY_PATIENCE {
+                let back = format!("bellows op watch {}", self.operation);
+                return Err(failure.unwrap_or_else(|| {
+                    Failure::new(Exit::Unreachable, "the coordinator went away", back)
+                }));
+            }
+            self.away();
+            tokio::time::sleep(AWAY_PAUSE).await;
+        }
+    }
+
+    /// Takes in what came before the view begins, unseen: titles of steps, acts begun.
+    async fn catch_up(&mut self, client: &Client, after_sequence: u64) -> Result<(), Failure> {
+        if after_sequence == 0 {
+            return Ok(());
+        }
+        let request = GetOperationRequest { operation: self.operation.clone() };
+        let mut api = client.api.clone();
+        let detail = client.answer(api.get_operation(request)).await?;
+        let mut unseen = self.context.out.note_page();
+        for event in detail.events.iter().filter(|event| event.sequence <= after_sequence) {
+            self.view.event(&mut unseen, event);
+        }
+        self.view.forget_rest();
+        Ok(())
+    }
+
+    async fn stream(
+        &mut self,
+        client: &Client,
+        after_sequence: u64,
+        away_since: &mut Option<Instant>,
+    ) -> Result<Option<Rest>, Failure> {
+        let after_sequence = self.view.sequence().max(after_sequence);
+        let request = WatchOperationRequest { operation: self.operation.clone(), after_sequence };
+        let mut api = client.api.clone();
+        let mut updates: Streaming<WatchUpdate> =
+            client.answer(api.watch_operation(request)).await?;
+        if away_since.take().is_some() {
+            self.clear();
+            self.context.out.say("the coordinator is back");
+        }
+        while let Some(update) = updates.message().await.map_err(|e| client.failure(&e))? {
+            self.update(&update)?;
+        }
+        Ok(self.view.rest().cloned())
+    }
+
+    fn update(&mut self, update: &WatchUpdate) -> Result<(), Failure> {
+        let data = self.sink == Sink::Data;
+        if data && self.context.out.is_json() {
+            self.context.out.json(update)?;
+        }
+        match &update.kind {
+            Some(watch_update::Kind::Event(event)) => {
+                self.clear();
+                let mut page = self.page();
+                self.view.event(&mut page, event);
+                self.write(page)
+            }
+            Some(watch_update::Kind::Progress(progress)) => self.progress(progress),
+            None => Ok(()),
+        }
+    }
+
+    fn page(&self) -> Page {
+        match self.sink {
+            Sink::Data => self.context.out.page(),
+            Sink::Notes => self.context.out.note_page(),
+        }
+    }
+
+    fn write(&self, page: Page) -> Result<(), Failure> {
+        match self.sink {
+            Sink::Data if self.context.out.is_json() => Ok(()),
+            Sink::Data => self.context.out.show(page),
+            Sink::Notes => {
+                self.context.out.note(page);
+                Ok(())
+            }
+        }
+    }
+
+    fn progress(&mut self, progress: &StepProgress) -> Result<(), Failure> {
+        let text = self.view.progress(progress);
+        if self.context.out.is_live() {
+            self.context.out.overwrite(&escape(&text));
+            self.line = true;
+            return Ok(());
+        }
+        let due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_INTERVAL);
+        if !due || text == self.last_text {
+            return Ok(());
+        }
+        self.last_line = Some(Instant::now());
+        let mut page = self.page();
+        page.line(Tone::Quiet, &format!("          {text}"));
+        self.last_text = text;
+        self.write(page)
+    }
+
+    fn away(&mut self) {
+        if self.context.out.is_live() {
+            self.context.out.overwrite("the coordinator is away; waiting for it");
+            self.line = true;
+        }
+    }
+
+    /// Takes the progress line off the terminal.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.line) {
+            self.context.out.overwrite("");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellows_proto::v1::HoldCause;
+
+    #[test]
+    fn an_exit_status_says_how_it_rests() {
+        let done = Outcome::Done;
+        assert_eq!(exit(&Rest::Ended(Outcome::Done), true, done), Exit::AsAsked);
+        assert_eq!(exit(&Rest::Ended(Outcome::Undone), false, done), Exit::BeforeFirstAct);
+        assert_eq!(exit(&Rest::Ended(Outcome::Undone), true, done), Exit::Otherwise);
+        assert_eq!(exit(&Rest::Ended(Outcome::Cancelled), true, done), Exit::Otherwise);
+        assert_eq!(exit(&Rest::Ended(Outcome::Abandoned), true, done), Exit::Otherwise);
+        assert_eq!(exit(&Rest::Held(HoldCause::Stalled), true, done), Exit::Held);
+        let cancelled = Outcome::Cancelled;
+        assert_eq!(exit(&Rest::Ended(Outcome::Cancelled), true, cancelled), Exit::AsAsked);
+        assert_eq!(exit(&Rest::Ended(Outcome::Done), true, cancelled), Exit::Otherwise);
+    }
+}

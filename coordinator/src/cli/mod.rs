@@ -1,0 +1,106 @@
+//! The command line: a client of the coordinator's API, and `init` and `serve`. It knows the
+//! API's messages and how to show them; it never opens the store.
+
+mod args;
+mod commands;
+mod connect;
+mod exit;
+mod follow;
+mod output;
+mod page;
+mod propose;
+mod render;
+mod text;
+mod words;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, STATUSES};
+
+use commands::{apply, cluster, expand, host, init, op, serve, shrink, status};
+use connect::Client;
+use exit::Failure;
+use output::Output;
+
+/// Grows and shrinks stateful clusters on bare hosts, step by step, and survives a crash of anything.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bellows",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = STATUSES
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: args::Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a site: its authority, its first administrator, its empty store
+    Init(init::Args),
+    /// Run the coordinator
+    Serve(serve::Args),
+    /// Show the members of clusters and their health
+    Status(status::Args),
+    /// Hosts and how they are let in
+    #[command(subcommand)]
+    Host(host::Command),
+    /// Clusters: make one, list them, show one
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Add nodes to a cluster
+    Expand(expand::Args),
+    /// Take nodes out of a cluster
+    Shrink(shrink::Args),
+    /// Carry out a plan from a file
+    Apply(apply::Args),
+    /// Operations: follow and steer them
+    #[command(subcommand)]
+    Op(op::Command),
+}
+
+/// What every command has.
+struct Context {
+    global: args::Global,
+    out: Output,
+}
+
+impl Context {
+    /// A client of the coordinator; dials at its first call.
+    fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.global.target()?)
+    }
+}
+
+/// Runs one command to its end.
+pub async fn run(cli: Cli) -> Exit {
+    let out = Output::new(cli.global.output);
+    let context = Context { global: cli.global, out };
+    match dispatch(&context, cli.command).await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let mut page = context.out.note_page();
+            failure.show(&mut page);
+            context.out.note(page);
+            failure.exit()
+        }
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(context, &args),
+        Command::Serve(args) => Box::pin(serve::run(context, &args)).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Host(command) => host::run(context, command).await,
+        Command::Cluster(command) => cluster::run(context, command).await,
+        Command::Expand(args) => expand::run(context, args).await,
+        Command::Shrink(args) => shrink::run(context, args).await,
+        Command::Apply(args) => apply::run(context, &args).await,
+        Command::Op(command) => op::run(context, command).await,
+    }
+}

@@ -1,0 +1,216 @@
+//! From an intent to a resting operation: plan, show, ask, apply, follow. Written once for
+//! all verbs.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+};
+
+use bellows_proto::v1::{
+    ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome, Plan,
+    PlanIntentRequest, PlanReply, Refusals, apply_reply, plan_reply,
+};
+
+use super::{
+    Context, args,
+    connect::Client,
+    exit::{Exit, Failure},
+    follow::{Sink, follow},
+    page::Tone,
+    render,
+};
+
+/// Options of every command that changes a cluster.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Agreement {
+    /// Do not ask: carry the plan out
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Show the plan and change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// What a failed step leads to: hold and let the administrator decide, or undo
+    #[arg(long, value_enum, default_value_t = Failed::Hold, value_name = "WHAT")]
+    pub on_failure: Failed,
+    /// Begin the operation and do not follow it
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Options of commands that plan.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Planning {
+    /// An option that the system has, e.g. min_members=3; may be given several times
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = args::key_value)]
+    pub options: Vec<KeyValue>,
+    /// Write the plan to a file and stop; carry it out later with bellows apply
+    #[arg(long, value_name = "FILE", conflicts_with = "yes")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub agreement: Agreement,
+}
+
+/// What a failed step leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Failed {
+    /// Hold.
+    Hold,
+    /// Undo.
+    Undo,
+}
+
+/// Plans, then goes on as agreed.
+///
+/// # Errors
+/// If the coordinator cannot be reached, refuses, or a file cannot be written.
+pub async fn propose(
+    context: &Context,
+    intent: Intent,
+    planning: Planning,
+) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let request = PlanIntentRequest { intent: Some(intent), options: planning.options };
+    let mut api = client.api.clone();
+    let reply = client.answer(api.plan_intent(request)).await?;
+    let plan = match reply.outcome {
+        Some(plan_reply::Outcome::Plan(plan)) => plan,
+        Some(plan_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),
+        None => return Err(newer()),
+    };
+    if let Some(path) = &planning.out {
+        write_plan(path, &plan)?;
+        show(context, &plan)?;
+        let path = path.display();
+        context.out.say(&format!("Nothing was changed. Carry it out with: bellows apply {path}"));
+        return Ok(Exit::AsAsked);
+    }
+    agree_and_apply(context, &client, plan, &planning.agreement).await
+}
+
+/// Shows a plan, asks, applies it and follows the operation.
+///
+/// # Errors
+/// As [`propose`].
+pub async fn agree_and_apply(
+    context: &Context,
+    client: &Client,
+    plan: Plan,
+    agreement: &Agreement,
+) -> Result<Exit, Failure> {
+    if agreement.dry_run {
+        show(context, &plan)?;
+        context.out.say("Nothing was changed (--dry-run).");
+        return Ok(Exit::AsAsked);
+    }
+    if !context.out.is_json() {
+        show(context, &plan)?;
+    }
+    if !agreement.yes && !ask(context)? {
+        context.out.say("Nothing was changed.");
+        return Ok(Exit::BeforeFirstAct);
+    }
+    let on_failure = match agreement.on_failure {
+        Failed::Hold => OnFailure::Hold,
+        Failed::Undo => OnFailure::Undo,
+    };
+    let request = ApplyPlanRequest { plan: Some(plan), on_failure: on_failure.into() };
+    let mut api = client.api.clone();
+    let reply = client.answer(api.apply_plan(request)).await?;
+    let operation = match reply.outcome {
+        Some(apply_reply::Outcome::Operation(operation)) => operation,
+        Some(apply_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),
+        Some(apply_reply::Outcome::Changed(_)) => return changed(context, &reply),
+        None => return Err(newer()),
+    };
+    begun(context, client, &operation, agreement.detach).await
+}
+
+async fn begun(
+    context: &Context,
+    client: &Client,
+    operation: &str,
+    detach: bool,
+) -> Result<Exit, Failure> {
+    context.out.say(&format!("Operation {operation} began."));
+    if detach {
+        if context.out.is_json() {
+            let outcome = Some(apply_reply::Outcome::Operation(operation.to_owned()));
+            context.out.json(&ApplyReply { outcome })?;
+        }
+        context.out.say(&format!("Follow it with: bellows op watch {operation}"));
+        return Ok(Exit::AsAsked);
+    }
+    // With JSON the data is the operation as it rests; its way there goes beside it.
+    let sink = if context.out.is_json() { Sink::Notes } else { Sink::Data };
+    let exit = follow(context, client, operation, 0, Outcome::Done, sink).await?;
+    if context.out.is_json() && exit != Exit::ViewLeft {
+        summary(context, client, operation).await?;
+    }
+    Ok(exit)
+}
+
+/// The operation's summary as JSON.
+pub async fn summary(context: &Context, client: &Client, operation: &str) -> Result<(), Failure> {
+    let request = GetOperationRequest { operation: operation.to_owned() };
+    let mut api = client.api.clone();
+    let detail = client.answer(api.get_operation(request)).await?;
+    context.out.json(&detail.summary.unwrap_or_default())
+}
+
+fn show(context: &Context, plan: &Plan) -> Result<(), Failure> {
+    context.out.data(plan, render::plan::plan)
+}
+
+/// Asks on the terminal; `--yes` stands for an answer elsewhere.
+fn ask(context: &Context) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "nobody is there to agree to the plan: standard input is no terminal; nothing was changed",
+            "add --yes to carry the plan out, or --dry-run to look at it only",
+        ));
+    }
+    context.out.prompt("Carry this plan out? Type yes: ");
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|e| Failure::usage(format!("no answer can be read: {e}"), "use --yes"))?;
+    Ok(answer.trim() == "yes")
+}
+
+fn refused(context: &Context, refusals: Refusals) -> Result<Exit, Failure> {
+    let outcome = Some(plan_reply::Outcome::Refusals(refusals));
+    context.out.data(&PlanReply { outcome }, |page, reply| {
+        if let Some(plan_reply::Outcome::Refusals(refusals)) = &reply.outcome {
+            render::fault::refusals(page, &refusals.refusals);
+            page.line(Tone::Plain, "Nothing was changed.");
+        }
+    })?;
+    Ok(Exit::Refused)
+}
+
+fn changed(context: &Context, reply: &ApplyReply) -> Result<Exit, Failure> {
+    context.out.data(reply, |page, reply| {
+        let Some(apply_reply::Outcome::Changed(changed)) = &reply.outcome else { return };
+        page.line(Tone::Bad, "What is seen now does not lead to this plan any more:");
+        for difference in &changed.differences {
+            page.line(Tone::Plain, &format!("  {difference}"));
+        }
+        page.line(Tone::Plain, "Nothing was changed. Plan anew and look at the new plan.");
+    })?;
+    Ok(Exit::Refused)
+}
+
+fn newer() -> Failure {
+    Failure::usage(
+        "the coordinator answered in a way that this command line does not know",
+        "bring command line and coordinator to the same version",
+    )
+}
+
+fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let shown = path.display().to_string();
+    let mut text =
+        serde_json::to_vec_pretty(plan).map_err(|e| Failure::file(&shown, "written", &e))?;
+    text.push(b'\n');
+    std::fs::write(path, text).map_err(|e| Failure::file(&shown, "written", &e))
+}

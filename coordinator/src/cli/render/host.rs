@@ -1,0 +1,186 @@
+//! Hosts and enrolment tokens.
+
+use bellows_proto::v1::{HostDetail, HostFacts, HostSummary, HostToken, NodeRef};
+
+use super::fault;
+use crate::cli::{
+    page::{Page, Table, Tone},
+    text::{bytes, date_time},
+};
+
+/// A table of hosts.
+pub fn list(page: &mut Page, hosts: &[HostSummary]) {
+    if hosts.is_empty() {
+        page.line(Tone::Plain, "There are no hosts. Let one in: bellows host token HOST");
+        return;
+    }
+    let mut table = Table::new(&["HOST", "STATE", "ADDRESS", "AGENT", "NODES"]);
+    for host in hosts {
+        table.row(
+            tone(&host.state),
+            &[&host.host, &host.state, &host.address, &host.agent_version, &nodes(&host.nodes)],
+        );
+    }
+    page.table(0, &table);
+    for host in hosts.iter().filter(|host| !host.reason.is_empty()) {
+        page.line(Tone::Warn, &format!("{}: {}", host.host, host.reason));
+    }
+}
+
+fn tone(state: &str) -> Tone {
+    if state == "connected" { Tone::Plain } else { Tone::Bad }
+}
+
+fn nodes(nodes: &[NodeRef]) -> String {
+    let named: Vec<String> = nodes.iter().map(|n| format!("{}/{}", n.cluster, n.node)).collect();
+    named.join(" ")
+}
+
+/// One host with what its agent says of it.
+pub fn detail(page: &mut Page, detail: &HostDetail) {
+    let zone = page.look().zone.clone();
+    if let Some(host) = &detail.summary {
+        page.spans(&[
+            (Tone::Strong, &host.host),
+            (Tone::Plain, "  "),
+            (tone(&host.state), &host.state),
+        ]);
+        let enrolled = date_time(host.enrolled_at_ms, &zone);
+        let seen = date_time(host.last_seen_at_ms, &zone);
+        pairs(
+            page,
+            &[
+                ("address", &host.address),
+                ("enrolled", &enrolled),
+                ("last seen", &seen),
+                ("nodes", &nodes(&host.nodes)),
+            ],
+        );
+    }
+    if let Some(facts) = &detail.facts {
+        host_facts(page, facts);
+    }
+    if let Some(seen) = &detail.fault {
+        fault::fault(page, "  ", seen);
+    }
+}
+
+fn pairs(page: &mut Page, pairs: &[(&str, &str)]) {
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        page.line(Tone::Plain, &format!("  {name:<12} {value}"));
+    }
+}
+
+fn host_facts(page: &mut Page, facts: &HostFacts) {
+    let clock = date_time(facts.clock_ms, &page.look().zone);
+    pairs(
+        page,
+        &[
+            ("system", &facts.os),
+            ("machine", &format!("{} {}", facts.architecture, facts.kernel)),
+            ("C library", &facts.c_library),
+            ("clock", &clock),
+            ("addresses", &facts.addresses.join(" ")),
+            ("machine id", &facts.machine_id),
+            ("agent", &format!("{} ({}, {})", facts.agent_version, facts.mode, facts.launch_form)),
+        ],
+    );
+    for system in &facts.systems {
+        page.line(Tone::Strong, &format!("  {}", system.system));
+        let free =
+            format!("{} of {}", bytes(system.data_free_bytes), bytes(system.data_total_bytes));
+        pairs(page, &[("  reached at", &system.address), ("  disk free", &free)]);
+        for tool in &system.tools {
+            let missing = tool.version.is_empty();
+            let version = if missing { "missing" } else { &tool.version };
+            let tone = if missing { Tone::Warn } else { Tone::Plain };
+            page.line(tone, &format!("    {:<10} {version}", tool.tool));
+        }
+    }
+}
+
+/// What to do with a token: for the administrator's eyes, beside the token itself.
+pub fn token_help(page: &mut Page, token: &HostToken) {
+    let until = date_time(token.expires_at_ms, &page.look().zone);
+    page.line(
+        Tone::Plain,
+        &format!(
+            "This token lets host {} in, once, until {until}. On {} run:",
+            token.host, token.host
+        ),
+    );
+    page.line(
+        Tone::Strong,
+        &format!(
+            "  bellows-agent enrol --config /etc/bellows-agent/agent.toml --coordinator {} --token TOKEN",
+            token.enrolment_address
+        ),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::page::Look;
+    use bellows_proto::v1::{SystemFacts, ToolVersion};
+
+    fn summary() -> HostSummary {
+        HostSummary {
+            host: "h1".into(),
+            address: "10.0.0.1:7402".into(),
+            state: "connected".into(),
+            agent_version: "0.1.0".into(),
+            enrolled_at_ms: 1_700_000_000_000,
+            nodes: vec![NodeRef { cluster: "orders".into(), node: "pg1".into() }],
+            ..HostSummary::default()
+        }
+    }
+
+    #[test]
+    fn hosts_in_a_table_with_reasons_below() {
+        let gone = HostSummary {
+            host: "h2".into(),
+            state: "unreachable".into(),
+            reason: "connection refused".into(),
+            ..HostSummary::default()
+        };
+        let mut page = Page::new(&Look::plain());
+        list(&mut page, &[summary(), gone]);
+        insta::assert_snapshot!(page.into_text(), @r"
+        HOST  STATE        ADDRESS        AGENT  NODES
+        h1    connected    10.0.0.1:7402  0.1.0  orders/pg1
+        h2    unreachable  -              -      -
+        h2: connection refused
+        ");
+    }
+
+    #[test]
+    fn a_host_with_its_tools() {
+        let facts = HostFacts {
+            os: "Debian GNU/Linux 12 (bookworm)".into(),
+            architecture: "x86_64".into(),
+            kernel: "6.1".into(),
+            c_library: "glibc 2.36".into(),
+            agent_version: "0.1.0".into(),
+            mode: "manage".into(),
+            launch_form: "process".into(),
+            systems: vec![SystemFacts {
+                system: "postgresql".into(),
+                tools: vec![
+                    ToolVersion { tool: "postgres".into(), version: "15.8".into() },
+                    ToolVersion { tool: "repmgr".into(), version: String::new() },
+                ],
+                data_free_bytes: 5 << 30,
+                data_total_bytes: 10 << 30,
+                address: "10.0.0.1".into(),
+            }],
+            ..HostFacts::default()
+        };
+        let mut page = Page::new(&Look::plain());
+        detail(
+            &mut page,
+            &HostDetail { summary: Some(summary()), facts: Some(facts), fault: None },
+        );
+        insta::assert_snapshot!(page.into_text());
+    }
+}

@@ -1,0 +1,11 @@
+//! From messages to text. Pure: no terminal, no clock, no network; what is shown is tested
+//! as text.
+
+pub mod cluster;
+pub mod fault;
+pub mod host;
+pub mod operation;
+pub mod plan;
+#[cfg(test)]
+mod samples;
+pub mod watch;

@@ -1,0 +1,380 @@
+//! An operation as it goes: a line or two per event, and a line of progress. A fold over
+//! events, so that the same events always give the same text.
+
+use std::collections::BTreeSet;
+
+use bellows_proto::v1::{
+    ActFailed, ActStarted, Event, Evidence, Held, HoldCause, OnFailure, Outcome, Plan, Rested,
+    StepProgress, event::Kind,
+};
+
+use super::{fault::fault, plan::all_steps};
+use crate::cli::{
+    page::{Page, Tone},
+    text::{clock_time, duration, quantity},
+    words,
+};
+
+/// Where an operation rests.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rest {
+    /// For good.
+    Ended(Outcome),
+    /// Until somebody decides, or a stalled number moves again.
+    Held(HoldCause),
+}
+
+/// What was seen of an operation so far.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    plan: Option<Plan>,
+    /// Attempts (act, attempt) that may have reached a host.
+    touched: BTreeSet<(u32, u32)>,
+    rest: Option<Rest>,
+    sequence: u64,
+}
+
+impl View {
+    /// Where it rests, if it does as far as was seen.
+    pub fn rest(&self) -> Option<&Rest> {
+        self.rest.as_ref()
+    }
+
+    /// Some act was begun.
+    pub fn has_acted(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// It rested before the view began, and was asked to go on since.
+    pub fn forget_rest(&mut self) {
+        self.rest = None;
+    }
+
+    /// Number of the last event seen.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes an event in and writes what it says.
+    pub fn event(&mut self, page: &mut Page, event: &Event) {
+        self.sequence = event.sequence;
+        let Some(kind) = &event.kind else {
+            self.say(page, event.at_ms, Tone::Warn, "an event of a newer Bellows");
+            return;
+        };
+        self.take_in(kind);
+        let at = event.at_ms;
+        match kind {
+            Kind::Accepted(e) => {
+                let undo = match e.on_failure() {
+                    OnFailure::Undo => "; a failure undoes it",
+                    OnFailure::Hold | OnFailure::Unspecified => "",
+                };
+                self.say(page, at, Tone::Plain, &format!("accepted from {}{undo}", e.principal));
+            }
+            Kind::Fenced(e) => {
+                let text = format!("fences stand at {}", words::count(e.hosts.len(), "host"));
+                self.say(page, at, Tone::Quiet, &text);
+            }
+            Kind::StepStarted(e) => self.step(page, at, e.step, Tone::Strong, ""),
+            Kind::ActStarted(e) => self.act_started(page, at, e),
+            Kind::ActNever(e) => {
+                let text = format!("  attempt {} never reached its host", e.attempt);
+                self.say(page, at, Tone::Quiet, &text);
+            }
+            Kind::ActDone(e) => self.evidence(page, at, Tone::Quiet, "seen: ", e.evidence.as_ref()),
+            Kind::ActFailed(e) => self.act_failed(page, at, e),
+            Kind::StepSucceeded(e) => {
+                self.step(page, at, e.step, Tone::Good, &format!(": done{}", tail(&e.text)));
+            }
+            Kind::StepFailed(e) => {
+                let text = format!(": {}{}", words::cause(e.cause()), tail(&e.text));
+                self.step(page, at, e.step, Tone::Bad, &text);
+            }
+            Kind::Held(e) => self.held(page, at, e),
+            Kind::Control(e) => {
+                let text = format!("{} asked for by {}", words::control(e.kind()), e.principal);
+                self.say(page, at, Tone::Strong, &text);
+            }
+            Kind::UndoStarted(e) => {
+                let text = format!("goes back from step {}", e.from_step);
+                self.say(page, at, Tone::Strong, &text);
+            }
+            Kind::StepUndone(e) => {
+                self.step(page, at, e.step, Tone::Good, &format!(": taken back{}", tail(&e.text)));
+            }
+            Kind::Rested(e) => self.rested(page, at, e),
+            Kind::Closed(_) => {}
+            Kind::Resumed(e) => {
+                self.say(page, at, Tone::Strong, &format!("goes on{}", tail(&e.text)));
+            }
+        }
+    }
+
+    fn take_in(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Accepted(e) => self.plan.clone_from(&e.plan),
+            Kind::ActStarted(e) if !e.undo => {
+                let number = e.act.as_ref().map_or(0, |act| act.number);
+                self.touched.insert((number, e.attempt));
+            }
+            Kind::ActNever(e) => {
+                self.touched.remove(&(e.act, e.attempt));
+            }
+            Kind::Held(e) => self.rest = Some(Rest::Held(e.cause())),
+            Kind::Rested(e) => self.rest = Some(Rest::Ended(e.outcome())),
+            Kind::Resumed(_) | Kind::UndoStarted(_) => self.rest = None,
+            Kind::Fenced(_)
+            | Kind::StepStarted(_)
+            | Kind::ActStarted(_)
+            | Kind::ActDone(_)
+            | Kind::ActFailed(_)
+            | Kind::StepSucceeded(_)
+            | Kind::StepFailed(_)
+            | Kind::Control(_)
+            | Kind::StepUndone(_)
+            | Kind::Closed(_) => {}
+        }
+    }
+
+    fn say(&self, page: &mut Page, at_ms: i64, tone: Tone, text: &str) {
+        let time = clock_time(at_ms, &page.look().zone);
+        page.spans(&[(Tone::Quiet, &format!("{time}  ")), (tone, text)]);
+    }
+
+    fn step(&self, page: &mut Page, at_ms: i64, number: u32, tone: Tone, end: &str) {
+        let text = format!("{}{end}", self.step_name(number));
+        self.say(page, at_ms, tone, &text);
+    }
+
+    /// "step 3/12 claim pg4 at h4", as far as the plan was seen.
+    fn step_name(&self, number: u32) -> String {
+        let Some(plan) = &self.plan else {
+            return format!("step {number}");
+        };
+        let title = all_steps(plan).find(|step| step.number == number).map(|s| s.title.as_str());
+        let total = all_steps(plan).count();
+        format!("step {number}/{total} {}", title.unwrap_or("?"))
+    }
+
+    fn act_started(&self, page: &mut Page, at_ms: i64, started: &ActStarted) {
+        let Some(act) = &started.act else { return };
+        let what = if started.undo { "takes back: " } else { "" };
+        let again = match started.attempt {
+            0 | 1 => String::new(),
+            attempt => format!(", attempt {attempt}"),
+        };
+        let text = format!("  {what}{} at {}{again}", act.summary, act.host);
+        self.say(page, at_ms, Tone::Plain, &text);
+    }
+
+    fn act_failed(&self, page: &mut Page, at_ms: i64, failed: &ActFailed) {
+        self.evidence(page, at_ms, Tone::Bad, "failed: ", failed.evidence.as_ref());
+    }
+
+    fn evidence(
+        &self,
+        page: &mut Page,
+        at_ms: i64,
+        tone: Tone,
+        word: &str,
+        evidence: Option<&Evidence>,
+    ) {
+        let Some(evidence) = evidence else { return };
+        if !evidence.text.is_empty() {
+            self.say(page, at_ms, tone, &format!("  {word}{}", evidence.text));
+        }
+        if let Some(seen) = &evidence.fault {
+            fault(page, "            ", seen);
+        }
+    }
+
+    fn held(&self, page: &mut Page, at_ms: i64, held: &Held) {
+        let place = match held.step {
+            0 => String::new(),
+            number => format!(" at {}", self.step_name(number)),
+        };
+        let text = format!("held ({}){place}{}", words::cause(held.cause()), tail(&held.text));
+        self.say(page, at_ms, Tone::Bad, &text);
+        if let Some(seen) = &held.fault {
+            fault(page, "            ", seen);
+        }
+        for command in &held.commands {
+            page.line(Tone::Plain, &format!("            do: {command}"));
+        }
+    }
+
+    fn rested(&self, page: &mut Page, at_ms: i64, rested: &Rested) {
+        let tone = match rested.outcome() {
+            Outcome::Done => Tone::Good,
+            Outcome::Undone | Outcome::Cancelled | Outcome::Abandoned | Outcome::Unspecified => {
+                Tone::Warn
+            }
+        };
+        let text = format!("{}{}", words::outcome(rested.outcome()), tail(&rested.text));
+        self.say(page, at_ms, tone, &text);
+        for left in &rested.left {
+            page.line(Tone::Warn, &format!("            left behind: {left}"));
+        }
+    }
+
+    /// One line of a reading that has no event.
+    pub fn progress(&self, progress: &StepProgress) -> String {
+        let mut parts = Vec::new();
+        if let Some(seen) = &progress.progress {
+            parts.push(match seen.total {
+                Some(total) => {
+                    let percent = percent(seen.done, total);
+                    let total = quantity(total, &seen.unit);
+                    format!("{} of {total}  {percent}%", quantity(seen.done, &seen.unit))
+                }
+                None => quantity(seen.done, &seen.unit),
+            });
+        }
+        if let Some(rate) = progress.rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
+            let unit = progress.progress.as_ref().map_or("", |p| p.unit.as_str());
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // it is positive
+            let whole = rate.round() as u64;
+            parts.push(format!("{}/s", quantity(whole, unit)));
+        }
+        if let Some(eta) = progress.eta_ms {
+            parts.push(format!("ETA {}", duration(eta)));
+        }
+        if progress.still_ms >= 10_000 {
+            parts.push(format!("nothing moved for {}", duration(progress.still_ms)));
+        }
+        if !progress.text.is_empty() {
+            parts.push(progress.text.clone());
+        }
+        format!("step {}  {}", progress.step, parts.join("  "))
+    }
+}
+
+fn percent(done: u64, total: u64) -> u128 {
+    u128::from(done.min(total)) * 100 / u128::from(total.max(1))
+}
+
+fn tail(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{page::Look, render::samples};
+    use bellows_proto::v1::{
+        Accepted, Act, Closed, Fault, Progress, StepFailed, StepStarted, StepSucceeded, UndoStarted,
+    };
+
+    fn play(kinds: Vec<Kind>) -> (View, String) {
+        let (mut view, mut page) = (View::default(), Page::new(&Look::plain()));
+        for (kind, sequence) in kinds.into_iter().zip(1u32..) {
+            let at_ms = 1_700_000_000_000 + i64::from(sequence) * 1000;
+            let event = Event { sequence: sequence.into(), at_ms, kind: Some(kind) };
+            view.event(&mut page, &event);
+        }
+        (view, page.into_text())
+    }
+
+    fn accepted() -> Kind {
+        Kind::Accepted(Accepted {
+            plan: Some(samples::plan()),
+            on_failure: OnFailure::Hold.into(),
+            principal: "root (unix socket)".into(),
+        })
+    }
+
+    #[test]
+    fn a_held_operation_says_why_and_what_to_do() {
+        let act = Act {
+            number: 2,
+            host: "h4".into(),
+            summary: "repmgr standby clone".into(),
+            ..Act::default()
+        };
+        let started = ActStarted { step: 4, act: Some(act), attempt: 1, term: None, undo: false };
+        let fault = Fault {
+            message: "no room".into(),
+            host: "h4".into(),
+            remedy: "free disk space".into(),
+            ..Fault::default()
+        };
+        let held = Held {
+            cause: HoldCause::Failed.into(),
+            step: 4,
+            text: "the clone is not there".into(),
+            fault: Some(fault.clone()),
+            commands: vec!["bellows op retry 0190".into(), "bellows op undo 0190".into()],
+        };
+        let (view, text) = play(vec![
+            accepted(),
+            Kind::StepStarted(StepStarted { step: 4 }),
+            Kind::ActStarted(started),
+            Kind::ActFailed(ActFailed {
+                act: 2,
+                attempt: 1,
+                evidence: Some(Evidence {
+                    text: "nothing of it is there".into(),
+                    fault: Some(fault),
+                    ..Evidence::default()
+                }),
+                ..ActFailed::default()
+            }),
+            Kind::StepFailed(StepFailed {
+                step: 4,
+                cause: HoldCause::Failed.into(),
+                text: "no room".into(),
+            }),
+            Kind::Held(held),
+        ]);
+        assert_eq!(view.rest(), Some(&Rest::Held(HoldCause::Failed)));
+        assert!(view.has_acted());
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn undone_before_the_first_act_is_told_from_undone_later() {
+        let back = Kind::UndoStarted(UndoStarted {
+            target: Outcome::Undone.into(),
+            from_step: 1,
+            ..UndoStarted::default()
+        });
+        let rested = Kind::Rested(Rested { outcome: Outcome::Undone.into(), ..Rested::default() });
+        let (view, text) = play(vec![
+            accepted(),
+            Kind::StepStarted(StepStarted { step: 1 }),
+            Kind::StepSucceeded(StepSucceeded { step: 1, ..StepSucceeded::default() }),
+            back,
+            rested,
+            Kind::Closed(Closed::default()),
+        ]);
+        assert_eq!(view.rest(), Some(&Rest::Ended(Outcome::Undone)));
+        assert!(!view.has_acted());
+        assert_eq!(view.sequence(), 6);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn progress_has_rate_and_eta() {
+        let progress = StepProgress {
+            step: 4,
+            progress: Some(Progress { done: 1 << 30, total: Some(4 << 30), unit: "bytes".into() }),
+            rate: Some(125_829_120.0),
+            eta_ms: Some(25_000),
+            text: String::new(),
+            still_ms: 0,
+        };
+        let view = View::default();
+        assert_eq!(
+            view.progress(&progress),
+            "step 4  1.0 GiB of 4.0 GiB  25%  120.0 MiB/s  ETA 25 s"
+        );
+        let still = StepProgress {
+            step: 5,
+            text: "pg4 does not stream".into(),
+            still_ms: 30_000,
+            ..StepProgress::default()
+        };
+        assert_eq!(view.progress(&still), "step 5  nothing moved for 30 s  pg4 does not stream");
+    }
+}
