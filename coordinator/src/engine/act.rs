@@ -2,30 +2,20 @@
 
 use std::{future::Future, time::Duration};
 
-use bellows_proto::{
-    digest,
-    v1::{
-        Act, ActDone, ActFailed, ActNever, ActStarted, Action, CancelJobRequest, ControlKind,
-        Evidence, Fault, GetJobRequest, Held, HoldCause, Job, JobKey, JobState, Observation,
-        ProbeVerdict, Resumed, SealRequest, StartJobRequest, event::Kind,
-    },
+use bellows_proto::v1::{
+    Act, ActDone, ActFailed, ActNever, ActStarted, Action, Evidence, Fault, Held, HoldCause, Job,
+    JobState, Observation, ProbeVerdict, Resumed, event::Kind,
 };
 use futures::future::BoxFuture;
-use prost::Message;
 
 use super::{
     World, decide,
-    observe::{self, is_passing, stop_of},
-    ports::{Agents as _, Clock as _, Journal as _, Probe, Systems as _, Verdict},
+    observe::{self, is_passing},
+    ports::{Clock as _, Journal as _, Probe, Systems as _, Verdict},
     rate::Meter,
-    run::{Failure, PATIENCE, RETRY_PAUSE, Run, Stop, failed},
+    run::{Failure, LONGEST_PAUSE, PATIENCE, RETRY_PAUSE, Run, Stop, failed},
     state::{ActState, ActStatus, Mode},
 };
-
-/// How long an agent holds the answer to `GetJob` back, waiting for a change.
-const JOB_WAIT_MS: u32 = 5_000;
-/// Longest pause between calls to a host that does not answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Which way an act is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +37,7 @@ impl<W: World> Run<W> {
                 (ActStatus::Done, _) => return Ok(()),
                 (ActStatus::Started, Some(known)) => self.go_on(&known, way).await?,
                 (ActStatus::Failed(_), Some(known)) => {
-                    return Err(Stop::Failed(failure_of(&known)));
+                    return Err(failure_of(&known));
                 }
                 (ActStatus::Decided(ProbeVerdict::Unknown), Some(known)) => {
                     self.conclude(&known, None).await?;
@@ -161,7 +151,9 @@ impl<W: World> Run<W> {
                 Probe::Unknown(reason) if !left.is_zero() => {
                     self.show(Meter::default().show(self.world.clock().now_ms(), step, &reason));
                 }
-                known => return Ok(known),
+                known @ (Probe::Done | Probe::NotDone | Probe::Partial(_) | Probe::Unknown(_)) => {
+                    return Ok(known);
+                }
             }
             left = left.saturating_sub(RETRY_PAUSE);
             self.world.clock().sleep(RETRY_PAUSE).await;
@@ -175,71 +167,6 @@ impl<W: World> Run<W> {
         )
     }
 
-    fn key(&self, act: &Act, attempt: u32) -> JobKey {
-        JobKey { operation: self.id.clone(), act: act.number, attempt }
-    }
-
-    /// Asks for the effect. An answer that is lost leaves the act started: the seal tells.
-    async fn start(&self, act: &Act, attempt: u32) -> Result<(), Stop> {
-        let encoded = act.action.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-        let request = StartJobRequest {
-            key: Some(self.key(act, attempt)),
-            term: Some(self.world.journal().term()),
-            cluster: self.look(|state| state.plan.cluster.clone()),
-            action: act.action.clone(),
-            digest: digest::of_bytes(&encoded).to_vec(),
-            deadline_ms: act.deadline_ms,
-        };
-        match self.world.agents().start_job(&act.host, request).await {
-            Ok(_) => Ok(()),
-            Err(fault) if is_passing(&fault) => Ok(()),
-            Err(fault) => match stop_of(fault, HoldCause::Failed) {
-                Stop::Failed(failure) => self.refused(act, attempt, failure).await,
-                stop => Err(stop),
-            },
-        }
-    }
-
-    /// The agent said no: nothing has run, which the seal makes durable.
-    async fn refused(&self, act: &Act, attempt: u32, failure: Failure) -> Result<(), Stop> {
-        if self.seal(act, attempt).await?.is_some() {
-            // It runs after all: another answer overtook this one.
-            return Ok(());
-        }
-        self.record(Kind::ActNever(ActNever { act: act.number, attempt }))?;
-        Err(Stop::Failed(failure))
-    }
-
-    /// The job of an attempt, or the certainty that it never was and never will be.
-    async fn seal(&self, act: &Act, attempt: u32) -> Result<Option<Job>, Stop> {
-        let request = SealRequest {
-            key: Some(self.key(act, attempt)),
-            term: Some(self.world.journal().term()),
-        };
-        let mut pause = RETRY_PAUSE;
-        loop {
-            match self.world.agents().seal(&act.host, request.clone()).await {
-                Ok(job) => return Ok(job),
-                Err(fault) if is_passing(&fault) => {
-                    self.away(&fault);
-                    self.world.clock().sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    // An abandoned operation does not wait for a host that is gone.
-                    if self.look(|state| state.wish == Some(ControlKind::Abandon)) {
-                        return Err(Stop::Wish);
-                    }
-                }
-                Err(fault) => return Err(stop_of(fault, HoldCause::Unknown)),
-            }
-        }
-    }
-
-    fn away(&self, fault: &Fault) {
-        let step = self.look(super::state::OperationState::current_step);
-        let text = format!("host {} does not answer: {}", fault.host, fault.message);
-        self.show(Meter::default().show(self.world.clock().now_ms(), step, &text));
-    }
-
     /// Goes on with an attempt that was asked for: finds its job and follows it to its end.
     async fn go_on(&self, known: &ActState, way: Way) -> Result<(), Stop> {
         let Some(job) = self.seal(&known.act, known.attempt).await? else {
@@ -248,88 +175,6 @@ impl<W: World> Run<W> {
         };
         let job = self.follow(known, job, way).await?;
         self.conclude(known, Some(&job)).await
-    }
-
-    /// Follows a job to its end; cancels it where that is asked for.
-    async fn follow(&self, known: &ActState, mut job: Job, way: Way) -> Result<Job, Stop> {
-        let mut meter = Meter::default();
-        let mut pause = RETRY_PAUSE;
-        loop {
-            if has_ended(&job) {
-                self.moves_again()?;
-                return Ok(job);
-            }
-            let now = self.world.clock().now_ms();
-            meter.read(now, job.progress.as_ref());
-            self.show(meter.show(now, known.step, &known.act.summary));
-            self.watch_stall(known, &meter, now)?;
-            match self.next_reading(known, &job, way).await {
-                Ok(next) => {
-                    job = next;
-                    pause = RETRY_PAUSE;
-                }
-                Err(fault) if is_passing(&fault) => {
-                    self.away(&fault);
-                    self.pause(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(fault) => return Err(stop_of(fault, HoldCause::Unknown)),
-            }
-            if self.look(|state| state.wish == Some(ControlKind::Abandon)) && pause != RETRY_PAUSE {
-                return Err(Stop::Wish);
-            }
-        }
-    }
-
-    async fn next_reading(&self, known: &ActState, job: &Job, way: Way) -> Result<Job, Fault> {
-        let key = Some(self.key(&known.act, known.attempt));
-        let host = &known.act.host;
-        let cancelled = self.look(|state| match state.wish {
-            Some(ControlKind::Cancel | ControlKind::Undo) => way == Way::Forward,
-            Some(ControlKind::Abandon) => true,
-            Some(
-                ControlKind::Pause
-                | ControlKind::Resume
-                | ControlKind::Retry
-                | ControlKind::Unspecified,
-            ) => false,
-            // Turned back before a restart: the job that still runs ends now.
-            None => way == Way::Forward && state.mode != Mode::Forward,
-        });
-        if cancelled {
-            let term = Some(self.world.journal().term());
-            let request = CancelJobRequest { key: key.clone(), term };
-            let asked = self.world.agents().cancel_job(host, request).await?;
-            if has_ended(&asked) {
-                return Ok(asked);
-            }
-            self.world.clock().sleep(RETRY_PAUSE / 2).await;
-        }
-        let wait_ms = if cancelled { 500 } else { JOB_WAIT_MS };
-        let request = GetJobRequest { key, after_revision: job.revision, wait_ms };
-        let asked = self.world.agents().get_job(host, request);
-        if cancelled {
-            return asked.await;
-        }
-        // A wish does not wait for the answer.
-        tokio::select! {
-            answer = asked => answer,
-            () = self.wished() => Ok(job.clone()),
-        }
-    }
-
-    /// Says that nothing moves, once; goes on reading.
-    fn watch_stall(&self, known: &ActState, meter: &Meter, now: i64) -> Result<(), Stop> {
-        let limit = Duration::from_millis(known.act.stall_ms);
-        if limit.is_zero() || meter.still(now) < limit {
-            return self.moves_again();
-        }
-        let text = format!(
-            "{} has not moved for {} s; reading goes on",
-            known.act.summary,
-            meter.still(now).as_secs()
-        );
-        self.stalls(known.step, text)
     }
 
     pub(super) fn stalls(&self, step: u32, text: String) -> Result<(), Stop> {
@@ -386,7 +231,7 @@ impl<W: World> Run<W> {
             return Err(Stop::Wish);
         }
         let status = ActStatus::Failed(verdict);
-        Err(Stop::Failed(failure_of(&ActState { status, evidence, ..known.clone() })))
+        Err(failure_of(&ActState { status, evidence, ..known.clone() }))
     }
 
     /// Takes one act back: its undo acts, in their order, each probed first.
@@ -408,26 +253,6 @@ impl<W: World> Run<W> {
             self.go_on(known, Way::Forward).await
         } else {
             self.conclude(known, None).await
-        }
-    }
-
-    /// Returns when somebody has asked for something that ends a running job.
-    async fn wished(&self) {
-        loop {
-            let ends = self.look(|state| match state.wish {
-                Some(ControlKind::Cancel | ControlKind::Undo | ControlKind::Abandon) => true,
-                Some(
-                    ControlKind::Pause
-                    | ControlKind::Resume
-                    | ControlKind::Retry
-                    | ControlKind::Unspecified,
-                )
-                | None => false,
-            });
-            if ends {
-                return;
-            }
-            self.pause(Duration::from_secs(60)).await;
         }
     }
 
@@ -455,13 +280,6 @@ impl<W: World> Run<W> {
     }
 }
 
-fn has_ended(job: &Job) -> bool {
-    match job.state() {
-        JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Lost => true,
-        JobState::Accepted | JobState::Running | JobState::Unspecified => false,
-    }
-}
-
 fn said(text: String) -> Evidence {
     Evidence { text, ..Evidence::default() }
 }
@@ -479,7 +297,7 @@ fn evidence_of(job: Option<&Job>, text: String) -> Evidence {
 }
 
 /// What a failed attempt means for its step.
-fn failure_of(known: &ActState) -> Failure {
+fn failure_of(known: &ActState) -> Stop {
     let cause = if known.status.is_unknown() { HoldCause::Unknown } else { HoldCause::Failed };
     let Evidence { text: seen, fault, .. } = known.evidence.clone().unwrap_or_default();
     let (summary, host) = (&known.act.summary, &known.act.host);
@@ -487,5 +305,5 @@ fn failure_of(known: &ActState) -> Failure {
         Some(fault) => format!("{summary} on host {host}: {}; {seen}", fault.message),
         None => format!("{summary} on host {host}: the tool ended well, but {seen}"),
     };
-    Failure { cause, text, fault }
+    Stop::Failed(Box::new(Failure { cause, text, fault }))
 }

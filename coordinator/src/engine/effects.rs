@@ -28,13 +28,21 @@ pub fn of<W: World>(
     let misfit = |e: spec::Misfit| JournalError(format!("spec of {}: {e}", plan.cluster));
     let next = match kind {
         Kind::StepSucceeded(e) => match change_of(e.step) {
-            Some(change) => Some(spec::apply(&current()?, change, operation).map_err(misfit)?),
+            Some(change) => {
+                let next = spec::apply(&current()?, change, operation).map_err(misfit)?;
+                e.spec_version = version(&next);
+                Some(next)
+            }
             None => None,
         },
         // Only a step that had succeeded has changed the spec.
         Kind::StepUndone(e) if state.steps.get(&e.step) == Some(&StepStatus::Succeeded) => {
             match change_of(e.step) {
-                Some(change) => Some(spec::revert(&current()?, change).map_err(misfit)?),
+                Some(change) => {
+                    let next = spec::revert(&current()?, change).map_err(misfit)?;
+                    e.spec_version = version(&next);
+                    Some(next)
+                }
                 None => None,
             }
         }
@@ -54,18 +62,18 @@ pub fn of<W: World>(
         | Kind::Closed(_)
         | Kind::Resumed(_) => None,
     };
-    let mut effects = Effects::default();
-    match next {
-        Some(Next::Spec(spec)) => {
-            match kind {
-                Kind::StepSucceeded(e) => e.spec_version = spec.version,
-                Kind::StepUndone(e) => e.spec_version = spec.version,
-                _ => {}
-            }
-            effects.put_spec = Some(spec);
+    Ok(match next {
+        Some(Next::Spec(spec)) => Effects { put_spec: Some(spec), ..Effects::default() },
+        Some(Next::NoCluster) => {
+            Effects { remove_cluster: Some(plan.cluster.clone()), ..Effects::default() }
         }
-        Some(Next::NoCluster) => effects.remove_cluster = Some(plan.cluster.clone()),
-        None => {}
+        None => Effects::default(),
+    })
+}
+
+fn version(next: &Next) -> u64 {
+    match next {
+        Next::Spec(spec) => spec.version,
+        Next::NoCluster => 0,
     }
-    Ok(effects)
 }

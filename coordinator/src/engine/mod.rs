@@ -7,6 +7,7 @@ mod compare;
 pub mod decide;
 mod effects;
 pub mod index;
+mod job;
 mod observe;
 pub mod ports;
 mod rate;

@@ -89,5 +89,5 @@ pub fn stop_of(fault: Fault, cause: HoldCause) -> Stop {
     } else {
         format!("host {}: {}", fault.host, fault.message)
     };
-    Stop::Failed(Failure { cause, text, fault: Some(fault) })
+    Stop::Failed(Box::new(Failure { cause, text, fault: Some(fault) }))
 }

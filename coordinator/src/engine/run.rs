@@ -25,6 +25,8 @@ use crate::spec;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between such tries.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause between calls to a host that does not answer.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Live updates kept for a slow viewer.
 const VIEWER_BACKLOG: usize = 1024;
 
@@ -36,7 +38,7 @@ pub enum Stop {
     /// Somebody asked for something: the loop decides anew.
     Wish,
     /// The step failed.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// Another coordinator has a higher term: this one may not act any more.
     Stale(String),
 }
@@ -60,7 +62,7 @@ impl From<JournalError> for Stop {
 
 /// Shorthand for a failed step.
 pub fn failed(cause: HoldCause, text: impl Into<String>) -> Stop {
-    Stop::Failed(Failure { cause, text: text.into(), fault: None })
+    Stop::Failed(Box::new(Failure { cause, text: text.into(), fault: None }))
 }
 
 /// One operation and its viewers.
@@ -213,7 +215,6 @@ impl<W: World> Run<W> {
     /// # Errors
     /// If the journal fails, or a newer coordinator has taken over.
     pub async fn drive(&self) -> Result<(), Stop> {
-        self.fence().await?;
         loop {
             match self.look(decide::next) {
                 decide::Next::Over => return Ok(()),
@@ -227,8 +228,12 @@ impl<W: World> Run<W> {
                     self.rest(target, "all is as it was", vec![])?
                 }
                 decide::Next::Finish => self.settle(0, self.finish().await)?,
-                decide::Next::Step(number) => self.settle(number, self.top_step(number).await)?,
-                decide::Next::Undo(number) => self.settle(number, self.undo_step(number).await)?,
+                decide::Next::Step(number) => {
+                    self.settle(number, self.fenced(self.top_step(number)).await)?;
+                }
+                decide::Next::Undo(number) => {
+                    self.settle(number, self.fenced(self.undo_step(number)).await)?;
+                }
             }
         }
     }
@@ -237,7 +242,7 @@ impl<W: World> Run<W> {
     fn settle(&self, number: u32, result: Result<(), Stop>) -> Result<(), Stop> {
         match result {
             Ok(()) | Err(Stop::Wish) => Ok(()),
-            Err(Stop::Failed(failure)) => self.fail(number, failure),
+            Err(Stop::Failed(failure)) => self.fail(number, *failure),
             Err(stop @ (Stop::Journal(_) | Stop::Stale(_))) => Err(stop),
         }
     }
@@ -314,35 +319,17 @@ impl<W: World> Run<W> {
         }
     }
 
-    /// Plants the fences under this coordinator's term, before the first act and after every
-    /// restart.
-    async fn fence(&self) -> Result<(), Stop> {
+    /// Works only behind fences of this coordinator's term: they are planted before the first
+    /// act and again after every restart.
+    async fn fenced(&self, work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
         let (plan, fenced) = self.look(|state| (Arc::clone(&state.plan), state.fenced.clone()));
         let term = self.world.journal().term();
-        if fenced.as_ref() == Some(&term) || self.look(|state| state.outcome().is_some()) {
-            return Ok(());
+        if fenced.as_ref() != Some(&term) {
+            self.plant(&plan.cluster, &plan.fenced_hosts, &term).await?;
+            let hosts = plan.fenced_hosts.clone();
+            self.record(Kind::Fenced(Fenced { term: Some(term), hosts }))?;
         }
-        loop {
-            match self.plant(&plan.cluster, &plan.fenced_hosts, &term).await {
-                Ok(()) => {
-                    let hosts = plan.fenced_hosts.clone();
-                    return self.record(Kind::Fenced(Fenced { term: Some(term), hosts }));
-                }
-                Err(stop @ (Stop::Journal(_) | Stop::Stale(_))) => return Err(stop),
-                Err(Stop::Wish) => return Ok(()),
-                Err(Stop::Failed(failure)) => {
-                    self.fail(0, failure)?;
-                    if self.look(|state| state.mode != state::Mode::Forward && !state.has_acted()) {
-                        return Ok(());
-                    }
-                    self.parked().await;
-                    if self.look(decide::next) != decide::Next::Resume {
-                        return Ok(());
-                    }
-                    self.record(Kind::Resumed(Resumed::default()))?;
-                }
-            }
-        }
+        work.await
     }
 
     async fn plant(

@@ -54,7 +54,7 @@ impl<W: World> Run<W> {
                 final_reading: proof.reading,
             })),
             Err(Stop::Failed(failure)) => {
-                let Failure { cause, text, .. } = failure.clone();
+                let Failure { cause, text, .. } = (*failure).clone();
                 let event = StepFailed { step: number, cause: cause.into(), text };
                 self.record(Kind::StepFailed(event))?;
                 Err(Stop::Failed(failure))
