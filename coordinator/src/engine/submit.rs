@@ -86,7 +86,7 @@ impl<W: World> Engine<W> {
             }
             (Some(spec), false) => spec,
             (None, true) if intent.system() == System::Unspecified => {
-                return invalid("which system? use --system postgresql".to_owned());
+                return invalid("which system? name it with --system".to_owned());
             }
             (None, true) => spec::blank(&intent.cluster, intent.system()),
         };
