@@ -104,6 +104,13 @@ const TABLE: &[Row] = &[
         why: "a tool is argv out, parser in; what starts, fences and streams it is written once",
     },
     Row {
+        module: "agent::facilities",
+        may: Some(&["proto", "agent::exec", "agent::host", "agent::config"]),
+        never: &[STORES, SOCKETS, RPC, PROCESSES, FILES],
+        sync: false,
+        why: "it serves every tool and knows none; its files go through the host's seam",
+    },
+    Row {
         module: "agent::exec",
         may: Some(&[]),
         never: &[STORES, RPC, COMMAND_LINE],
@@ -177,8 +184,12 @@ const TABLE: &[Row] = &[
 ];
 
 /// Tools of one system may know each other; a tool that is not listed here is alone.
-const TOOLS: &[(&str, &[&str])] =
-    &[("postgresql", &["postgresql", "psql", "pg", "initdb", "repmgr"])];
+const TOOLS: &[(&str, &[&str])] = &[(
+    "postgresql",
+    &["postgresql", "psql", "repmgr", "initdb", "pg_controldata", "pg_basebackup", "pg_ctl"],
+)];
+/// Modules beside tools and systems that all of them may use.
+const SHARED: &[&str] = &["agent::tools::context", "coordinator::systems::host"];
 
 /// The engine does not know a system, not even by name. Names of folders in `systems/` are added.
 const SYSTEM_NAMES: &[&str] =
@@ -193,12 +204,12 @@ fn the_sources_keep_to_the_table() {
         .collect();
     let test_only: BTreeSet<&str> =
         sources.iter().flat_map(|source| &source.test_modules).map(String::as_str).collect();
-    let systems = folders(&root.join("coordinator/src/systems"));
+    let modules = sources.iter().map(|source| source.module.clone()).collect();
 
     let violations: Vec<String> = sources
         .iter()
         .filter(|source| !test_only.iter().any(|test| within(&source.module, test)))
-        .flat_map(|source| check(source, &systems))
+        .flat_map(|source| check(source, &modules))
         .collect();
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 
@@ -209,7 +220,7 @@ fn the_sources_keep_to_the_table() {
 }
 
 /// Everything in a source that the table forbids, in words.
-fn check(source: &Source, systems: &[String]) -> Vec<String> {
+fn check(source: &Source, modules: &BTreeSet<String>) -> Vec<String> {
     let row = TABLE
         .iter()
         .filter(|row| within(&source.module, row.module))
@@ -227,7 +238,7 @@ fn check(source: &Source, systems: &[String]) -> Vec<String> {
         if (ours && !allowed) || row.never.concat().iter().any(|never| touches(path, never)) {
             found.push(complain(*line, path));
         }
-        if other_system(&source.module, path, systems) {
+        if other_system(&source.module, path, modules) {
             found.push(complain(*line, &format!("another system's {path}")));
         }
     }
@@ -235,11 +246,12 @@ fn check(source: &Source, systems: &[String]) -> Vec<String> {
         found.push(complain(line, "async"));
     }
     if row.module == "coordinator::engine" {
+        let known = modules.iter().filter(|module| !SHARED.iter().any(|one| within(module, one)));
+        let known = known.filter_map(|module| part(module, "coordinator::systems"));
+        let systems: BTreeSet<&str> = SYSTEM_NAMES.iter().copied().chain(known).collect();
         for (line, word) in &source.words {
             let word = word.to_lowercase();
-            let named = SYSTEM_NAMES.iter().any(|name| word.contains(name))
-                || systems.iter().any(|name| word.contains(name.as_str()));
-            if named {
+            if systems.iter().any(|name| word.contains(name)) {
                 found.push(complain(*line, &format!("a system's name ({word})")));
             }
         }
@@ -248,24 +260,25 @@ fn check(source: &Source, systems: &[String]) -> Vec<String> {
 }
 
 /// Whether a module of one system uses a module of another one.
-fn other_system(module: &str, path: &str, systems: &[String]) -> bool {
+fn other_system(module: &str, path: &str, modules: &BTreeSet<String>) -> bool {
     let owner = |path: &str| -> Option<String> {
-        let below = |top: &str| {
-            let rest = path.strip_prefix(top)?.strip_prefix("::")?;
-            rest.split("::").next().map(str::to_owned)
-        };
-        if let Some(tool) = below("agent::tools") {
-            let group = TOOLS.iter().find(|(_, tools)| tools.contains(&tool.as_str()));
-            return Some(group.map_or(tool, |(system, _)| (*system).to_owned()));
+        let (top, name) = ["agent::tools", "coordinator::systems"]
+            .into_iter()
+            .find_map(|top| Some((top, part(path, top)?)))?;
+        if let Some((system, _)) = TOOLS.iter().find(|(_, tools)| tools.contains(&name)) {
+            return Some((*system).to_owned());
         }
-        below("coordinator::systems").filter(|name| systems.contains(name))
+        let module = format!("{top}::{name}");
+        let alone = modules.contains(&module) && !SHARED.contains(&module.as_str());
+        alone.then(|| name.to_owned())
     };
-    // A path to an item of `tools` itself (a function, a type) has no owner of its own: items are not
-    // modules, and modules are written small.
-    match (owner(module), owner(path)) {
-        (Some(from), Some(to)) => from != to && to.starts_with(|first: char| first.is_lowercase()),
-        _ => false,
-    }
+    // What stands in the parent itself (a shared type, the dispatch) has no owner.
+    matches!((owner(module), owner(path)), (Some(from), Some(to)) if from != to)
+}
+
+/// The part of a path right below a module.
+fn part<'a>(path: &'a str, module: &str) -> Option<&'a str> {
+    path.strip_prefix(module)?.strip_prefix("::")?.split("::").next()
 }
 
 /// Whether a path is the module or in it.
@@ -297,20 +310,18 @@ fn sources(folder: &Path, module: &str) -> Vec<Source> {
     found
 }
 
-fn folders(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect()
-}
-
 /// The checker itself: each of these breaks the rule that it stands for, or does not.
 #[test]
 fn violations_are_found() {
     let systems = ["postgresql".to_owned(), "kwdb".to_owned()];
-    let complaints = |module: &str, text: &str| check(&scan("x.rs", module, text), &systems).len();
+    let modules = [
+        "agent::tools::repmgr",
+        "agent::tools::kwbase",
+        "coordinator::systems::postgresql",
+        "coordinator::systems::kwdb",
+    ];
+    let modules = modules.map(str::to_owned).into();
+    let complaints = |module: &str, text: &str| check(&scan("x.rs", module, text), &modules).len();
     let forbidden = [
         ("proto::names", "use clap::Parser;"),
         ("proto::names", "use std::process; fn f() { process::Command::new(a); }"),
@@ -358,6 +369,7 @@ fn violations_are_found() {
         ("proto::tls", "use rustls::ServerConfig; use tokio::net::TcpListener;"),
         ("agent::tools", "pub mod repmgr; fn f() { repmgr::show(); self::kwbase::show(); }"),
         ("agent::tools::repmgr", "use crate::exec::Invocation; use super::psql::Row;"),
+        ("agent::tools::repmgr", "use crate::tools::{context::JobContext, holdings};"),
         ("agent::tools::repmgr", "use super::ParseError; use bellows_proto::v1::PgNode;"),
         ("agent::exec", "use tokio::process::Command; use rustix::process::Signal;"),
         ("coordinator::systems", "fn f() { postgresql::plan(); kwdb::plan(); }"),
