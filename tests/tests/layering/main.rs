@@ -313,7 +313,6 @@ fn sources(folder: &Path, module: &str) -> Vec<Source> {
 /// The checker itself: each of these breaks the rule that it stands for, or does not.
 #[test]
 fn violations_are_found() {
-    let systems = ["postgresql".to_owned(), "kwdb".to_owned()];
     let modules = [
         "agent::tools::repmgr",
         "agent::tools::kwbase",
