@@ -1,8 +1,9 @@
 //! An expand while it runs: started in the background, caught in the middle of its copy.
 
-use std::time::Duration;
+use std::{process::Output, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
+use tokio::task::JoinHandle;
 
 use super::{CLUSTER, Stage};
 use crate::{
@@ -19,8 +20,8 @@ const CLONE_RATE_KIB: u32 = 12 * 1024;
 pub struct Growth {
     /// The operation's id.
     pub operation: String,
-    /// The command line that watches it.
-    watching: tokio::process::Child,
+    /// The command line that follows it, read all the time: it must never wait for its reader.
+    following: JoinHandle<std::io::Result<Output>>,
     what: String,
 }
 
@@ -34,10 +35,10 @@ impl Growth {
         let rate = format!("clone_rate_kib={CLONE_RATE_KIB}");
         let words = ["expand", CLUSTER, "--node", &node, "--option", &rate, "--yes"];
         let mut command = stage.site.cli().command(&words);
-        let watching = command.spawn().context("start bellows expand")?;
+        let child = command.spawn().context("start bellows expand")?;
         let mut growth = Self {
             operation: String::new(),
-            watching,
+            following: tokio::spawn(child.wait_with_output()),
             what: format!("bellows {}", words.join(" ")),
         };
         let begun = async {
@@ -58,17 +59,25 @@ impl Growth {
     ///
     /// # Errors
     /// It does not end within `limit`.
-    pub async fn ended(self, limit: Duration) -> Result<Ended> {
-        let output = tokio::time::timeout(limit, self.watching.wait_with_output())
+    pub async fn ended(mut self, limit: Duration) -> Result<Ended> {
+        let output = tokio::time::timeout(limit, &mut self.following)
             .await
             .with_context(|| format!("{}: not ended within {limit:?}", self.what))?
+            .context("read the command line")?
             .with_context(|| self.what.clone())?;
         Ok(Ended {
-            what: self.what,
+            what: self.what.clone(),
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+}
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        // The command line is killed with the task that reads it.
+        self.following.abort();
     }
 }
 
