@@ -7,4 +7,5 @@ pub mod config;
 pub mod exec;
 pub mod facilities;
 pub mod host;
+pub mod jobs;
 pub mod tools;

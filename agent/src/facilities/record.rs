@@ -21,6 +21,16 @@ pub fn write<M: Message>(host: &dyn Host, path: &Utf8Path, message: &M) -> Resul
     Ok(host.write(path, &bytes, &Access::PRIVATE)?)
 }
 
+/// Writes a record that is not there yet, durably; `false`: one is there already.
+///
+/// # Errors
+/// If the disk fails.
+pub fn create<M: Message>(host: &dyn Host, path: &Utf8Path, message: &M) -> Result<bool, Fault> {
+    let mut bytes = vec![FORMAT];
+    bytes.extend(message.encode_to_vec());
+    Ok(host.create(path, &bytes, &Access::PRIVATE)?)
+}
+
 /// Reads a record; `None`: there is none.
 ///
 /// # Errors

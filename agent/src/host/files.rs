@@ -59,6 +59,28 @@ pub(super) fn read_at(path: &Utf8Path, offset: u64, limit: usize) -> io::Result<
 }
 
 pub(super) fn write(path: &Utf8Path, bytes: &[u8], access: &Access) -> io::Result<()> {
+    publish(path, bytes, access, |temporary| fs::rename(temporary, path))
+}
+
+pub(super) fn create(path: &Utf8Path, bytes: &[u8], access: &Access) -> io::Result<bool> {
+    let linked = publish(path, bytes, access, |temporary| {
+        fs::hard_link(temporary, path)?;
+        fs::remove_file(temporary)
+    });
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a temporary file durably, then gives it its name.
+fn publish(
+    path: &Utf8Path,
+    bytes: &[u8],
+    access: &Access,
+    rename: impl FnOnce(&Utf8Path) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = parent(path)?;
     let name = path.file_name().unwrap_or_default();
     // One writer per process at a time; a left-over of a crash is overwritten.
@@ -69,7 +91,7 @@ pub(super) fn write(path: &Utf8Path, bytes: &[u8], access: &Access) -> io::Resul
         .write_all(bytes)
         .and_then(|()| apply(&temporary, access))
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path));
+        .and_then(|()| rename(&temporary));
     if let Err(error) = written {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
@@ -166,6 +188,7 @@ pub(super) fn metadata(path: &Utf8Path) -> io::Result<Option<Metadata>> {
             length: found.len(),
             mode: found.permissions().mode() & 0o7777,
             uid: found.uid(),
+            changed_at_ms: found.ctime() * 1000 + found.ctime_nsec() / 1_000_000,
         }
     }))
 }

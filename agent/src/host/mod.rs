@@ -79,6 +79,9 @@ pub struct Metadata {
     pub mode: u32,
     /// Owner's user id.
     pub uid: u32,
+    /// When it last came to its path or its content changed, milliseconds since 1970
+    /// (`st_ctime`: a rename sets it, and nobody can set it back).
+    pub changed_at_ms: i64,
 }
 
 /// Bytes of a file system.
@@ -146,6 +149,13 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// If the directory is not there, the owner is unknown, or the disk fails.
     fn write(&self, path: &Utf8Path, bytes: &[u8], access: &Access) -> Result<(), HostError>;
+
+    /// Makes a file that is not there yet, durably and whole; `false`: something is there
+    /// already. Of several that try at once, exactly one succeeds.
+    ///
+    /// # Errors
+    /// As [`Host::write`].
+    fn create(&self, path: &Utf8Path, bytes: &[u8], access: &Access) -> Result<bool, HostError>;
 
     /// Appends, not durable before [`Host::sync`]; makes the file with mode 0600.
     ///
@@ -230,6 +240,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// The living process of this number, with its start time.
     fn process(&self, pid: u32) -> Option<ProcessId>;
+
+    /// The calling process.
+    fn own_process(&self) -> Option<ProcessId>;
 
     /// All living processes with the mark, in order of their numbers.
     ///

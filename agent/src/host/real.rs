@@ -42,6 +42,10 @@ impl Host for RealHost {
         files::write(path, bytes, access).map_err(failed("write", path))
     }
 
+    fn create(&self, path: &Utf8Path, bytes: &[u8], access: &Access) -> Result<bool, HostError> {
+        files::create(path, bytes, access).map_err(failed("make", path))
+    }
+
     fn append(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), HostError> {
         files::append(path, bytes).map_err(failed("append to", path))
     }
@@ -106,6 +110,10 @@ impl Host for RealHost {
 
     fn process(&self, pid: u32) -> Option<ProcessId> {
         processes::process(pid)
+    }
+
+    fn own_process(&self) -> Option<ProcessId> {
+        processes::process(std::process::id())
     }
 
     fn marked(&self, mark: &Mark) -> Result<Vec<ProcessId>, HostError> {

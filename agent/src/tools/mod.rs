@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use bellows_proto::v1::{
-    Action, Answer, Fault, FaultCode, NodeRef, Placement, Query, SystemFacts, action, answer,
-    placement, query,
+    Action, Answer, Fault, FaultCode, NodeRef, Placement, PostgresqlPlacement, Query, SystemFacts,
+    action, answer, placement, query,
 };
 
 use crate::facilities::{Local, Runner, claims::Holdings};
@@ -116,13 +116,21 @@ pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<
     }
 }
 
-/// What a proposal of [`propose`] takes; nothing is refused but an empty one.
+/// What a proposal of [`propose`] takes.
 ///
 /// # Errors
-/// `FAULT_CODE_INVALID` if it is empty.
-pub fn proposed_holdings(placement: &Placement) -> Result<Holdings, Fault> {
-    match &placement.system {
-        Some(placement::System::Postgresql(placement)) => Ok(postgresql::takes(placement)),
+/// As [`holdings`].
+pub fn proposed_holdings(
+    local: &Local,
+    node: &NodeRef,
+    proposal: &Placement,
+) -> Result<Holdings, Fault> {
+    match &proposal.system {
+        Some(placement::System::Postgresql(proposal)) => {
+            // The plan chooses the id; it takes nothing on the host.
+            let chosen = PostgresqlPlacement { node_id: 1, ..proposal.clone() };
+            postgresql::holdings(local, node, &chosen)
+        }
         None => Err(empty("placement")),
     }
 }

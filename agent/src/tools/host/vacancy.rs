@@ -20,7 +20,7 @@ pub(super) async fn vacancy(
     let port = u16::try_from(query.port)
         .map_err(|_| Fault::new(FaultCode::Invalid, format!("{} is no port", query.port)))?;
     let proposal = crate::tools::propose(&query.system, local, node, port)?;
-    let holdings = crate::tools::proposed_holdings(&proposal)?;
+    let holdings = crate::tools::proposed_holdings(local, node, &proposal)?;
     let known = local.claims().get(node)?;
     let mut service_holder = String::new();
     for service in &holdings.services {

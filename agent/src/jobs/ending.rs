@@ -1,0 +1,124 @@
+//! Jobs whose shim does not end them: lost ones, ones that never began, ones that do not
+//! obey. A job is lost only with no exit record and no live process of it; what lives on
+//! without its shim is killed first.
+
+use std::time::Duration;
+
+use bellows_proto::v1::{Fault, FaultCode, JobState};
+
+use super::{
+    Jobs, has_ended,
+    store::{Begin, Exit, JobDir, Record, mark, shim, word},
+};
+use crate::{facilities::record, host::Signal};
+
+/// A shim has so long to end its job after it was asked to; then all of it is killed.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(250);
+
+impl Jobs {
+    /// Judges a job without an exit record: it runs, or it is lost, or what is left of it
+    /// is killed and it will be judged again.
+    pub(super) fn look_after(&self, dir: &JobDir) -> Result<(), Fault> {
+        let host = self.0.local.host.as_ref();
+        let Some(record) = dir.get::<Record>(host, "record")? else {
+            return Ok(());
+        };
+        let key = word(&record.key.clone().unwrap_or_default());
+        if self.launching().contains(&key) {
+            return Ok(());
+        }
+        let begin: Option<Begin> = dir.get(host, "begin")?;
+        if begin.as_ref().and_then(shim).is_some_and(|shim| host.is_alive(shim)) {
+            return Ok(());
+        }
+        let alive = host.marked(&mark(&record))?;
+        if begin.is_none() {
+            // A shim that is there but has not begun will; else it never shall.
+            if !alive.is_empty() || !record::create(host, &dir.file("begin"), &Begin::default())? {
+                return Ok(());
+            }
+        }
+        // Read again after the look at the processes: it may have ended in between.
+        if dir.get::<Exit>(host, "exit")?.is_some() {
+            return Ok(());
+        }
+        if !alive.is_empty() {
+            tracing::warn!(job = key, left = alive.len(), "shim is gone; killing what is left");
+            for process in alive {
+                host.signal(process, Signal::Kill)?;
+            }
+            return Ok(());
+        }
+        let (state, fault) = if dir.is_cancelled(host)? {
+            let message = "cancelled; its shim had to be killed";
+            (JobState::Cancelled, Fault::new(FaultCode::Cancelled, message))
+        } else {
+            let message = "the job left neither an exit record nor a live process";
+            (JobState::Lost, Fault::new(FaultCode::Lost, message))
+        };
+        tracing::warn!(job = key, %fault, "job judged");
+        self.end(dir, state, fault)
+    }
+
+    /// Writes the exit record in the shim's place.
+    fn end(&self, dir: &JobDir, state: JobState, fault: Fault) -> Result<(), Fault> {
+        let host = self.0.local.host.as_ref();
+        let exit = Exit {
+            state: state.into(),
+            fault: Some(fault.at(self.0.local.config.agent.host.as_str())),
+            ended_at_ms: self.0.local.clock.now_ms(),
+            ..Exit::default()
+        };
+        // One that is there already is the shim's own, and wins.
+        record::create(host, &dir.file("exit"), &exit).map(|_| ())
+    }
+
+    /// The shim could not be started: the job has failed, unless it began all the same.
+    pub(super) fn fail_unstarted(
+        &self,
+        dir: &JobDir,
+        record: &Record,
+        fault: &Fault,
+    ) -> Result<(), Fault> {
+        let host = self.0.local.host.as_ref();
+        if !host.marked(&mark(record))?.is_empty()
+            || !record::create(host, &dir.file("begin"), &Begin::default())?
+        {
+            return Ok(());
+        }
+        self.end(dir, JobState::Failed, fault.clone())
+    }
+
+    /// Watches a job that was asked to end; its shim obeys, or all of it is killed.
+    pub(super) fn see_it_end(&self, dir: JobDir) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            let mut waited = Duration::ZERO;
+            loop {
+                match jobs.current(&dir) {
+                    Ok(Some(job)) if !has_ended(&job) => {}
+                    Ok(_) => return,
+                    Err(fault) => tracing::error!(%fault, "a job's record cannot be read"),
+                }
+                if waited >= PATIENCE
+                    && let Err(fault) = jobs.kill(&dir)
+                {
+                    tracing::error!(%fault, "a job cannot be killed");
+                }
+                jobs.0.local.clock.sleep(POLL).await;
+                waited += POLL;
+            }
+        });
+    }
+
+    fn kill(&self, dir: &JobDir) -> Result<(), Fault> {
+        let host = self.0.local.host.as_ref();
+        if let Some(record) = dir.get::<Record>(host, "record")? {
+            for process in host.marked(&mark(&record))? {
+                host.signal(process, Signal::Kill)?;
+            }
+        }
+        Ok(())
+    }
+}

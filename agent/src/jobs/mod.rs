@@ -1,0 +1,369 @@
+//! Jobs: one run of an action, once, whatever crashes. The agent writes the record before
+//! anything starts; the shim outlives the agent and writes how it went. What the agent knows
+//! of a job is always read from disk, so that a restarted agent knows the same.
+//!
+//! Must not look into actions: fencing, duplicates, deadlines and cancel are written once.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bellows_proto::{
+    digest,
+    v1::{
+        CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job, JobKey,
+        JobState, OutputChunk, PlantFenceRequest, SealRequest, StartJobRequest,
+    },
+};
+use camino::Utf8PathBuf;
+
+mod ending;
+mod launch;
+pub mod ledger;
+pub mod output;
+mod recorder;
+pub mod shim;
+pub mod store;
+
+pub use launch::ShimProgram;
+
+use crate::{
+    config::Mode,
+    facilities::Local,
+    host::Access,
+    tools::{
+        self,
+        host::{boot_id, machine_id},
+    },
+};
+use ledger::Ledger;
+use store::{JobDir, Record, has_ended, unit, word};
+
+/// A waiting call looks at the disk so often.
+const POLL: Duration = Duration::from_millis(100);
+/// `GetJob` waits at most so long.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// All jobs of this host. Cheap to clone. Lives on one thread: between two awaits nobody else
+/// changes anything.
+#[derive(Clone)]
+pub struct Jobs(Arc<Inner>);
+
+struct Inner {
+    local: Local,
+    shim: ShimProgram,
+    ledger: Ledger,
+    /// Accepted by this agent and being launched right now: not lost, though no process
+    /// is there yet.
+    launching: Mutex<BTreeSet<String>>,
+}
+
+impl Jobs {
+    /// The jobs that the disk knows. Adopts what still runs and goes on ending what was to end.
+    ///
+    /// # Errors
+    /// If the records cannot be read.
+    pub fn open(local: Local, shim: ShimProgram) -> Result<Self, Fault> {
+        let root = local.config.agent.data_dir.join("jobs");
+        local.host.create_directory(&root, &Access::PRIVATE_DIRECTORY)?;
+        let jobs = Self(Arc::new(Inner {
+            ledger: Ledger::new(local.clone()),
+            local,
+            shim,
+            launching: Mutex::default(),
+        }));
+        jobs.adopt()?;
+        Ok(jobs)
+    }
+
+    fn root(&self) -> Utf8PathBuf {
+        self.0.local.config.agent.data_dir.join("jobs")
+    }
+
+    fn dir(&self, key: Option<&JobKey>) -> Result<JobDir, Fault> {
+        let key = key.ok_or_else(|| Fault::new(FaultCode::Invalid, "the job's key is missing"))?;
+        JobDir::of(&self.root(), key)
+    }
+
+    fn adopt(&self) -> Result<(), Fault> {
+        for dir in self.dirs("")? {
+            let Some(job) = self.current(&dir)? else {
+                continue;
+            };
+            if !has_ended(&job) {
+                let key = job.key.as_ref().map(word).unwrap_or_default();
+                tracing::info!(job = key, "adopted a running job");
+                if dir.is_cancelled(self.0.local.host.as_ref())? {
+                    self.see_it_end(dir);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is there.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub fn hello(&self) -> Result<HelloReply, Fault> {
+        let local = &self.0.local;
+        Ok(HelloReply {
+            host: local.config.agent.host.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            term: self.0.ledger.term()?,
+            fences: self.0.ledger.fences()?,
+            boot_id: boot_id(local.host.as_ref())?,
+            machine_id: machine_id(local.host.as_ref())?,
+        })
+    }
+
+    fn refuse_observer(&self) -> Result<(), Fault> {
+        match self.0.local.config.agent.mode {
+            Mode::Manage => Ok(()),
+            Mode::Observe => Err(Fault::new(
+                FaultCode::Denied,
+                "this host may only be observed: its agent.toml says so",
+            )
+            .remedy("set agent.mode to \"manage\" on the host")),
+        }
+    }
+
+    /// Plants a fence, durably. Idempotent.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_FENCED`, `FAULT_CODE_DENIED`, `FAULT_CODE_INVALID`.
+    pub fn plant_fence(&self, request: PlantFenceRequest) -> Result<(), Fault> {
+        self.refuse_observer()?;
+        self.0.ledger.accept(request.term.as_ref())?;
+        self.0.ledger.plant(&bellows_proto::v1::Fence {
+            cluster: request.cluster,
+            operation: request.operation,
+            term: request.term,
+        })
+    }
+
+    /// Starts a job once: the same key returns the same job.
+    ///
+    /// # Errors
+    /// Why it was refused; then nothing runs. A job that was accepted but could not be started
+    /// is no error: it has failed.
+    pub async fn start(&self, request: StartJobRequest) -> Result<Job, Fault> {
+        let dir = self.dir(request.key.as_ref())?;
+        let key = request.key.clone().unwrap_or_default();
+        self.refuse_observer()?;
+        self.0.ledger.accept(request.term.as_ref())?;
+        self.0.ledger.refuse_closed(&key.operation)?;
+        let action = request.action.clone().unwrap_or_default();
+        if digest::of(&action)[..] != request.digest[..] {
+            let message = "the digest is not that of the action";
+            return Err(Fault::new(FaultCode::Invalid, message));
+        }
+        if let Some(job) = self.current(&dir)? {
+            return if job.digest == request.digest {
+                Ok(job)
+            } else {
+                let message = format!("job {} exists with another action", word(&key));
+                Err(Fault::new(FaultCode::Conflict, message))
+            };
+        }
+        if self.0.local.host.metadata(&dir.never())?.is_some() {
+            let message = format!("job {} is sealed: it never was and never will be", word(&key));
+            return Err(Fault::new(FaultCode::Fenced, message));
+        }
+        self.0.ledger.require(&request.cluster, &key.operation)?;
+        tools::permitted(&action, &self.0.local)?;
+        // No await between the checks and the record: of two starts the second sees it.
+        let record = Record {
+            unit: unit(self.0.local.form, &key),
+            key: request.key,
+            digest: request.digest,
+            action: request.action,
+            term: request.term,
+            cluster: request.cluster,
+            accepted_at_ms: self.0.local.clock.now_ms(),
+            deadline_ms: request.deadline_ms,
+        };
+        dir.make(self.0.local.host.as_ref())?;
+        dir.put(self.0.local.host.as_ref(), "record", &record)?;
+        // A task of its own: a caller that goes away does not stop the launch half-way.
+        let launch = tokio::spawn(self.clone().launch(dir.clone(), record));
+        launch.await.map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))??;
+        self.required(&dir)
+    }
+
+    async fn launch(self, dir: JobDir, record: Record) -> Result<(), Fault> {
+        let key = word(&record.key.clone().unwrap_or_default());
+        tracing::info!(job = key, cluster = record.cluster, "job accepted");
+        self.launching().insert(key.clone());
+        let started = launch::start(&self.0.local, &self.0.shim, &record, &dir).await;
+        self.launching().remove(&key);
+        if let Err(fault) = started {
+            tracing::warn!(job = key, %fault, "job could not be started");
+            self.fail_unstarted(&dir, &record, &launch::not_started(&fault))?;
+        }
+        Ok(())
+    }
+
+    fn launching(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        let launching = self.0.launching.lock();
+        launching.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The job of a key, or `None` after writing durably that it never was and never will be.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_INVALID`, `FAULT_CODE_IO`.
+    pub fn seal(&self, request: &SealRequest) -> Result<Option<Job>, Fault> {
+        let dir = self.dir(request.key.as_ref())?;
+        self.0.ledger.accept(request.term.as_ref())?;
+        if let Some(job) = self.current(&dir)? {
+            return Ok(Some(job));
+        }
+        let host = self.0.local.host.as_ref();
+        let above = dir.never();
+        if let Some(folder) = above.parent() {
+            host.create_directory(folder, &Access::PRIVATE_DIRECTORY)?;
+        }
+        // Sealed already is as good.
+        host.create(&above, b"", &Access::PRIVATE)?;
+        Ok(None)
+    }
+
+    /// A job; waits for a higher revision where asked to.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_NOT_FOUND` if there is none.
+    pub async fn get(&self, request: GetJobRequest) -> Result<Job, Fault> {
+        let dir = self.dir(request.key.as_ref())?;
+        let wait = Duration::from_millis(request.wait_ms.into()).min(LONGEST_WAIT);
+        let mut waited = Duration::ZERO;
+        loop {
+            let job = self.required(&dir)?;
+            if job.revision > request.after_revision || has_ended(&job) || waited >= wait {
+                return Ok(job);
+            }
+            self.0.local.clock.sleep(POLL).await;
+            waited += POLL;
+        }
+    }
+
+    /// Jobs of an operation, or of all (empty), in order of operation, act and attempt.
+    ///
+    /// # Errors
+    /// If records cannot be read.
+    pub fn list(&self, operation: &str) -> Result<Vec<Job>, Fault> {
+        let mut jobs = Vec::new();
+        for dir in self.dirs(operation)? {
+            jobs.extend(self.current(&dir)?);
+        }
+        jobs.sort_by_key(|job| {
+            let key = job.key.clone().unwrap_or_default();
+            (key.operation, key.act, key.attempt)
+        });
+        Ok(jobs)
+    }
+
+    /// Output from an offset; waits for more; `None`: the job has ended and this was all.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_NOT_FOUND` if there is no such job.
+    pub async fn output(
+        &self,
+        key: Option<&JobKey>,
+        offset: u64,
+        follow: bool,
+    ) -> Result<Option<OutputChunk>, Fault> {
+        let dir = self.dir(key)?;
+        loop {
+            // Asked before the read: what it wrote before its end is there then.
+            let ended = has_ended(&self.required(&dir)?);
+            let chunk = output::read(self.0.local.host.as_ref(), &dir, offset)?;
+            if chunk.is_some() || ended || !follow {
+                return Ok(chunk);
+            }
+            self.0.local.clock.sleep(POLL).await;
+        }
+    }
+
+    /// Asks a job to end: TERM, then KILL, to all of it. Returns it as it is now; that it has
+    /// ended is for [`Jobs::get`] to wait for. Idempotent.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_NOT_FOUND`.
+    pub fn cancel(&self, request: &CancelJobRequest) -> Result<Job, Fault> {
+        let dir = self.dir(request.key.as_ref())?;
+        self.0.ledger.accept(request.term.as_ref())?;
+        let job = self.required(&dir)?;
+        if has_ended(&job) {
+            return Ok(job);
+        }
+        let host = self.0.local.host.as_ref();
+        if host.create(&dir.file("cancel"), b"", &Access::PRIVATE)? {
+            self.see_it_end(dir);
+        }
+        Ok(job)
+    }
+
+    /// Closes an operation: its jobs are forgotten, its fences lifted, its id never accepted
+    /// again. Idempotent.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_CONFLICT` if a job of it still runs; `FAULT_CODE_STALE_TERM`.
+    pub fn close(&self, request: &CloseRequest) -> Result<(), Fault> {
+        self.0.ledger.accept(request.term.as_ref())?;
+        let id = store::operation(&request.operation)?;
+        for job in self.list(id)? {
+            if !has_ended(&job) {
+                let key = job.key.as_ref().map(word).unwrap_or_default();
+                return Err(Fault::new(
+                    FaultCode::Conflict,
+                    format!("job {key} still runs, so its operation cannot be closed"),
+                )
+                .remedy("cancel the job and wait for its end"));
+            }
+        }
+        self.0.ledger.close(id)?;
+        Ok(self.0.local.host.remove_directory(&self.root().join(id))?)
+    }
+
+    /// Folders of jobs, sorted by name.
+    fn dirs(&self, operation: &str) -> Result<Vec<JobDir>, Fault> {
+        let host = &self.0.local.host;
+        let operations = if operation.is_empty() {
+            host.list(&self.root())?
+        } else {
+            vec![store::operation(operation)?.to_owned()]
+        };
+        let mut dirs = Vec::new();
+        for operation in operations {
+            let folder = self.root().join(operation);
+            for name in host.list(&folder)? {
+                if !name.starts_with('.') && !name.ends_with(".never") {
+                    dirs.push(JobDir::at(folder.join(name)));
+                }
+            }
+        }
+        Ok(dirs)
+    }
+
+    fn required(&self, dir: &JobDir) -> Result<Job, Fault> {
+        self.current(dir)?.ok_or_else(|| {
+            let message = format!("there is no job at {}", dir.path().file_name().unwrap_or("?"));
+            Fault::new(FaultCode::NotFound, message)
+        })
+    }
+
+    /// The job as it is: one without an exit record is looked after first.
+    fn current(&self, dir: &JobDir) -> Result<Option<Job>, Fault> {
+        let job = dir.job(self.0.local.host.as_ref())?;
+        match job {
+            Some(job) if job.state() == JobState::Running || job.state() == JobState::Accepted => {
+                self.look_after(dir)?;
+                dir.job(self.0.local.host.as_ref())
+            }
+            other => Ok(other),
+        }
+    }
+}
