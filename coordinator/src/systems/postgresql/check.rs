@@ -355,9 +355,8 @@ fn sync_satisfiable(view: View<'_>, wanted: &SyncSatisfiable) -> Judged {
 }
 
 fn has_tombstone(view: View<'_>, node: &str, host: &str) -> Judged {
-    let named = |record: &&bellows_proto::v1::NodeRecord| {
-        record.node.as_ref().is_some_and(|named| named.node == node)
-    };
-    let stone = view.host(host)?.nodes.iter().filter(named).any(|record| record.tombstone);
+    let named = view.reading(node)?.node.as_ref();
+    let of_node = |record: &bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
+    let stone = view.host(host)?.nodes.iter().any(|record| record.tombstone && of_node(record));
     Ok(if stone { Verdict::Holds } else { not_yet(format!("{host} has no tombstone for {node}")) })
 }

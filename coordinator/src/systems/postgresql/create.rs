@@ -51,7 +51,7 @@ pub(super) fn plan(
     first(&mut draft, primary);
     join::claim_ids_and_slots(&mut draft, primary, standbys);
     join::join(&mut draft, primary, standbys);
-    join::conclude(&mut draft, names);
+    join::conclude(&mut draft, names, &[]);
     notes(&mut draft, &new);
     let mut plan = draft.finish(spec, intent, &new);
     plan.premises = premises(&new);

@@ -51,7 +51,7 @@ pub(super) fn plan(
         );
     }
     join::join(&mut draft, primary, &new);
-    join::conclude(&mut draft, draft::names(all.iter()));
+    join::conclude(&mut draft, draft::names(all.iter()), &[]);
     notes(&mut draft, view, guarded.seen, intent, &options, &new);
     let mut plan = draft.finish(spec, intent, &all);
     plan.premises = premises(primary, members, &new);

@@ -3,80 +3,77 @@
 //! cannot be judged refuses too. Numbers never change their meaning.
 
 mod cluster;
+mod judge;
 mod leaving;
 mod newcomers;
 
+use bellows_proto::v1::Refusal;
+
+pub(super) use judge::{Shrinking, create, expand, shrink};
 pub(super) use newcomers::obstacles;
-
-use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Spec};
-
-use super::{
-    draft::Placed,
-    view::{Primary, View},
-};
 
 /// A rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rule {
-    /// What nobody can read, nobody may act on.
+    /// PG-01. What nobody can read, nobody may act on.
     ValidIntent,
-    /// A host that is silent now would be silent in the middle.
+    /// PG-02. A host that is silent now would be silent in the middle.
     HostsAnswer,
-    /// No answer is no answer: what could not be read is never taken for good.
+    /// PG-03. No answer is no answer: what could not be read is never taken for good.
     EverythingRead,
-    /// Without one primary nobody knows whose data are the cluster's.
+    /// PG-04. Without one primary nobody knows whose data are the cluster's.
     OnePrimary,
-    /// A change puts load on a cluster and takes away slack: a cluster that ails has none.
+    /// PG-05. A change puts load on a cluster and takes away slack: a cluster that ails has none.
     MembersHealthy,
-    /// A base backup only starts on the same major version, and repmgr refuses other versions of its extension.
+    /// PG-06. A base backup only starts on the same major version, and repmgr refuses other versions of its extension.
     SameServerVersions,
-    /// Data files are written in the processor's own byte order and alignment.
+    /// PG-07. Data files are written in the processor's own byte order and alignment.
     SameArchitecture,
-    /// An older C library sorts text in another order: its indexes would be silently wrong.
+    /// PG-08. An older C library sorts text in another order: its indexes would be silently wrong.
     SameCLibrary,
-    /// A database whose collation moved under it has wrong indexes already, and would hand them on.
+    /// PG-09. A database whose collation moved under it has wrong indexes already, and would hand them on.
     SameCollations,
-    /// repmgr clones, follows and rewinds only with these.
+    /// PG-10. repmgr clones, follows and rewinds only with these.
     NeededSettings,
-    /// Each clone takes two WAL senders while it runs, each standby one: a clone that finds none fails late.
+    /// PG-11. Each clone takes two WAL senders while it runs, each standby one: a clone that finds none fails late.
     SenderHeadroom,
-    /// Each standby takes a slot: without one the primary throws its WAL away.
+    /// PG-12. Each standby takes a slot: without one the primary throws its WAL away.
     SlotHeadroom,
-    /// A base backup that fills the disk has cost its hours, and may hurt what else lives there.
+    /// PG-13. A base backup that fills the disk has cost its hours, and may hurt what else lives there.
     FreeDisk,
-    /// What is in a directory already is somebody's.
+    /// PG-14. What is in a directory already is somebody's.
     DirectoryVacant,
-    /// Two servers cannot listen on one port.
+    /// PG-15. Two servers cannot listen on one port.
     PortFree,
-    /// A name is how members, records and services are told apart.
+    /// PG-16. A name is how members, records and services are told apart.
     NameFree,
-    /// A claim that is still there belongs to an operation that has not ended.
+    /// PG-17. A claim that is still there belongs to an operation that has not ended.
     NotClaimed,
-    /// Logs and timeouts of several hosts are read together.
+    /// PG-18. Logs and timeouts of several hosts are read together.
     ClocksAgree,
-    /// Fewer members than this cannot bear the loss of one.
+    /// PG-19. Fewer members than this cannot bear the loss of one.
     MinimumMembers,
-    /// A commit that waits for a standby that is gone waits for ever.
+    /// PG-20. A commit that waits for a standby that is gone waits for ever.
     SyncSatisfiable,
-    /// An inactive slot of nobody keeps WAL until the disk is full.
+    /// PG-21. An inactive slot of nobody keeps WAL until the disk is full.
     NoLeftoverSlots,
-    /// A standby below the leaving one would lose its source.
+    /// PG-22. A standby below the leaving one would lose its source.
     NoDownstream,
-    /// Stopping the primary is a failover, with its risks: a planned change of roles comes first.
+    /// PG-23. Stopping the primary is a failover, with its risks: a planned change of roles comes first.
     NeverThePrimary,
-    /// What may run on a host, its owner has written down there.
+    /// PG-24. What may run on a host, its owner has written down there.
     AllowedOnHost,
-    /// Members on one host are lost together: they are no redundancy.
+    /// PG-25. Members on one host are lost together: they are no redundancy.
     OneNodePerHost,
-    /// A node that has left for good does not come back by its old name on its old host.
+    /// PG-26. A node that has left for good does not come back by its old name on its old host.
     NoTombstone,
-    /// The path of the login file travels within connection strings, so it is the same everywhere.
+    /// PG-27. The path of the login file travels within connection strings, so it is the same everywhere.
     SameLoginFile,
-    /// A tool that is not there is found missing before anything is changed.
+    /// PG-28. A tool that is not there is found missing before anything is changed.
     ToolsThere,
-    /// Configuration that somebody changed by hand is not overwritten.
+    /// PG-29. Configuration that somebody changed by hand is not overwritten.
     FilesAsLeft,
-    /// A cluster is made once, and changed only where it is known.
+    /// PG-30. A cluster is made once, and changed only where it is known.
     ClusterKnown,
 }
 
@@ -228,129 +225,4 @@ impl Rule {
             ..Refusal::default()
         }
     }
-}
-
-/// Everything that said no so far.
-struct Findings<'a> {
-    spec: &'a Spec,
-    view: View<'a>,
-    refusals: Vec<Refusal>,
-}
-
-impl<'a> Findings<'a> {
-    fn new(spec: &'a Spec, view: View<'a>) -> Self {
-        Self { spec, view, refusals: Vec::new() }
-    }
-
-    fn say(&mut self, rule: Rule, node: &str, host: &str, value: impl Into<String>) {
-        let refusal =
-            Refusal { node: node.to_owned(), host: host.to_owned(), ..rule.refusal(value) };
-        // The same thing found on two ways is said once.
-        if !self.refusals.contains(&refusal) {
-            self.refusals.push(refusal);
-        }
-    }
-
-    /// What is known, or a refusal that says what did not answer.
-    fn known<T>(&mut self, node: &str, host: &str, read: Result<T, String>) -> Option<T> {
-        read.map_err(|why| self.say(Rule::EverythingRead, node, host, why)).ok()
-    }
-
-    /// In the order of the rules' numbers.
-    fn end<T>(mut self, good: Option<T>) -> Result<T, Vec<Refusal>> {
-        self.refusals.sort_by(|a, b| a.code.cmp(&b.code));
-        match good {
-            Some(good) if self.refusals.is_empty() => Ok(good),
-            Some(_) => Err(self.refusals),
-            None if self.refusals.is_empty() => {
-                Err(vec![Rule::EverythingRead.refusal("the cluster could not be read")])
-            }
-            None => Err(self.refusals),
-        }
-    }
-}
-
-/// A cluster that may grow.
-pub(super) struct Expanding<'a> {
-    pub(super) members: Vec<Placed>,
-    pub(super) primary: Placed,
-    pub(super) seen: Primary<'a>,
-    /// As their hosts propose them: without ids.
-    pub(super) new: Vec<Placed>,
-}
-
-/// A cluster that may lose these standbys.
-pub(super) struct Shrinking {
-    pub(super) leaving: Vec<Placed>,
-    pub(super) staying: Vec<Placed>,
-    pub(super) primary: Placed,
-    /// Slots of the leaving nodes by node, where repmgr's record names another than its rule would.
-    pub(super) slots: Vec<(String, String)>,
-    /// Slots of leaving nodes that are not claimed at the primary's host.
-    pub(super) unclaimed_slots: Vec<String>,
-}
-
-impl Shrinking {
-    /// The slot of a leaving node.
-    pub(super) fn slot_of(&self, node: &Placed) -> String {
-        let named = self.slots.iter().find(|(name, _)| *name == node.node);
-        named.map_or_else(|| node.slot(), |(_, slot)| slot.clone())
-    }
-}
-
-/// Whether a cluster may be made of these nodes; their places as the hosts propose them.
-pub(super) fn create(
-    spec: &Spec,
-    view: View<'_>,
-    intent: &Intent,
-    options: &PostgresqlSpecOptions,
-) -> Result<Vec<Placed>, Vec<Refusal>> {
-    let mut findings = Findings::new(spec, view);
-    let nodes = crate::plan::added(intent);
-    if spec.version != 0 {
-        findings.say(
-            Rule::ClusterKnown,
-            "",
-            "",
-            format!("the cluster {} exists already", spec.cluster),
-        );
-    }
-    cluster::enough(&mut findings, nodes.len(), options.min_members);
-    let places = newcomers::places(&mut findings, nodes, &[]);
-    newcomers::fresh_disk(&mut findings, nodes);
-    findings.end(Some(places))
-}
-
-/// Whether these nodes may join.
-pub(super) fn expand<'a>(
-    spec: &'a Spec,
-    view: View<'a>,
-    intent: &Intent,
-) -> Result<Expanding<'a>, Vec<Refusal>> {
-    let mut findings = Findings::new(spec, view);
-    let nodes = crate::plan::added(intent);
-    let members = cluster::members(&mut findings);
-    let seen = cluster::sound(&mut findings);
-    let new = newcomers::places(&mut findings, nodes, &members);
-    if let Some(seen) = seen {
-        newcomers::headroom(&mut findings, seen, &new);
-        newcomers::names_at_primary(&mut findings, seen, nodes);
-    }
-    let primary = seen
-        .and_then(|seen| members.iter().find(|member| member.node == seen.member.node).cloned());
-    let good = seen.zip(primary).map(|(seen, primary)| Expanding { members, primary, seen, new });
-    findings.end(good)
-}
-
-/// Whether these standbys may leave.
-pub(super) fn shrink(
-    spec: &Spec,
-    view: View<'_>,
-    intent: &Intent,
-) -> Result<Shrinking, Vec<Refusal>> {
-    let mut findings = Findings::new(spec, view);
-    let members = cluster::members(&mut findings);
-    let seen = cluster::sound(&mut findings);
-    let good = leaving::judge(&mut findings, intent, &members, seen);
-    findings.end(good)
 }

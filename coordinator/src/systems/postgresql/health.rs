@@ -7,9 +7,7 @@ use bellows_proto::v1::{
     ReplicationSlot, ServiceState, WalSender,
 };
 
-use super::view::{
-    self, NoPrimary, Primary, Role, View, role, row, slot_name, state_of, state_text,
-};
+use super::view::{self, Primary, Role, View, role, row, slot_name, state_of, state_text};
 
 /// Something that is not as it should be at one member.
 pub(super) struct Problem {

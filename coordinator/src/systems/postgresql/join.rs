@@ -252,12 +252,14 @@ pub(super) fn prove(draft: &mut Draft, new: &Placed) {
     draft.changing(spec_change::Kind::AddNode(new.spec_node()));
 }
 
-/// The end: the whole cluster is as it should be.
-pub(super) fn conclude(draft: &mut Draft, nodes: Vec<String>) {
+/// The end: the whole cluster is as it should be. `gone`: those who left.
+pub(super) fn conclude(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed]) {
+    let mut end = vec![conditions::healthy(), conditions::members_are(nodes)];
+    end.extend(gone.iter().map(|node| conditions::has_tombstone(&node.node, &node.host)));
     draft.wait(
         "wait until the whole cluster is healthy".to_owned(),
         "one primary, every standby streams, repmgrd runs, all name the same members",
-        vec![conditions::healthy(), conditions::members_are(nodes)],
+        end,
         SHORT_STALL_MS,
     );
 }

@@ -46,7 +46,7 @@ pub(super) fn plan(
         }
     }
     shut_out(&mut draft, staying, &all, &options::of_spec(spec).client_networks);
-    join::conclude(&mut draft, draft::names(staying.iter()));
+    join::conclude(&mut draft, draft::names(staying.iter()), leaving);
     notes(&mut draft, &guarded, wipe, point_of_no_return);
     let mut plan = draft.finish(spec, intent, &all);
     plan.point_of_no_return = point_of_no_return;

@@ -9,7 +9,8 @@ use super::{
         health, options, versions,
         view::{self, NoPrimary, Primary, View},
     },
-    Findings, Rule,
+    Rule,
+    judge::Findings,
 };
 use crate::systems::host;
 

@@ -10,7 +10,8 @@ use super::{
         join, options, synchronous,
         view::{self, Primary},
     },
-    Findings, Rule, Shrinking, cluster,
+    Rule, cluster,
+    judge::{Findings, Shrinking},
 };
 
 /// Judges the leaving nodes; without a primary it cannot be said who may leave.

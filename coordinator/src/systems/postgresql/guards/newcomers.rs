@@ -13,7 +13,8 @@ use super::{
         join, sizes, versions,
         view::{self, Primary},
     },
-    Findings, Rule, cluster,
+    Rule, cluster,
+    judge::Findings,
 };
 
 /// Judges the new nodes and their hosts. Their places, where the hosts propose one.

@@ -1,0 +1,141 @@
+//! Goes through the guards for each verb, and collects every one that says no.
+
+use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Spec};
+
+use super::{
+    super::{
+        draft::Placed,
+        view::{Primary, View},
+    },
+    Rule, cluster, leaving, newcomers,
+};
+
+/// Everything that said no so far.
+pub(super) struct Findings<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) view: View<'a>,
+    refusals: Vec<Refusal>,
+}
+
+impl<'a> Findings<'a> {
+    fn new(spec: &'a Spec, view: View<'a>) -> Self {
+        Self { spec, view, refusals: Vec::new() }
+    }
+
+    pub(super) fn say(&mut self, rule: Rule, node: &str, host: &str, value: impl Into<String>) {
+        let refusal =
+            Refusal { node: node.to_owned(), host: host.to_owned(), ..rule.refusal(value) };
+        // The same thing found on two ways is said once.
+        if !self.refusals.contains(&refusal) {
+            self.refusals.push(refusal);
+        }
+    }
+
+    /// What is known, or a refusal that says what did not answer.
+    pub(super) fn known<T>(
+        &mut self,
+        node: &str,
+        host: &str,
+        read: Result<T, String>,
+    ) -> Option<T> {
+        read.map_err(|why| self.say(Rule::EverythingRead, node, host, why)).ok()
+    }
+
+    /// In the order of the rules' numbers.
+    fn end<T>(mut self, good: Option<T>) -> Result<T, Vec<Refusal>> {
+        self.refusals.sort_by(|a, b| a.code.cmp(&b.code));
+        match good {
+            Some(good) if self.refusals.is_empty() => Ok(good),
+            Some(_) => Err(self.refusals),
+            None if self.refusals.is_empty() => {
+                Err(vec![Rule::EverythingRead.refusal("the cluster could not be read")])
+            }
+            None => Err(self.refusals),
+        }
+    }
+}
+
+/// A cluster that may grow.
+pub(in super::super) struct Expanding<'a> {
+    pub(in super::super) members: Vec<Placed>,
+    pub(in super::super) primary: Placed,
+    pub(in super::super) seen: Primary<'a>,
+    /// As their hosts propose them: without ids.
+    pub(in super::super) new: Vec<Placed>,
+}
+
+/// A cluster that may lose these standbys.
+pub(in super::super) struct Shrinking {
+    pub(in super::super) leaving: Vec<Placed>,
+    pub(in super::super) staying: Vec<Placed>,
+    pub(in super::super) primary: Placed,
+    /// Slots of the leaving nodes by node, where repmgr's record names another than its rule would.
+    pub(in super::super) slots: Vec<(String, String)>,
+    /// Slots of leaving nodes that are not claimed at the primary's host.
+    pub(in super::super) unclaimed_slots: Vec<String>,
+}
+
+impl Shrinking {
+    /// The slot of a leaving node.
+    pub(in super::super) fn slot_of(&self, node: &Placed) -> String {
+        let named = self.slots.iter().find(|(name, _)| *name == node.node);
+        named.map_or_else(|| node.slot(), |(_, slot)| slot.clone())
+    }
+}
+
+/// Whether a cluster may be made of these nodes; their places as the hosts propose them.
+pub(in super::super) fn create(
+    spec: &Spec,
+    view: View<'_>,
+    intent: &Intent,
+    options: &PostgresqlSpecOptions,
+) -> Result<Vec<Placed>, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let nodes = crate::plan::added(intent);
+    if spec.version != 0 {
+        findings.say(
+            Rule::ClusterKnown,
+            "",
+            "",
+            format!("the cluster {} exists already", spec.cluster),
+        );
+    }
+    cluster::enough(&mut findings, nodes.len(), options.min_members);
+    let places = newcomers::places(&mut findings, nodes, &[]);
+    newcomers::fresh_disk(&mut findings, nodes);
+    findings.end(Some(places))
+}
+
+/// Whether these nodes may join.
+pub(in super::super) fn expand<'a>(
+    spec: &'a Spec,
+    view: View<'a>,
+    intent: &Intent,
+) -> Result<Expanding<'a>, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let nodes = crate::plan::added(intent);
+    let members = cluster::members(&mut findings);
+    let seen = cluster::sound(&mut findings);
+    let new = newcomers::places(&mut findings, nodes, &members);
+    if let Some(seen) = seen {
+        newcomers::headroom(&mut findings, seen, &new);
+        newcomers::names_at_primary(&mut findings, seen, nodes);
+    }
+    let primary = seen
+        .and_then(|seen| members.iter().find(|member| member.node == seen.member.node).cloned());
+    let good = seen.zip(primary).map(|(seen, primary)| Expanding { members, primary, seen, new });
+    findings.end(good)
+}
+
+/// Whether these standbys may leave.
+pub(in super::super) fn shrink(
+    spec: &Spec,
+    view: View<'_>,
+    intent: &Intent,
+) -> Result<Shrinking, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let members = cluster::members(&mut findings);
+    let seen = cluster::sound(&mut findings);
+    let good = leaving::judge(&mut findings, intent, &members, seen);
+    findings.end(good)
+}
