@@ -111,6 +111,13 @@ const TABLE: &[Row] = &[
         why: "it serves every tool and knows none; its files go through the host's seam",
     },
     Row {
+        module: "agent::jobs",
+        may: None,
+        never: &[STORES, FILES, SOCKETS, RPC, PROCESSES, THREADS, TIME, CHANCE, &["coordinator"]],
+        sync: false,
+        why: "jobs know the world through `Host` and `Clock`, so that they run in a simulation",
+    },
+    Row {
         module: "agent::exec",
         may: Some(&[]),
         never: &[STORES, RPC, COMMAND_LINE],
