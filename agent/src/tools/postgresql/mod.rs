@@ -1,16 +1,31 @@
-//! PostgreSQL with repmgr on this host. STUB: owned by the author of the PostgreSQL tools.
+//! PostgreSQL with repmgr on this host: what queries read and actions change.
+//!
+//! Messages name nodes; paths come from the node's claim. Must not know the coordinator,
+//! plans or other hosts.
 
 use bellows_proto::v1::{
-    Fault, FaultCode, NodeRef, PostgresqlAction, PostgresqlAnswer, PostgresqlPlacement,
-    PostgresqlQuery, SystemFacts,
+    Fault, FaultCode, PostgresqlAction, PostgresqlAnswer, PostgresqlQuery, SystemFacts,
+    ToolVersion, postgresql_action, postgresql_answer, postgresql_query,
 };
+use std::time::Duration;
 
-use super::{JobContext, Note, QueryContext};
-use crate::facilities::{Local, Runner, claims::Holdings};
+use super::{JobContext, Note, QueryContext, psql, repmgr};
+use crate::{exec::Invocation, facilities::Runner};
 
-fn not_yet() -> Fault {
-    Fault::new(FaultCode::Internal, "not written yet")
-}
+mod membership;
+pub mod pgpass;
+mod place;
+mod reading;
+pub mod render;
+pub mod server;
+mod session;
+mod setup;
+pub mod values;
+
+pub use place::{holdings, propose, takes};
+
+/// A program that prints its version.
+const VERSION_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Answers a query.
 ///
@@ -20,50 +35,95 @@ pub async fn answer(
     query: &PostgresqlQuery,
     context: &QueryContext,
 ) -> Result<PostgresqlAnswer, Fault> {
-    let _ = (query, context);
-    Err(not_yet())
+    use postgresql_answer::Kind as Answer;
+    use postgresql_query::Kind as Query;
+    let kind = match &query.kind {
+        Some(Query::Node(query)) => {
+            let node = session::required(query.node.as_ref())?;
+            Answer::Node(reading::node(context, node).await?)
+        }
+        Some(Query::Login(query)) => {
+            let address = values::address("address", &query.address)?;
+            let port = values::port("port", query.port)?.get();
+            Answer::Login(reading::login(context, address, port).await?)
+        }
+        None => return Err(empty("query")),
+    };
+    Ok(PostgresqlAnswer { kind: Some(kind) })
 }
 
 /// Performs an action.
 ///
 /// # Errors
-/// Why it failed.
+/// Why it failed: command, exit status and end of stderr where a tool ran.
 pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<Note, Fault> {
-    let _ = (action, context);
-    Err(not_yet())
+    use postgresql_action::Kind;
+    match &action.kind {
+        Some(Kind::WriteConfiguration(action)) => setup::write_configuration(action, context).await,
+        Some(Kind::RemoveConfiguration(action)) => {
+            setup::remove_configuration(action, context).await
+        }
+        Some(Kind::WriteHba(action)) => setup::write_hba(action, context).await,
+        Some(Kind::InitDatabase(action)) => setup::init_database(action, context).await,
+        Some(Kind::CreateRepmgrDatabase(action)) => {
+            setup::create_repmgr_database(action, context).await
+        }
+        Some(Kind::RegisterPrimary(action)) => membership::register_primary(action, context).await,
+        Some(Kind::CloneStandby(action)) => membership::clone_standby(action, context).await,
+        Some(Kind::RegisterStandby(action)) => membership::register_standby(action, context).await,
+        Some(Kind::UnregisterStandby(action)) => {
+            membership::unregister_standby(action, context).await
+        }
+        Some(Kind::CreateSlot(action)) => membership::create_slot(action, context).await,
+        Some(Kind::DropSlot(action)) => membership::drop_slot(action, context).await,
+        Some(Kind::StartService(action)) => setup::start_service(action, context).await,
+        Some(Kind::StopService(action)) => setup::stop_service(action, context).await,
+        Some(Kind::DiscardData(action)) => setup::discard_data(action, context).await,
+        None => Err(empty("action")),
+    }
 }
 
-/// Where a new node would live: pure, by `agent.toml`; `node_id` is 0. `port` 0: the default.
-///
-/// # Errors
-/// `FAULT_CODE_INVALID` for a bad name or port.
-pub fn propose(local: &Local, node: &NodeRef, port: u16) -> Result<PostgresqlPlacement, Fault> {
-    let _ = (local, node, port);
-    Err(not_yet())
+fn empty(what: &str) -> Fault {
+    Fault::new(
+        FaultCode::Invalid,
+        format!("the {what} of postgresql is empty or of a newer version"),
+    )
+    .remedy("upgrade this host's agent")
 }
 
-/// What a placement takes; refuses one that is not what [`propose`] says for its port (its
-/// `node_id` is the plan's to choose, and must not be 0).
-///
-/// # Errors
-/// `FAULT_CODE_INVALID`, naming what differs.
-pub fn holdings(
-    local: &Local,
-    node: &NodeRef,
-    placement: &PostgresqlPlacement,
-) -> Result<Holdings, Fault> {
-    let _ = (local, node, placement);
-    Err(not_yet())
-}
-
-/// What a placement takes on its host, without judging it.
-pub fn takes(placement: &PostgresqlPlacement) -> Holdings {
-    let _ = placement;
-    Holdings::default()
-}
-
-/// Tool versions, free disk under the data root, address. What cannot be read stays empty.
+/// What this host has for PostgreSQL. A tool that is missing has an empty version.
 pub async fn facts(runner: &dyn Runner) -> SystemFacts {
-    let _ = runner;
-    SystemFacts::default()
+    let local = runner.local();
+    let mut facts = SystemFacts {
+        system: "postgresql".to_owned(),
+        address: local.config.agent.address.to_string(),
+        ..SystemFacts::default()
+    };
+    let Ok(section) = place::section(local) else {
+        return facts;
+    };
+    let (postgres, psql, repmgr) = futures::join!(
+        version(runner, section.bin_dir.join("postgres"), psql::parse_version),
+        version(runner, section.bin_dir.join("psql"), psql::parse_version),
+        version(runner, section.bin_dir.join("repmgr"), repmgr::parse_version),
+    );
+    let tool = |tool: &str, version| ToolVersion { tool: tool.to_owned(), version };
+    facts.tools = vec![tool("postgres", postgres), tool("psql", psql), tool("repmgr", repmgr)];
+    if let Ok(space) = local.host.space(&section.data_root) {
+        facts.data_free_bytes = space.free;
+        facts.data_total_bytes = space.total;
+    }
+    facts
+}
+
+async fn version(
+    runner: &dyn Runner,
+    program: camino::Utf8PathBuf,
+    parse: fn(&[u8]) -> String,
+) -> String {
+    let invocation = Invocation::new(program, ["--version"], VERSION_DEADLINE);
+    match runner.read(invocation).await {
+        Ok(finished) if finished.success() => parse(&finished.stdout),
+        Ok(_) | Err(_) => String::new(),
+    }
 }

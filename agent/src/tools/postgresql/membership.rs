@@ -1,0 +1,247 @@
+//! Actions that change who is a member: registering, cloning, unregistering, slots.
+//!
+//! Must not know the order in which they make sense: the plan does.
+
+use std::{net::IpAddr, time::Duration};
+
+use bellows_proto::v1::{
+    CloneStandby, CreateSlot, DropSlot, Fault, FaultCode, NodeRef, Progress, RegisterPrimary,
+    RegisterStandby, ServiceState, UnregisterStandby,
+};
+use tokio::select;
+
+use super::{
+    session::{Client, claimed, required},
+    setup::{at, prepare_data_directory},
+    values::{self, Node},
+};
+use crate::{
+    facilities::{Runner, fault, services},
+    tools::{
+        JobContext, Note, psql,
+        repmgr::{Outcome, Server},
+    },
+};
+
+const UPSTREAM: &str = include_str!("upstream.sql");
+const PROGRESS: &str = include_str!("progress.sql");
+const CREATE_SLOT: &str = include_str!("create_slot.sql");
+const DROP_SLOT: &str = include_str!("drop_slot.sql");
+/// Between two readings of a clone's progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+fn said(outcome: Outcome, done: &str, before: &str) -> Note {
+    match outcome {
+        Outcome::AlreadyDone => before.to_owned(),
+        Outcome::Done | Outcome::Failed(_) => done.to_owned(),
+    }
+}
+
+/// `repmgr primary register`.
+pub(super) async fn register_primary(
+    action: &RegisterPrimary,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let outcome =
+        node.repmgr(context, "register the primary", |repmgr| repmgr.primary_register()).await?;
+    Ok(said(outcome, "registered", "was registered already"))
+}
+
+/// `repmgr standby clone` into the empty data directory of the node.
+pub(super) async fn clone_standby(
+    action: &CloneStandby,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let local = context.local();
+    let (node, _) = claimed(local, required(action.node.as_ref())?)?;
+    let upstream = endpoint("upstream", &action.upstream_address, action.upstream_port)?;
+    same_cluster(context, &node, upstream, &action.system_identifier).await?;
+    prepare_data_directory(local, &node)?;
+
+    let client = format!("bellows-clone-{}", node.name);
+    let source = Server { application: Some(&client), ..node.peer(upstream.0, upstream.1) };
+    let clone = node.repmgr(context, "clone the standby", |repmgr| repmgr.standby_clone(&source));
+    select! {
+        outcome = clone => outcome?,
+        never = report(context, &node, upstream, &client, action.expected_bytes) => match never {},
+    };
+    Ok(format!("cloned from {} port {}", upstream.0, upstream.1))
+}
+
+/// Reads the progress of a clone from its upstream until it is dropped. A reading that fails
+/// is left out: the clone itself tells what is wrong.
+async fn report(
+    context: &JobContext,
+    node: &Node,
+    upstream: (IpAddr, u16),
+    client: &str,
+    expected: u64,
+) -> std::convert::Infallible {
+    let psql = Client::of_node(node);
+    loop {
+        context.local().clock.sleep(PROGRESS_INTERVAL).await;
+        let read = psql.read(context, upstream, &[("client", client)], PROGRESS).await;
+        if let Ok((_, finished)) = read
+            && let Ok(Some(progress)) = parse_progress(&finished.stdout, expected)
+        {
+            context.progress(progress);
+        }
+    }
+}
+
+/// `None`: no base backup of this client runs now.
+fn parse_progress(stdout: &[u8], expected: u64) -> Result<Option<Progress>, psql::ParseError> {
+    let sections = psql::parse_sections(stdout)?;
+    let Some(row) = sections.get("progress")?.rows().next() else {
+        return Ok(None);
+    };
+    let done = row.number("done")?;
+    // The server estimates the total after its checkpoint.
+    let total = row.optional("total")?.or(Some(expected)).filter(|total| *total > 0);
+    Ok(Some(Progress {
+        done,
+        total: total.map(|total: u64| total.max(done)),
+        unit: "bytes".to_owned(),
+    }))
+}
+
+fn endpoint(what: &'static str, address: &str, port: u32) -> Result<(IpAddr, u16), Fault> {
+    Ok((values::address(what, address)?, values::port(what, port)?.get()))
+}
+
+/// A clone of another cluster would join the wrong one.
+async fn same_cluster(
+    context: &JobContext,
+    node: &Node,
+    upstream: (IpAddr, u16),
+    identifier: &str,
+) -> Result<(), Fault> {
+    if identifier.is_empty() {
+        return Err(Fault::new(
+            FaultCode::Invalid,
+            "the action does not say which cluster is to be cloned",
+        ));
+    }
+    let (command, finished) = Client::of_node(node).read(context, upstream, &[], UPSTREAM).await?;
+    let found = psql::parse_sections(&finished.stdout)
+        .and_then(|sections| {
+            let row = sections.get("upstream")?.one()?;
+            row.text("system_identifier").map(str::to_owned)
+        })
+        .map_err(|error| fault::unreadable(&command, &error.to_string(), &finished.stdout))?;
+    if found == identifier {
+        return Ok(());
+    }
+    Err(Fault::new(
+        FaultCode::Drift,
+        format!("the upstream is of cluster {found}, not {identifier}"),
+    )
+    .remedy("plan anew"))
+}
+
+/// `repmgr standby register`: at a running standby, or (an undo) for one that is stopped.
+pub(super) async fn register_standby(
+    action: &RegisterStandby,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let service = services(context).reading(&node.server_service).await?;
+    let upstream = action.upstream_id;
+    let outcome = if service.state() == ServiceState::Running {
+        node.repmgr(context, "register the standby", |repmgr| repmgr.standby_register(upstream))
+            .await?
+    } else {
+        let primary = endpoint("primary", &action.primary_address, action.primary_port)?;
+        let primary = node.peer(primary.0, primary.1);
+        node.repmgr(context, "register the stopped standby", |repmgr| {
+            repmgr.standby_register_stopped(upstream, &primary)
+        })
+        .await?
+    };
+    Ok(said(outcome, "registered", "was registered already"))
+}
+
+/// `repmgr standby unregister` of another node, at a survivor.
+pub(super) async fn unregister_standby(
+    action: &UnregisterStandby,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let survivor = at(action.at.as_ref(), context.local())?;
+    if action.node_id == 0 || action.node_id == survivor.node_id {
+        return Err(Fault::new(
+            FaultCode::Invalid,
+            format!("node id {} is not that of another node", action.node_id),
+        ));
+    }
+    let outcome = survivor
+        .repmgr(context, "unregister the standby", |repmgr| {
+            repmgr.standby_unregister(action.node_id)
+        })
+        .await?;
+    Ok(said(outcome, "unregistered", "was not registered any more"))
+}
+
+/// Makes a slot that is claimed here. One that is there already is fine: it is claimed.
+pub(super) async fn create_slot(action: &CreateSlot, context: &JobContext) -> Result<Note, Fault> {
+    let node = at(action.at.as_ref(), context.local())?;
+    claimed_slot(context, action.node.as_ref(), &action.slot)?;
+    let (command, finished) = Client::of_node(&node)
+        .change(context, node.endpoint(), &[("slot", &action.slot)], CREATE_SLOT)
+        .await?;
+    match psql::sqlstate(&finished.stderr).as_deref() {
+        None if finished.success() => Ok(format!("slot {} is made", action.slot)),
+        Some(psql::DUPLICATE_OBJECT) => Ok(format!("slot {} was there already", action.slot)),
+        _ => Err(fault::tool_failed(&command, &finished, "create the slot")),
+    }
+}
+
+/// Drops a slot that is claimed here. One that is gone already is fine.
+pub(super) async fn drop_slot(action: &DropSlot, context: &JobContext) -> Result<Note, Fault> {
+    let node = at(action.at.as_ref(), context.local())?;
+    claimed_slot(context, action.node.as_ref(), &action.slot)?;
+    let (command, finished) = Client::of_node(&node)
+        .change(context, node.endpoint(), &[("slot", &action.slot)], DROP_SLOT)
+        .await?;
+    match psql::sqlstate(&finished.stderr).as_deref() {
+        None if finished.success() => Ok(format!("slot {} is dropped", action.slot)),
+        Some(psql::UNDEFINED_OBJECT) => Ok(format!("slot {} was gone already", action.slot)),
+        Some(psql::OBJECT_IN_USE) => {
+            let message = format!("slot {} is in use: its standby still streams", action.slot);
+            Err(Fault::new(FaultCode::Conflict, message)
+                .remedy("stop the server of that standby, then retry")
+                .tool(&command, finished.status, &finished.stderr))
+        }
+        _ => Err(fault::tool_failed(&command, &finished, "drop the slot")),
+    }
+}
+
+fn claimed_slot(context: &JobContext, node: Option<&NodeRef>, slot: &str) -> Result<(), Fault> {
+    let good = (1..=63).contains(&slot.len())
+        && slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !good {
+        return Err(Fault::new(FaultCode::Invalid, format!("{slot:?} is no name of a slot")));
+    }
+    let resource = format!("postgresql:slot:{slot}");
+    context.local().claims().require(required(node)?, &resource)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn progress_has_the_best_total_that_is_known() {
+        let read = |text: &str| parse_progress(text.as_bytes(), 500).unwrap();
+        assert_eq!(read("#progress\ndone,total\n"), None);
+        let progress = read("#progress\ndone,total\n100,\n").unwrap();
+        assert_eq!((progress.done, progress.total), (100, Some(500)));
+        let progress = read("#progress\ndone,total\n100,300\n").unwrap();
+        assert_eq!((progress.done, progress.total), (100, Some(300)));
+        // The total is an estimate.
+        let progress = read("#progress\ndone,total\n301,300\n").unwrap();
+        assert_eq!(progress.total, Some(301));
+        assert!(parse_progress(b"#end\n", 0).is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! Queries: a node's reading, and a login.
+//!
+//! A reading takes one run of psql, one of pg_controldata and what the service manager says,
+//! side by side. What could not be read is a fault in its place, never an empty value.
+//! Must not change anything.
+
+use std::net::IpAddr;
+
+use bellows_proto::v1::{
+    DirectoryState, Fault, FaultCode, HbaSettings, ManagedFileState, NodeRef, PostgresqlLogin,
+    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, placement, postgresql_reading,
+};
+use camino::Utf8Path;
+
+use super::{
+    render::{
+        FILES, PG_HBA_CONF, POSTGRESQL_CONF, REPMGR_CONF, pg_hba, postgresql_conf, repmgr_conf,
+    },
+    server,
+    session::{Client, READ_DEADLINE},
+    values::Node,
+};
+use crate::{
+    facilities::{Local, Runner, claims, fault, services},
+    tools::{pg_controldata, psql},
+};
+
+/// A configuration file is not longer.
+const FILE_LIMIT: u64 = 1024 * 1024;
+const LOGIN: &str = include_str!("login.sql");
+
+/// Reads a node. One that is not claimed here has nothing to be read.
+///
+/// # Errors
+/// If the claim, a directory, a file or a service cannot be read; the server's silence is
+/// part of the reading.
+pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<PostgresqlReading, Fault> {
+    let local = runner.local();
+    let remembered = local.claims().get(reference)?;
+    let mut reading = PostgresqlReading {
+        node: Some(reference.clone()),
+        claimed: Some(false),
+        tombstone: Some(remembered.as_ref().is_some_and(|found| found.tombstone)),
+        ..PostgresqlReading::default()
+    };
+    let Some(placement) = remembered.and_then(|found| found.claim).and_then(of_claim) else {
+        let name = format!("{}/{}", reference.cluster, reference.node);
+        let fault = Fault::new(FaultCode::NotClaimed, format!("no node {name} is claimed here"));
+        reading.server = Some(postgresql_reading::Server::Down(fault));
+        return Ok(reading);
+    };
+    let node = Node::new(reference, &placement)?;
+    reading.claimed = Some(true);
+    reading.placement = Some(placement);
+
+    let services = services(runner);
+    let (up, control, server_service, repmgrd_service) = futures::join!(
+        ask(runner, &node),
+        control(runner, &node),
+        services.reading(&node.server_service),
+        services.reading(&node.repmgrd_service),
+    );
+    reading.server_service = Some(server_service?);
+    reading.repmgrd_service = Some(repmgrd_service?);
+    if let Some(control) = control? {
+        reading.system_identifier = control.system_identifier;
+        reading.control_state = control.state;
+    }
+    read_directories(local, &node, &mut reading)?;
+    reading.server = Some(match up {
+        Ok(mut server) => {
+            server.hba_loaded = loaded(local, &node, &server, reading.hba.as_ref())?;
+            postgresql_reading::Server::Up(server)
+        }
+        Err(fault) => postgresql_reading::Server::Down(fault),
+    });
+    Ok(reading)
+}
+
+fn of_claim(claim: claims::NodeClaim) -> Option<PostgresqlPlacement> {
+    match claim.placement?.system? {
+        placement::System::Postgresql(placement) => Some(placement),
+    }
+}
+
+/// Asks the server everything.
+pub(super) async fn ask(runner: &dyn Runner, node: &Node) -> Result<PostgresqlServer, Fault> {
+    let client = Client::of_node(node);
+    let (command, finished) = client.read(runner, node.endpoint(), &[], server::SCRIPT).await?;
+    server::parse(&finished.stdout).map_err(|error| {
+        let mut fault = fault::unreadable(&command, &error.to_string(), &finished.stdout);
+        // The server's own words for the statement that failed.
+        fault.stderr_tail = Fault::default().tool(&command, None, &finished.stderr).stderr_tail;
+        fault.exit_status = finished.status;
+        fault
+    })
+}
+
+/// Asks the data directory; `None`: there is no control file, so it is no data directory yet.
+async fn control(
+    runner: &dyn Runner,
+    node: &Node,
+) -> Result<Option<pg_controldata::ControlData>, Fault> {
+    let data_dir = node.data_dir.as_path();
+    let file = data_dir.join("global/pg_control");
+    if runner.local().host.metadata(&file)?.is_none() {
+        return Ok(None);
+    }
+    let invocation =
+        pg_controldata::pg_controldata(node.bin_dir.as_path(), data_dir, READ_DEADLINE)
+            .user(&node.os_user);
+    let command = invocation.command();
+    let finished = runner.read(invocation).await?;
+    if !finished.success() {
+        return Err(fault::tool_failed(&command, &finished, "read the control file"));
+    }
+    pg_controldata::parse_pg_controldata(&finished.stdout)
+        .map(Some)
+        .map_err(|error| fault::unreadable(&command, &error.to_string(), &finished.stdout))
+}
+
+fn read_directories(
+    local: &Local,
+    node: &Node,
+    reading: &mut PostgresqlReading,
+) -> Result<(), Fault> {
+    let data_dir = node.data_dir.as_path();
+    let state = claims::directory_state(local, data_dir)?;
+    reading.set_data_directory(state);
+    reading.standby_configured = Some(
+        state == DirectoryState::Occupied
+            && local.host.metadata(&data_dir.join("standby.signal"))?.is_some()
+            && text(local, &data_dir.join("postgresql.auto.conf"))?
+                .is_some_and(|text| text.lines().any(|line| line.starts_with("primary_conninfo"))),
+    );
+    for name in FILES {
+        let path = node.conf_dir.file(name);
+        let file = local.managed().reading(name, path.as_path())?;
+        if file.state() == ManagedFileState::Ours
+            && let Some(text) = text(local, path.as_path())?
+        {
+            read_back(name, &text, reading);
+        }
+        reading.files.push(file);
+    }
+    Ok(())
+}
+
+/// What a file of ours was rendered from.
+fn read_back(name: &str, text: &str, reading: &mut PostgresqlReading) {
+    match name {
+        POSTGRESQL_CONF => reading.configured = postgresql_conf::read_back(text),
+        PG_HBA_CONF => reading.hba = pg_hba::read_back(text),
+        REPMGR_CONF => reading.clone_rate_kib = repmgr_conf::read_back(text),
+        _ => {}
+    }
+}
+
+fn text(local: &Local, path: &Utf8Path) -> Result<Option<String>, Fault> {
+    let bytes = local.host.read(path, FILE_LIMIT)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The rules that the server has loaded: those of the file, if it was loaded after the file
+/// came there and has no errors (a reload keeps the old rules then).
+fn loaded(
+    local: &Local,
+    node: &Node,
+    server: &PostgresqlServer,
+    hba: Option<&HbaSettings>,
+) -> Result<Option<HbaSettings>, Fault> {
+    let file = node.conf_dir.file(PG_HBA_CONF);
+    let Some(found) = local.host.metadata(file.as_path())? else {
+        return Ok(None);
+    };
+    let since = server.config_loaded_at_ms > found.changed_at_ms && server.hba_errors.is_empty();
+    Ok(hba.filter(|_| since).cloned())
+}
+
+/// Logs in from this host with its own passfile.
+///
+/// # Errors
+/// If psql cannot be run; a refused login is an answer.
+pub async fn login(
+    runner: &dyn Runner,
+    address: IpAddr,
+    port: u16,
+) -> Result<PostgresqlLogin, Fault> {
+    let client = Client::of_host(runner.local())?;
+    let refused = |reason: &[u8]| {
+        let text = String::from_utf8_lossy(reason);
+        PostgresqlLogin { ok: false, reason: text.trim().chars().take(500).collect() }
+    };
+    let finished = match client.read(runner, (address, port), &[], LOGIN).await {
+        Ok((_, finished)) => finished,
+        Err(fault) if matches!(fault.code(), FaultCode::Secret | FaultCode::ToolFailed) => {
+            return Ok(refused(fault.stderr_tail.as_bytes()));
+        }
+        Err(fault) if fault.code() == FaultCode::Deadline => {
+            return Ok(refused(fault.message.as_bytes()));
+        }
+        Err(fault) => return Err(fault),
+    };
+    let ended = psql::parse_sections(&finished.stdout)
+        .is_ok_and(|sections| sections.reached("end") && sections.get("replication").is_ok());
+    if ended {
+        return Ok(PostgresqlLogin { ok: true, reason: String::new() });
+    }
+    Ok(refused(&finished.stderr))
+}
