@@ -1,0 +1,203 @@
+//! The parts of a coordinator put together, and its listeners.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bellows_proto::{
+    tls,
+    v1::{coordinator_server::CoordinatorServer, enrolment_server::EnrolmentServer},
+};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::mpsc,
+};
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::Server;
+use tower::layer::util::{Identity, Stack};
+
+use super::ServeError;
+use crate::{
+    agents::GrpcAgents,
+    api::{
+        Api, SiteFacts,
+        access::{Authorise, Door},
+        enrolment::{self, EnrolmentService},
+        unix,
+    },
+    clock::RealClock,
+    engine::{Engine, Ports},
+    inventory::Inventory,
+    journal::StoreJournal,
+    plan::Systems,
+    site::{Config, Site},
+    store::Store,
+};
+
+/// Calls at once on one connection.
+const CALLS_AT_ONCE: usize = 64;
+/// The largest request: a plan with many steps.
+const LARGEST_REQUEST: usize = 16 * 1024 * 1024;
+/// An enrolment is answered within this time.
+const ENROLMENT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The world of a real coordinator.
+type RealPorts<S> = Ports<GrpcAgents, S, StoreJournal, RealClock>;
+
+/// All that runs.
+pub struct App<S: Systems> {
+    config: Config,
+    pub(super) engine: Engine<RealPorts<S>>,
+    api: Api<RealPorts<S>>,
+    pub(super) agents: Arc<GrpcAgents>,
+    pub(super) store: Arc<Store>,
+    pub(super) inventory: Inventory,
+    server_tls: Arc<rustls::ServerConfig>,
+    enrolment_tls: Arc<rustls::ServerConfig>,
+}
+
+/// Sockets that are ours already.
+pub struct Listeners {
+    /// The API for this machine.
+    pub local: UnixListener,
+    /// The API over mTLS.
+    pub remote: Option<TcpListener>,
+    /// Enrolment.
+    pub enrolment: TcpListener,
+}
+
+impl<S: Systems> App<S> {
+    /// Reads a site's folder, opens its store, puts the parts together.
+    ///
+    /// # Errors
+    /// If there is no site, its configuration has mistakes, or its store is held or damaged.
+    pub fn build(folder: &Path, systems: S) -> Result<Self, ServeError> {
+        let Site { config, authority, credentials } = Site::load(folder)?;
+        let store = Arc::new(Store::open(&config.store_dir())?);
+        let inventory = Inventory::new(Arc::clone(&store), Arc::new(authority));
+        let addresses = inventory.clone();
+        let agents = Arc::new(GrpcAgents::new(
+            config.site_id.clone(),
+            tls::client_config(&credentials)?,
+            move |host: &str| match addresses.host(host) {
+                Ok(record) => record.map(|record| record.address),
+                Err(error) => {
+                    tracing::error!(host, %error, "the inventory cannot be read");
+                    None
+                }
+            },
+        ));
+        let ports = Ports {
+            agents: Arc::clone(&agents),
+            systems: Arc::new(systems),
+            journal: Arc::new(StoreJournal::new(Arc::clone(&store))),
+            clock: Arc::new(RealClock),
+        };
+        let engine = Engine::new(ports, config.site_id.clone());
+        let facts = SiteFacts {
+            name: config.site_name.clone(),
+            site_id: config.site_id.clone(),
+            enrolment_address: config
+                .enrolment_address
+                .clone()
+                .unwrap_or_else(|| config.listen.enrolment.to_string()),
+        };
+        let api = Api::new(
+            engine.clone(),
+            Arc::clone(&agents),
+            Arc::clone(&store),
+            inventory.clone(),
+            facts,
+        );
+        Ok(Self {
+            server_tls: tls::server_config(&credentials)?,
+            enrolment_tls: tls::enrolment_server_config(&credentials)?,
+            config,
+            engine,
+            api,
+            agents,
+            store,
+            inventory,
+        })
+    }
+
+    /// What `site.toml` says.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Answers on these sockets until `stop`. The first failure of a listener comes through
+    /// the channel.
+    pub(super) fn spawn(
+        &self,
+        listeners: Listeners,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> mpsc::Receiver<tonic::transport::Error> {
+        let (failed, failure) = mpsc::channel(1);
+        let site = self.config.site_id.as_str();
+        let run = |serving| {
+            let failed = failed.clone();
+            tracker.spawn(watch_end(serving, failed));
+        };
+        let end = || stop.clone().cancelled_owned();
+        let api =
+            || CoordinatorServer::new(self.api.clone()).max_decoding_message_size(LARGEST_REQUEST);
+        let own_uid = rustix::process::geteuid().as_raw();
+        let incoming = UnixListenerStream::new(listeners.local);
+        let local = server(Door::Local { own_uid }, site);
+        run(Box::pin(local.serve_with_incoming_shutdown(api(), incoming, end())));
+        if let Some(listener) = listeners.remote {
+            let incoming = tls::incoming(listener, Arc::clone(&self.server_tls));
+            let remote = server(Door::Remote, site);
+            run(Box::pin(remote.serve_with_incoming_shutdown(api(), incoming, end())));
+        }
+        let service = EnrolmentServer::new(EnrolmentService::new(self.inventory.clone()))
+            .max_decoding_message_size(enrolment::LARGEST_REQUEST);
+        let incoming = tls::incoming(listeners.enrolment, Arc::clone(&self.enrolment_tls));
+        let enrolment = server(Door::Enrolment, site).timeout(ENROLMENT_DEADLINE);
+        run(Box::pin(enrolment.serve_with_incoming_shutdown(service, incoming, end())));
+        failure
+    }
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// If an address is taken or not ours.
+    pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let bind = |what, address| async move {
+            TcpListener::bind(address).await.map_err(|source| ServeError::Listen {
+                what,
+                address,
+                source,
+            })
+        };
+        let remote = match config.listen.api {
+            Some(address) => Some(bind("the API", address).await?),
+            None => None,
+        };
+        Ok(Self {
+            local: unix::listen(&config.listen.socket)?,
+            remote,
+            enrolment: bind("enrolment", config.listen.enrolment).await?,
+        })
+    }
+}
+
+/// A server behind the access table.
+fn server(door: Door, site_id: &str) -> Server<Stack<Authorise, Identity>> {
+    Server::builder()
+        .concurrency_limit_per_connection(CALLS_AT_ONCE)
+        .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(tls::KEEP_ALIVE_DEADLINE))
+        .layer(Authorise::new(door, site_id))
+}
+
+type Serving = std::pin::Pin<Box<dyn Future<Output = Result<(), tonic::transport::Error>> + Send>>;
+
+async fn watch_end(serving: Serving, failed: mpsc::Sender<tonic::transport::Error>) {
+    if let Err(error) = serving.await {
+        let _ = failed.send(error).await;
+    }
+}
