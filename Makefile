@@ -48,11 +48,11 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 test: setup ## unit tests and the end-to-end tests on loopback
-	cargo test --locked --workspace
-	cargo test --locked -p bellows-tests $(addprefix --test ,$(LOOPBACK_TESTS))
+	cargo test --locked --no-fail-fast --workspace
+	cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(LOOPBACK_TESTS))
 
 test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root)
-	cargo test --locked -p bellows-tests $(addprefix --test ,$(HOST_TESTS))
+	cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(HOST_TESTS))
 
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
