@@ -126,3 +126,6 @@ impl Journal for StoreJournal {
         self.store.term()
     }
 }
+
+#[cfg(test)]
+mod tests;

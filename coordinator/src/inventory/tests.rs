@@ -1,1 +1,165 @@
-//! Tests.
+//! Who is let in, and how often.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use bellows_proto::identity::{Identity, Role};
+use rcgen::{CertificateParams, KeyPair};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use tempfile::TempDir;
+
+use super::*;
+
+const SITE: &str = "0e4ecf5a-0000-4000-8000-000000000001";
+const NOW_MS: i64 = 1_795_000_000_000;
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn authority() -> Authority {
+    let made = Authority::create(SITE, NOW_MS).unwrap();
+    Authority::load(SITE, &made.certificate, &made.private_key).unwrap()
+}
+
+fn inventory() -> (TempDir, Inventory) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(&dir.path().join("store"), SITE).unwrap();
+    (dir, Inventory::new(Arc::new(store), Arc::new(authority())))
+}
+
+fn token(inventory: &Inventory, host: &str) -> String {
+    let token = inventory.create_token(host, MINUTE, "root", NOW_MS).unwrap();
+    assert_eq!(token.expires_at_ms, NOW_MS + 60_000);
+    token.text.to_string()
+}
+
+fn request_of(key: &KeyPair, token: &str) -> EnrolRequest {
+    let request = CertificateParams::default().serialize_request(key).unwrap();
+    EnrolRequest {
+        token: token.to_owned(),
+        certificate_request: request.pem().unwrap(),
+        address: "10.0.0.1:7430".to_owned(),
+        machine_id: "m".to_owned(),
+    }
+}
+
+fn request(token: &str) -> EnrolRequest {
+    request_of(&KeyPair::generate().unwrap(), token)
+}
+
+fn refusal(inventory: &Inventory, request: &EnrolRequest, now_ms: i64) -> TokenRefusal {
+    let error = inventory.enrol(request, now_ms).unwrap_err();
+    let EnrolError::Token(why) = error else { panic!("{error}") };
+    why
+}
+
+#[test]
+fn a_host_is_let_in_once_and_known_after_a_restart() {
+    let (dir, inventory) = inventory();
+    let text = token(&inventory, "h1");
+    let reply = inventory.enrol(&request(&text), NOW_MS + 5).unwrap();
+    let der = CertificateDer::from_pem_slice(reply.certificate.as_bytes()).unwrap();
+    let identity = Identity::from_certificate(&der).unwrap();
+    assert_eq!((identity.role, identity.name.as_str()), (Role::Agent, "h1"));
+    assert_eq!((reply.host.as_str(), reply.site.as_str()), ("h1", SITE));
+    assert_eq!(reply.authority, inventory.authority().certificate());
+
+    assert_eq!(refusal(&inventory, &request(&text), NOW_MS + 6), TokenRefusal::Used);
+    let authority = Arc::clone(&inventory.authority);
+    drop(inventory);
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    let inventory = Inventory::new(Arc::new(store), authority);
+    assert_eq!(refusal(&inventory, &request(&text), NOW_MS + 7), TokenRefusal::Used);
+    let host = inventory.host("h1").unwrap().unwrap();
+    assert_eq!((host.address.as_str(), host.enrolled_at_ms), ("10.0.0.1:7430", NOW_MS + 5));
+    assert_eq!(shown_fingerprint(&host).len(), 64);
+}
+
+#[test]
+fn a_token_does_not_outlive_its_time() {
+    let (_dir, inventory) = inventory();
+    let text = token(&inventory, "h1");
+    assert_eq!(refusal(&inventory, &request(&text), NOW_MS + 60_000), TokenRefusal::Expired);
+    inventory.enrol(&request(&text), NOW_MS + 59_999).unwrap();
+    for wrong in [Duration::ZERO, TOKEN_VALID_MOST + MINUTE] {
+        let error = inventory.create_token("h1", wrong, "root", NOW_MS);
+        assert!(matches!(error, Err(TokenError::Validity)));
+    }
+    let error = inventory.create_token("H1", MINUTE, "root", NOW_MS);
+    assert!(matches!(error, Err(TokenError::Name(_))));
+}
+
+#[test]
+fn wrong_tokens_let_nobody_in_and_use_nothing_up() {
+    let (_dir, inventory) = inventory();
+    let text = token(&inventory, "h1");
+    let other_host = text.replace(".h1.", ".h2.");
+    let digit = text.as_bytes()["bellows1.h1.".len()];
+    let flipped = if digit == b'0' { "1" } else { "0" };
+    let mut wrong_secret = text.clone();
+    wrong_secret.replace_range(12..13, flipped);
+    let foreign = Token::make(&"h1".parse().unwrap(), authority().fingerprint()).unwrap();
+    for (bad, why) in [
+        ("bellows1.h1", TokenRefusal::Form),
+        (other_host.as_str(), TokenRefusal::Unknown),
+        (wrong_secret.as_str(), TokenRefusal::Wrong),
+        (foreign.text().as_str(), TokenRefusal::OtherAuthority),
+    ] {
+        assert_eq!(refusal(&inventory, &request(bad), NOW_MS), why, "{bad}");
+    }
+    assert_eq!(inventory.hosts().unwrap(), []);
+    inventory.enrol(&request(&text), NOW_MS).unwrap();
+}
+
+#[test]
+fn a_newer_token_replaces_the_older_one() {
+    let (_dir, inventory) = inventory();
+    let older = token(&inventory, "h1");
+    let newer = token(&inventory, "h1");
+    assert_eq!(refusal(&inventory, &request(&older), NOW_MS), TokenRefusal::Wrong);
+    inventory.enrol(&request(&newer), NOW_MS).unwrap();
+}
+
+#[test]
+fn a_request_that_is_no_good_does_not_use_the_token_up() {
+    let (_dir, inventory) = inventory();
+    let text = token(&inventory, "h1");
+    let garbage = EnrolRequest { certificate_request: "garbage".to_owned(), ..request(&text) };
+    assert!(matches!(
+        inventory.enrol(&garbage, NOW_MS),
+        Err(EnrolError::Request(CaError::Request(_)))
+    ));
+    for address in ["", "h1", "h1:0", "h1:x", "u@h1:1", "h 1:1"] {
+        let bad = EnrolRequest { address: address.to_owned(), ..request(&text) };
+        let error = inventory.enrol(&bad, NOW_MS).unwrap_err();
+        assert!(matches!(error, EnrolError::Address(_)), "{address}: {error}");
+    }
+    inventory.enrol(&request(&text), NOW_MS).unwrap();
+}
+
+#[test]
+fn a_host_is_its_key() {
+    let (_dir, inventory) = inventory();
+    let key = KeyPair::generate().unwrap();
+    let first = token(&inventory, "h1");
+    inventory.enrol(&request_of(&key, &first), NOW_MS).unwrap();
+    let copied = token(&inventory, "h2");
+    let error = inventory.enrol(&request_of(&key, &copied), NOW_MS);
+    assert!(matches!(error, Err(EnrolError::KeyInUse(host)) if host == "h1"));
+    // Set up anew: the administrator made a token, the key is another.
+    let before = inventory.host("h1").unwrap().unwrap();
+    let again = token(&inventory, "h1");
+    inventory.enrol(&request(&again), NOW_MS + 1).unwrap();
+    let after = inventory.host("h1").unwrap().unwrap();
+    assert_ne!(before.key_fingerprint, after.key_fingerprint);
+    assert_eq!(inventory.hosts().unwrap().len(), 1);
+}
+
+#[test]
+fn the_last_status_is_kept() {
+    let (_dir, inventory) = inventory();
+    assert_eq!(inventory.status("c").unwrap(), None);
+    let status =
+        ClusterStatus { cluster: "c".to_owned(), observed_at_ms: 7, ..ClusterStatus::default() };
+    inventory.put_status(&status).unwrap();
+    assert_eq!(inventory.status("c").unwrap(), Some(status));
+    assert_eq!(inventory.clusters().unwrap(), []);
+    assert_eq!(inventory.cluster("c").unwrap(), None);
+    assert_eq!(inventory.held_by("c").unwrap(), "");
+}

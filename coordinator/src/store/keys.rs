@@ -40,7 +40,7 @@ pub(super) fn spec_version(cluster: &str, version: u64) -> Vec<u8> {
 
 /// Whether a key of texts is a first piece, not a further one.
 pub(super) fn is_whole_text(key: &[u8]) -> bool {
-    key.iter().position(|byte| *byte == 0) == key.len().checked_sub(1)
+    key.iter().position(|byte| *byte == 0).is_some_and(|at| at + 1 == key.len())
 }
 
 /// The text in a key made by [`text`].

@@ -18,6 +18,7 @@ mod error;
 mod files;
 mod inventory;
 mod keys;
+mod locks;
 mod operations;
 mod pieces;
 mod records;

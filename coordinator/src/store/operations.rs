@@ -1,4 +1,4 @@
-//! Operations: their events, their index entries, their locks.
+//! Operations: their events and their index entries.
 
 use bellows_proto::v1::{Event, Lock, OperationSummary, Spec, event::Kind};
 use prost::Message as _;
@@ -8,8 +8,8 @@ use super::{
     chain::{self, Hash},
     get, get_in,
     keys::{self, OperationKey},
-    pieces, put,
-    records::{EventRecord, LockHolder, LockRecord, OperationRecord},
+    locks, pieces, put,
+    records::{EventRecord, OperationRecord},
     specs, summary,
 };
 
@@ -81,7 +81,7 @@ impl Store {
             }
             specs::expect_version(tables, begin.cluster, begin.spec_version)?;
             for lock in begin.locks {
-                take(tables, lock, begin.operation, begin.accepted.at_ms)?;
+                locks::take(tables, lock, begin.operation, begin.accepted.at_ms)?;
             }
             add(tables, &key, record.clone(), begin.accepted, None)
         })
@@ -117,7 +117,7 @@ impl Store {
             }
             if changes.release_locks {
                 for lock in &record.locks {
-                    release(tables, &lock.resource, operation)?;
+                    locks::release(tables, &lock.resource, operation)?;
                 }
             }
             add(tables, &key, record, event, title.as_deref())
@@ -260,17 +260,6 @@ impl Store {
         Ok(record.and_then(|record| record.summary))
     }
 
-    /// Who holds a resource ("cluster/NAME", "host/NAME"); empty: nobody.
-    ///
-    /// # Errors
-    /// If the store failed or the entry is damaged.
-    pub fn lock_holders(&self, resource: &str) -> Result<Vec<LockHolder>, StoreError> {
-        let _guard = self.reading()?;
-        let key = keys::text(keys::LOCK, resource);
-        let record: Option<LockRecord> = get(&self.locks, &key, &|| lock_name(resource))?;
-        Ok(record.map(|record| record.holders).unwrap_or_default())
-    }
-
     /// The title of the step that an event starts, from the plan in the operation's first
     /// event, which never changes.
     fn title_of(&self, key: &OperationKey, event: &Event) -> Result<Option<String>, StoreError> {
@@ -285,10 +274,6 @@ impl Store {
 
 fn entry_name(operation: &str) -> String {
     format!("the index entry of operation {operation}")
-}
-
-fn lock_name(resource: &str) -> String {
-    format!("the lock of {resource}")
 }
 
 fn index_entry(
@@ -322,38 +307,4 @@ fn add(
     entry.last_sequence = event.sequence;
     summary::advance(&mut entry, event, title);
     put(tables.operations, key, &entry, &name)
-}
-
-fn take(tables: &Tables<'_>, lock: &Lock, operation: &str, now_ms: i64) -> Result<(), Stop> {
-    let name = || lock_name(&lock.resource);
-    let key = keys::text(keys::LOCK, &lock.resource);
-    let mut record: LockRecord = get_in(tables.locks, &key, &name)?.unwrap_or_default();
-    let stranger = record.holders.iter().find(|holder| holder.operation != operation);
-    if let Some(holder) = stranger
-        && (lock.exclusive || record.exclusive)
-    {
-        return Err(Stop::Refused(StoreError::Locked {
-            resource: lock.resource.clone(),
-            operation: holder.operation.clone(),
-            since_ms: holder.since_ms,
-        }));
-    }
-    record.exclusive |= lock.exclusive;
-    if record.holders.iter().all(|holder| holder.operation != operation) {
-        record.holders.push(LockHolder { operation: operation.to_owned(), since_ms: now_ms });
-    }
-    put(tables.locks, &key, &record, &name)
-}
-
-fn release(tables: &Tables<'_>, resource: &str, operation: &str) -> Result<(), Stop> {
-    let name = || lock_name(resource);
-    let key = keys::text(keys::LOCK, resource);
-    let Some(mut record) = get_in::<LockRecord>(tables.locks, &key, &name)? else {
-        return Ok(());
-    };
-    record.holders.retain(|holder| holder.operation != operation);
-    if record.holders.is_empty() {
-        return pieces::remove(tables.locks, &key);
-    }
-    put(tables.locks, &key, &record, &name)
 }

@@ -1,0 +1,108 @@
+//! Tests of the store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod damage;
+mod kept;
+mod kill;
+mod operations;
+mod sizes;
+
+use bellows_proto::v1::{
+    Accepted, Closed, Event, Held, HoldCause, Intent, Lock, Outcome, Plan, Rested, Resumed, Shrink,
+    Spec, Step, StepStarted, UndoStarted, event::Kind, intent::Verb,
+};
+use tempfile::TempDir;
+
+use super::*;
+
+pub(super) fn new_store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(&dir.path().join("store"), "site-1").unwrap();
+    (dir, store)
+}
+
+fn reopen(dir: &TempDir, store: Store) -> Store {
+    drop(store);
+    Store::open(&dir.path().join("store")).unwrap()
+}
+
+/// A UUIDv7 that sorts by `number`.
+fn id(number: u64) -> String {
+    let at = uuid::Timestamp::from_unix_time(1_700_000_000 + number, 0, 0, 0);
+    let made = uuid::Builder::from_unix_timestamp_millis(
+        at.to_unix().0 * 1000,
+        &[number.to_le_bytes()[0]; 10],
+    );
+    made.into_uuid().to_string()
+}
+
+fn event(sequence: u64, kind: Kind) -> Event {
+    Event { sequence, at_ms: 1000 + i64::try_from(sequence).unwrap(), kind: Some(kind) }
+}
+
+/// A plan for `cluster` with `steps` steps.
+fn accepted(cluster: &str, steps: u32) -> Event {
+    let steps = (1..=steps).map(|number| Step {
+        number,
+        title: format!("step {number}"),
+        ..Step::default()
+    });
+    let plan = Plan {
+        cluster: cluster.to_owned(),
+        steps: steps.collect(),
+        intent: Some(Intent { verb: Some(Verb::Shrink(Shrink::default())), ..Intent::default() }),
+        ..Plan::default()
+    };
+    event(
+        1,
+        Kind::Accepted(Accepted {
+            plan: Some(plan),
+            principal: "root (unix socket)".to_owned(),
+            ..Accepted::default()
+        }),
+    )
+}
+
+fn started(sequence: u64, step: u32) -> Event {
+    event(sequence, Kind::StepStarted(StepStarted { step }))
+}
+
+/// An event of about `bytes` bytes.
+fn large(sequence: u64, bytes: usize) -> Event {
+    let text = "abcdefg".repeat(bytes / 7 + 1);
+    event(sequence, Kind::Resumed(Resumed { text }))
+}
+
+fn exclusive(resource: &str) -> Lock {
+    Lock { resource: resource.to_owned(), exclusive: true }
+}
+
+fn shared(resource: &str) -> Lock {
+    Lock { resource: resource.to_owned(), exclusive: false }
+}
+
+fn begin(store: &Store, operation: &str, cluster: &str, locks: &[Lock]) -> Result<(), StoreError> {
+    let spec = store.spec(cluster)?.map_or(0, |spec| spec.version);
+    store.begin(Begin {
+        operation,
+        accepted: &accepted(cluster, 3),
+        cluster,
+        spec_version: spec,
+        locks,
+    })
+}
+
+fn append(store: &Store, operation: &str, event: &Event) -> Result<(), StoreError> {
+    store.append(operation, event, &Changes::default())
+}
+
+fn spec(cluster: &str, version: u64) -> Spec {
+    Spec { cluster: cluster.to_owned(), version, highest_id: version * 10, ..Spec::default() }
+}
+
+/// The events of an operation, which must be sound.
+fn sound(store: &Store, operation: &str) -> Vec<Event> {
+    let read = store.events(operation).unwrap();
+    assert_eq!(read.damage, None);
+    read.events
+}
