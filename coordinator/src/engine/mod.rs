@@ -256,8 +256,9 @@ impl<W: World> Engine<W> {
     /// Resolves when the journal has failed: the program must end then.
     pub async fn fatal(&self) -> JournalError {
         let mut fatal = self.inner.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(error) => error.clone().unwrap_or_else(|| JournalError("unknown".to_owned())),
+        let failed = fatal.wait_for(Option::is_some).await.map(|error| error.clone());
+        match failed {
+            Ok(error) => error.unwrap_or_else(|| JournalError("unknown".to_owned())),
             // The sender lives as long as this engine.
             Err(_) => std::future::pending().await,
         }

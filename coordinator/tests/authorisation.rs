@@ -1,0 +1,287 @@
+//! Every RPC of every service, through every door, with no certificate, a foreign one and each
+//! role: refused unless the table of this test says otherwise. The RPCs come from the
+//! descriptors, so that a new one without a rule fails here.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use bellows::{
+    api::{access, unix},
+    ca::Authority,
+    clock::now_ms,
+    serve::{App, Listeners, serve_on},
+    site::{COORDINATOR, Init, Site, init},
+    systems::AllSystems,
+};
+use bellows_proto::{
+    FILE_DESCRIPTOR_SET, fault,
+    identity::{Identity, Role},
+    tls::{self, Credentials},
+    v1::FaultCode,
+};
+use prost::Message as _;
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
+
+/// What the coordinator's calls take, written down apart from the code's own table.
+const READS: &[&str] = &[
+    "GetSite",
+    "ListHosts",
+    "GetHost",
+    "ListClusters",
+    "GetCluster",
+    "GetStatus",
+    "ListOperations",
+    "GetOperation",
+    "WatchOperation",
+    "ReadOperationOutput",
+];
+const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation"];
+const ADMINISTERS: &[&str] = &["CreateHostToken"];
+
+fn may(role: Role, method: &str) -> bool {
+    match role {
+        Role::Viewer => READS.contains(&method),
+        Role::Operator => READS.contains(&method) || OPERATES.contains(&method),
+        Role::Admin => true,
+        Role::Agent | Role::Coordinator => false,
+    }
+}
+
+/// All methods of all services: service to methods.
+fn methods() -> BTreeMap<String, Vec<String>> {
+    let set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let services = set.file.iter().flat_map(|file| {
+        file.service.iter().map(|service| {
+            let name = format!("{}.{}", file.package(), service.name());
+            let methods = service.method.iter().map(|method| method.name().to_owned());
+            (name, methods.collect())
+        })
+    });
+    services.collect()
+}
+
+/// A coordinator in a temporary folder, on ports of its own.
+struct Running {
+    folder: tempfile::TempDir,
+    site: Site,
+    remote: String,
+    enrolment: String,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<Result<(), bellows::serve::ServeError>>,
+}
+
+impl Running {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let what = Init {
+            directory: folder.path().join("site"),
+            name: "test".into(),
+            api: None,
+            enrolment: "127.0.0.1:1".parse().unwrap(),
+            enrolment_address: None,
+            socket: None,
+            data_dir: None,
+        };
+        init(&what, now_ms()).unwrap();
+        let site = Site::load(&what.directory).unwrap();
+        let app = App::build(&what.directory, AllSystems).unwrap();
+        let remote = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let enrolment = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (remote_at, enrolment_at) =
+            (remote.local_addr().unwrap(), enrolment.local_addr().unwrap());
+        let local = unix::listen(&site.config.listen.socket).unwrap();
+        let listeners = Listeners { local, remote: Some(remote), enrolment };
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve_on(app, listeners, false, stop.clone()));
+        Self {
+            folder,
+            site,
+            remote: remote_at.to_string(),
+            enrolment: enrolment_at.to_string(),
+            stop,
+            serving,
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.serving.await.unwrap().unwrap();
+        drop(self.folder);
+    }
+
+    fn server_name(&self) -> String {
+        let site = self.site.config.site_id.clone();
+        Identity { site, role: Role::Coordinator, name: COORDINATOR.into() }.dns_name()
+    }
+
+    /// With a certificate of an authority, trusting the site's own.
+    fn with(&self, authority: &Authority, role: Role) -> Channel {
+        let issued = authority.issue(role, "alice", now_ms()).unwrap();
+        let credentials = Credentials {
+            certificate: issued.certificate,
+            private_key: issued.private_key.to_string(),
+            authority: self.site.authority.certificate().to_owned(),
+        };
+        let config = tls::client_config(&credentials).unwrap();
+        tls::channel(&self.remote, &self.server_name(), config, Duration::from_secs(3)).unwrap()
+    }
+
+    fn without_certificate(&self, address: &str) -> Channel {
+        let mut roots = rustls::RootCertStore::empty();
+        let pem = self.site.authority.certificate().as_bytes();
+        roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
+                .build()
+                .unwrap();
+        let config = tls::pinned_client_config(verifier).unwrap();
+        tls::channel(address, &self.server_name(), config, Duration::from_secs(3)).unwrap()
+    }
+}
+
+fn through_socket(path: &Path) -> Channel {
+    let path = path.to_owned();
+    tonic::transport::Endpoint::from_static("http://coordinator").connect_with_connector_lazy(
+        tower::service_fn(move |_: http::Uri| {
+            let path = path.clone();
+            async move {
+                let stream = tokio::net::UnixStream::connect(path).await?;
+                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+            }
+        }),
+    )
+}
+
+/// Calls with an empty message; what comes back beyond the first answer does not matter.
+async fn call(channel: &Channel, service: &str, method: &str) -> Result<(), Status> {
+    let mut grpc = Grpc::new(channel.clone());
+    grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
+    let path: PathAndQuery = format!("/{service}/{method}").parse().unwrap();
+    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+    let call = grpc.server_streaming(tonic::Request::new(()), path, codec);
+    let mut answers =
+        tokio::time::timeout(Duration::from_secs(20), call).await.expect("an answer")?.into_inner();
+    answers.message().await.map(|_| ())
+}
+
+/// Refused by the access table, and not by anything behind it.
+fn is_denied(result: &Result<(), Status>) -> bool {
+    let Err(status) = result else { return false };
+    status.code() == Code::PermissionDenied
+        && !status.details().is_empty()
+        && fault::from_status(status, "").code() == FaultCode::Denied
+        && !fault::from_status(status, "").remedy.is_empty()
+}
+
+/// The service itself answered, or found the empty message wanting.
+fn is_answered(result: &Result<(), Status>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(status) => !status.details().is_empty() && !is_denied(result),
+    }
+}
+
+/// The connection itself is refused: TLS lets nobody in.
+fn is_shut_out(result: &Result<(), Status>) -> bool {
+    result.as_ref().is_err_and(|status| {
+        status.details().is_empty()
+            && matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
+    })
+}
+
+#[test]
+fn the_table_is_complete_and_has_nothing_else() {
+    let mut known: Vec<String> = access::TABLE.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let mut wanted: Vec<String> = methods()
+        .iter()
+        .filter(|(service, _)| !service.ends_with(".Agent"))
+        .flat_map(|(service, methods)| methods.iter().map(move |m| format!("/{service}/{m}")))
+        .collect();
+    known.sort();
+    wanted.sort();
+    assert_eq!(known, wanted);
+    let own = [READS, OPERATES, ADMINISTERS].concat();
+    for method in &methods()["bellows.v1.Coordinator"] {
+        assert!(own.contains(&method.as_str()), "this test has no rule for {method}");
+    }
+}
+
+#[tokio::test]
+async fn over_mtls_each_role_may_what_the_table_says() {
+    let running = Running::start().await;
+    for role in Role::ALL {
+        let channel = running.with(&running.site.authority, role);
+        for (service, methods) in methods() {
+            for method in methods {
+                let result = call(&channel, &service, &method).await;
+                let allowed = service == "bellows.v1.Coordinator" && may(role, &method);
+                let as_ruled = if allowed { is_answered(&result) } else { is_denied(&result) };
+                assert!(as_ruled, "{role} {service}/{method}: {result:?}");
+            }
+        }
+        let unknown = call(&channel, "bellows.v1.Coordinator", "Shell").await;
+        assert!(is_denied(&unknown), "{role}: {unknown:?}");
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn strangers_do_not_get_past_tls() {
+    let running = Running::start().await;
+    let foreign_site = "00000000-0000-4000-8000-000000000000";
+    let made = Authority::create(foreign_site, now_ms()).unwrap();
+    // A foreign authority, for its own site and even for ours.
+    for site in [foreign_site, running.site.config.site_id.as_str()] {
+        let foreign = Authority::load(site, &made.certificate, &made.private_key).unwrap();
+        let channel = running.with(&foreign, Role::Admin);
+        for (service, methods) in methods() {
+            for method in methods {
+                let result = call(&channel, &service, &method).await;
+                assert!(is_shut_out(&result), "foreign {service}/{method}: {result:?}");
+            }
+        }
+    }
+    let nobody = running.without_certificate(&running.remote);
+    for (service, methods) in methods() {
+        for method in methods {
+            let result = call(&nobody, &service, &method).await;
+            assert!(is_shut_out(&result), "nobody {service}/{method}: {result:?}");
+        }
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn the_enrolment_door_leads_to_enrolment_only() {
+    let running = Running::start().await;
+    let nobody = running.without_certificate(&running.enrolment);
+    for (service, methods) in methods() {
+        for method in methods {
+            let result = call(&nobody, &service, &method).await;
+            assert!(is_denied(&result), "{service}/{method}: {result:?}");
+            let judged_by_token =
+                fault::from_status(&result.unwrap_err(), "").message.contains("token");
+            assert_eq!(judged_by_token, service == "bellows.v1.Enrolment", "{service}/{method}");
+        }
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn the_own_user_is_admin_on_the_unix_socket() {
+    let running = Running::start().await;
+    let channel = through_socket(&running.site.config.listen.socket);
+    for (service, methods) in methods() {
+        for method in methods {
+            let result = call(&channel, &service, &method).await;
+            let allowed = service == "bellows.v1.Coordinator";
+            let as_ruled = if allowed { is_answered(&result) } else { is_denied(&result) };
+            assert!(as_ruled, "{service}/{method}: {result:?}");
+        }
+    }
+    running.end().await;
+}
