@@ -4,8 +4,11 @@
 //! programs, [`facilities`] are what tools may use of the host, [`tools`] are the tools.
 
 pub mod config;
+pub mod enrol;
 pub mod exec;
 pub mod facilities;
 pub mod host;
 pub mod jobs;
+pub mod run;
+pub mod server;
 pub mod tools;

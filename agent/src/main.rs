@@ -1,3 +1,137 @@
 //! The `bellows-agent` program: a thin `main` over the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use bellows_agent::{
+    config::{self, Config, ConfigError},
+    exec::launch,
+    run::{self, ServiceVerb},
+};
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+/// Bad usage or configuration.
+const BAD_INPUT: u8 = 2;
+
+/// The Bellows agent: wraps the admin tools of this host behind typed calls.
+#[derive(Parser)]
+#[command(name = "bellows-agent", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the coordinator
+    Run(ConfigArg),
+    /// Check the configuration and say all that is wrong with it
+    CheckConfig(ConfigArg),
+    /// Get this host's identity with a one-time token
+    Enrol {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The coordinator's enrolment address
+        #[arg(long, value_name = "HOST:PORT")]
+        coordinator: String,
+        /// From `bellows host token`; "-": read from standard input
+        #[arg(long)]
+        token: String,
+    },
+    /// Start, stop or show a service of a node, where there is no systemd
+    Service {
+        #[command(subcommand)]
+        verb: ServiceCommand,
+    },
+    /// Perform one job (started by the agent)
+    #[command(hide = true)]
+    Shim {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The job's folder
+        #[arg(long)]
+        job: Utf8PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum ServiceCommand {
+    /// Start it, unless it runs
+    Start(ServiceArgs),
+    /// Stop it
+    Stop(ServiceArgs),
+    /// Show how it is
+    Status(ServiceArgs),
+}
+
+#[derive(Args)]
+struct ServiceArgs {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+#[derive(Args)]
+struct ConfigArg {
+    /// The agent's configuration
+    #[arg(long = "config", value_name = "FILE", default_value = config::DEFAULT_PATH)]
+    path: Utf8PathBuf,
+}
+
+impl ConfigArg {
+    fn load(&self) -> Result<Config, ConfigError> {
+        config::load(&self.path)
+    }
+}
+
+fn main() -> ExitCode {
+    // Before anything else: it becomes another program.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == launch::COMMAND) {
+        return ExitCode::from(launch::main(words));
+    }
+    let cli = Cli::parse();
+    logs();
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bellows-agent: {error:#}");
+            if error.is::<ConfigError>() { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn logs() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    // Set by systemd when our output goes to the journal.
+    let journald = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    match journald {
+        Some(layer) => registry.with(layer).init(),
+        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Run(config) => run::run(config.load()?).await,
+        Command::CheckConfig(config) => run::check_config(&config.path),
+        Command::Enrol { config, coordinator, token } => {
+            run::enrol(config.load()?, &coordinator, &token).await.context("enrolment failed")
+        }
+        Command::Shim { config, job } => run::shim(config.load()?, &job).await,
+        Command::Service { verb } => match verb {
+            ServiceCommand::Start(args) => service(args, ServiceVerb::Start).await,
+            ServiceCommand::Stop(args) => service(args, ServiceVerb::Stop).await,
+            ServiceCommand::Status(args) => service(args, ServiceVerb::Status).await,
+        },
+    }
+}
+
+async fn service(args: ServiceArgs, verb: ServiceVerb) -> Result<()> {
+    run::service(args.config.load()?, verb, &args.name).await
+}

@@ -17,7 +17,7 @@ pub use postgresql::PostgresqlConfig;
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/bellows/agent.toml";
 /// `[agent] listen` when it is not given.
-pub const DEFAULT_LISTEN: &str = "0.0.0.0:7411";
+pub const DEFAULT_LISTEN: &str = "0.0.0.0:7401";
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

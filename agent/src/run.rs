@@ -1,0 +1,173 @@
+//! What the program's commands do: `run`, `shim`, `service`, `enrol`. `main` only chooses.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use bellows_proto::v1::Fault;
+use camino::{Utf8Path, Utf8PathBuf};
+use futures::FutureExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{self, Config},
+    enrol,
+    facilities::{Local, services},
+    host::{RealHost, SystemClock},
+    jobs::{Jobs, ShimProgram, shim, store::JobDir},
+    server,
+    tools::{self, QueryContext},
+};
+
+/// At its start the agent buries what carries a tombstone; a service may need so long to stop.
+const BURIAL: Duration = Duration::from_secs(5);
+
+/// This host, as `agent.toml` describes it.
+///
+/// # Errors
+/// If our own path is not UTF-8.
+pub fn local(config: Config) -> Result<Local> {
+    let own = std::env::current_exe().context("find our own program")?;
+    let own = Utf8PathBuf::try_from(own).context("our own path")?;
+    let form = config.agent.launch.resolve();
+    Ok(Local {
+        host: Arc::new(RealHost::new(own.clone())),
+        clock: Arc::new(SystemClock),
+        config: Arc::new(config),
+        form,
+        own_program: own,
+    })
+}
+
+/// `bellows-agent run`: serves until TERM or INT. Jobs live on.
+///
+/// # Errors
+/// Why it cannot serve.
+pub async fn run(config: Config) -> Result<()> {
+    let local = local(config)?;
+    let stop = stop_on_signals()?;
+    local
+        .host
+        .create_directory(&local.config.agent.data_dir, &crate::host::Access::PRIVATE_DIRECTORY)
+        .context("the agent's own folder")?;
+    bury(&local).await;
+    let jobs = Jobs::open(local.clone(), ShimProgram::own(&local)).map_err(failed)?;
+    let listening = server::listen(&local).await?;
+    tracing::info!(
+        host = %local.config.agent.host,
+        address = %listening.address,
+        launch = local.form.as_str(),
+        version = env!("CARGO_PKG_VERSION"),
+        "listening"
+    );
+    // Not under a service manager: nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    listening.serve(local, jobs, stop).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Tombstones first. A host that cannot bury still has to be reachable, so that it is told.
+async fn bury(local: &Local) {
+    let context = QueryContext::new(local.clone(), BURIAL);
+    match tools::host::enforce(&context).await {
+        Ok(buried) => {
+            for service in buried {
+                tracing::warn!(service, "a service of a node that left for good was stopped");
+            }
+        }
+        Err(fault) => tracing::error!(%fault, "tombstones could not be enforced"),
+    }
+}
+
+/// `bellows-agent shim`: performs one job. How it went stands in its folder.
+///
+/// # Errors
+/// If there is no such job, or its folder cannot be written.
+pub async fn shim(config: Config, job: &Utf8Path) -> Result<()> {
+    let stop = stop_on_signals()?;
+    let perform: shim::Perform = |action, context| tools::perform(action, context).boxed();
+    shim::run(local(config)?, JobDir::at(job), stop, perform).await.map_err(failed)
+}
+
+/// What to do with a service of ours in the process form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceVerb {
+    /// Starts it, unless it runs.
+    Start,
+    /// Stops it.
+    Stop,
+    /// Prints how it is.
+    Status,
+}
+
+/// `bellows-agent service`: what starts and stops services where there is no systemd.
+///
+/// # Errors
+/// Why it did not work.
+pub async fn service(config: Config, verb: ServiceVerb, name: &str) -> Result<()> {
+    let local = local(config)?;
+    match verb {
+        ServiceVerb::Start => services::start_process(&local, name).await.map_err(failed),
+        ServiceVerb::Stop => services::stop_process(&local, name).await.map_err(failed),
+        ServiceVerb::Status => {
+            let context = QueryContext::new(local, BURIAL);
+            let reading = services(&context).reading(name).await.map_err(failed)?;
+            println!("{} {}", reading.state().as_str_name(), reading.pid);
+            Ok(())
+        }
+    }
+}
+
+/// `bellows-agent enrol`: gets this host's identity.
+///
+/// # Errors
+/// Why there is none.
+pub async fn enrol(config: Config, coordinator: &str, token: &str) -> Result<()> {
+    let local = local(config)?;
+    let text = if token == "-" {
+        std::io::read_to_string(std::io::stdin()).context("read the token")?
+    } else {
+        token.to_owned()
+    };
+    let own = enrol::enrol(&local, coordinator, &text.parse::<enrol::Token>()?).await?;
+    println!("{} is enrolled at site {}", own.name, own.site);
+    Ok(())
+}
+
+/// `bellows-agent check-config`.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn check_config(path: &Utf8Path) -> Result<()> {
+    let config = config::load(path)?;
+    let runtime = &config.agent.runtime_dir;
+    let local = local(config.clone())?;
+    if !local.host.is_tmpfs(runtime)? {
+        bail!("{path}: agent.runtime_dir: {runtime} is not on a tmpfs: secrets would reach a disk");
+    }
+    println!("{path} is good");
+    Ok(())
+}
+
+fn stop_on_signals() -> Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let (mut signals, stop) = (signal(kind).context("listen for signals")?, stop.clone());
+        tokio::spawn(async move {
+            if signals.recv().await.is_some() {
+                stop.cancel();
+            }
+        });
+    }
+    Ok(stop)
+}
+
+/// With what to do next: people read it.
+fn failed(fault: Fault) -> anyhow::Error {
+    if fault.remedy.is_empty() {
+        anyhow::anyhow!("{fault}")
+    } else {
+        anyhow::anyhow!("{fault}; {}", fault.remedy)
+    }
+}
