@@ -50,6 +50,9 @@ pub use records::{HostRecord, LockHolder, TokenRecord};
 
 use records::StoreRecord;
 
+/// The tree of the store's own record.
+const META_TREE: &str = "meta";
+
 /// The store of one site. Only one process has it open.
 ///
 /// All calls may be made from any thread; writers go one after another, and readers see only
@@ -138,6 +141,10 @@ impl Store {
         }
         let lock = files::lock(path)?;
         let db = files::open_sled(path)?;
+        // Looked at before anything is written: what is left is left as it is.
+        if !db.tree_names().iter().any(|name| name.as_ref() == META_TREE.as_bytes()) {
+            return Err(StoreError::Emptied(path.to_owned()));
+        }
         let mut store = Self::assemble(path, db, lock, StoreRecord::default())?;
         let own: StoreRecord = get(&store.meta, keys::META, &|| "the store's own record".into())?
             .ok_or_else(|| StoreError::Emptied(path.to_owned()))?;
@@ -158,7 +165,7 @@ impl Store {
             locks: db.open_tree("locks")?,
             specs: db.open_tree("specs")?,
             inventory: db.open_tree("inventory")?,
-            meta: db.open_tree("meta")?,
+            meta: db.open_tree(META_TREE)?,
             state: RwLock::new(State { own, failed: None }),
             log: files::open_log(path)?,
             db,

@@ -55,6 +55,9 @@ fn a_store_that_lost_its_beginning_is_refused() {
     drop(sled::open(files::sled_dir(&path)).unwrap());
     let error = Store::open(&path).unwrap_err();
     assert!(matches!(error, StoreError::Emptied(_)), "{error}");
+    // Nothing was written into it.
+    let db = sled::open(files::sled_dir(&path)).unwrap();
+    assert_eq!(db.tree_names().len(), 1);
 }
 
 #[test]
