@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn what_the_agent_says_stays_as_it_is() {
         let said = Fault::new(FaultCode::Fenced, "held by 0190").at("h1").remedy("wait");
-        let status = bellows_proto::fault::to_status(&said);
+        let status = fault::to_status(&said);
         assert_eq!(from_status(&status, "h2"), said);
     }
 }

@@ -1,6 +1,6 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bellows_proto::{
     names::{HostName, NodeName},
@@ -17,30 +17,39 @@ use crate::site::Site;
 /// Where a site is unless something else is said.
 pub const DEFAULT_SITE: &str = "/var/lib/bellows";
 
+/// Where the global options stand in `--help`.
+const HEADING: &str = "Global options";
+/// The socket, where no option says otherwise.
+const SOCKET_VARIABLE: &str = "BELLOWS_SOCKET";
+/// The site's folder, where no option says otherwise.
+const SITE_VARIABLE: &str = "BELLOWS_SITE";
+
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
-    /// The folder of a site on this machine: for init and serve [default: /var/lib/bellows], and
-    /// for other commands in place of --socket
-    #[arg(long, global = true, value_name = "DIR", env = "BELLOWS_SITE", hide_env_values = true)]
+    /// A site's folder on this machine [env: BELLOWS_SITE] [default: /var/lib/bellows]
+    #[arg(long, global = true, value_name = "DIR", help_heading = HEADING)]
     pub site: Option<PathBuf>,
-    /// The coordinator's unix socket [default: /run/bellows/bellows.sock]
+    /// The coordinator's socket [env: BELLOWS_SOCKET] [default: the site's, or
+    /// /run/bellows/bellows.sock]
+    #[arg(long, global = true, value_name = "PATH", help_heading = HEADING)]
+    pub socket: Option<PathBuf>,
+    /// A coordinator elsewhere
+    #[arg(long, global = true, value_name = "HOST:PORT", requires = "identity", help_heading = HEADING)]
+    pub server: Option<String>,
+    /// The folder with NAME.crt, NAME.key and authority.crt to show to --server
+    #[arg(long, global = true, value_name = "DIR", requires = "server", help_heading = HEADING)]
+    pub identity: Option<PathBuf>,
+    /// Form of the data on standard output; json is the proto3 JSON of the API's messages
     #[arg(
         long,
         global = true,
-        value_name = "PATH",
-        env = "BELLOWS_SOCKET",
-        hide_env_values = true
+        value_enum,
+        default_value_t = Format::Text,
+        value_name = "text|json",
+        hide_possible_values = true,
+        help_heading = HEADING
     )]
-    pub socket: Option<PathBuf>,
-    /// A coordinator elsewhere
-    #[arg(long, global = true, value_name = "HOST:PORT", requires = "identity")]
-    pub server: Option<String>,
-    /// The folder with NAME.crt, NAME.key and authority.crt to show to --server
-    #[arg(long, global = true, value_name = "DIR", requires = "server")]
-    pub identity: Option<PathBuf>,
-    /// Form of the data on standard output; json is the proto3 JSON of the API's messages
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
@@ -53,20 +62,31 @@ impl Global {
         if let (Some(address), Some(identity)) = (&self.server, &self.identity) {
             return Ok(Target::Server { address: address.clone(), identity: identity.clone() });
         }
-        if let Some(socket) = &self.socket {
-            return Ok(Target::Socket(socket.clone()));
+        // What was typed goes before what the environment says.
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        if let Some(socket) = self.socket.clone() {
+            return Ok(Target::Socket(socket));
         }
-        let Some(site) = &self.site else {
-            return Ok(Target::Socket(DEFAULT_SOCKET.into()));
-        };
-        let config = Site::load_config(site).map_err(|e| Failure::site(&e))?;
-        Ok(Target::Socket(config.listen.socket))
+        if let Some(site) = &self.site {
+            return socket_of(site);
+        }
+        match (variable(SOCKET_VARIABLE), variable(SITE_VARIABLE)) {
+            (Some(socket), _) => Ok(Target::Socket(socket)),
+            (None, Some(site)) => socket_of(&site),
+            (None, None) => Ok(Target::Socket(DEFAULT_SOCKET.into())),
+        }
     }
 
     /// The site's folder, for `init` and `serve`.
     pub fn site_folder(&self) -> PathBuf {
-        self.site.clone().unwrap_or_else(|| DEFAULT_SITE.into())
+        let variable = || std::env::var_os(SITE_VARIABLE).map(PathBuf::from);
+        self.site.clone().or_else(variable).unwrap_or_else(|| DEFAULT_SITE.into())
     }
+}
+
+fn socket_of(site: &Path) -> Result<Target, Failure> {
+    let config = Site::load_config(site).map_err(|e| Failure::site(&e))?;
+    Ok(Target::Socket(config.listen.socket))
 }
 
 /// `NODE@HOST`.

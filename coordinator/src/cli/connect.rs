@@ -3,6 +3,10 @@
 use std::{
     future::Future,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -58,6 +62,7 @@ pub struct Client {
     /// The generated client.
     pub api: CoordinatorClient<Channel>,
     target: String,
+    answered: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -71,7 +76,7 @@ impl Client {
             Target::Server { address, identity } => remote(address, identity)?,
         };
         let api = CoordinatorClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-        Ok(Self { api, target: target.to_string() })
+        Ok(Self { api, target: target.to_string(), answered: Arc::default() })
     }
 
     /// The content of an answer, or why there is none.
@@ -83,13 +88,21 @@ impl Client {
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Failure> {
         match tokio::time::timeout(CALL_DEADLINE, call).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Ok(response)) => {
+                self.answered.store(true, Ordering::Relaxed);
+                Ok(response.into_inner())
+            }
             Ok(Err(status)) => Err(self.failure(&status)),
             Err(_) => {
                 let text = format!("no answer within {} s", CALL_DEADLINE.as_secs());
                 Err(self.failure(&Status::deadline_exceeded(text)))
             }
         }
+    }
+
+    /// The coordinator has answered once: if it is away now, it may come back.
+    pub fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Why a call broke.

@@ -140,7 +140,7 @@ impl Failure {
             Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded => {
                 Self::new(
                     Exit::Unreachable,
-                    format!("the coordinator at {target} cannot be reached: {}", seen.message),
+                    format!("the coordinator at {target} cannot be reached: {}", broken(status)),
                     "is `bellows serve` running there, and are the socket, address and identity right?",
                 )
             }
@@ -189,6 +189,20 @@ impl Failure {
         let rest = Fault { message: String::new(), host: String::new(), ..told.fault.clone() };
         super::render::fault::details(page, "", &rest);
     }
+}
+
+/// What tonic says of everything that breaks below it.
+const NO_NEWS: &str = "transport error";
+
+/// Why the way is broken, in the words of the innermost cause that has some.
+fn broken(status: &Status) -> String {
+    let mut causes = vec![status.message().to_owned()];
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        causes.push(error.to_string());
+        source = error.source();
+    }
+    causes.into_iter().rfind(|text| text != NO_NEWS && !text.is_empty()).unwrap_or_default()
 }
 
 /// An error with all its causes.

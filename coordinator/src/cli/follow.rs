@@ -107,7 +107,7 @@ impl<'a> Follower<'a> {
                 Ok(Some(rest)) => return Ok(rest),
                 // The stream ended without a rest: the coordinator is about to end.
                 Ok(None) => None,
-                Err(failure) if failure.is_unreachable() => Some(failure),
+                Err(failure) if failure.is_unreachable() && client.has_answered() => Some(failure),
                 Err(failure) => return Err(failure),
             };
             let since = *away_since.get_or_insert_with(Instant::now);

@@ -29,6 +29,8 @@ use output::Output;
     version,
     max_term_width = 100,
     propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
     after_help = STATUSES
 )]
 pub struct Cli {
@@ -53,10 +55,13 @@ enum Command {
     #[command(subcommand)]
     Cluster(cluster::Command),
     /// Add nodes to a cluster
+    #[command(after_help = STATUSES)]
     Expand(expand::Args),
     /// Take nodes out of a cluster
+    #[command(after_help = STATUSES)]
     Shrink(shrink::Args),
     /// Carry out a plan from a file
+    #[command(after_help = STATUSES)]
     Apply(apply::Args),
     /// Operations: follow and steer them
     #[command(subcommand)]

@@ -30,7 +30,7 @@ pub struct Agreement {
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
     /// What a failed step leads to: hold and let the administrator decide, or undo
-    #[arg(long, value_enum, default_value_t = Failed::Hold, value_name = "WHAT")]
+    #[arg(long, value_enum, default_value_t = Failed::Hold, value_name = "hold|undo", hide_possible_values = true)]
     pub on_failure: Failed,
     /// Begin the operation and do not follow it
     #[arg(long)]

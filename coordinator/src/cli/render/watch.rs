@@ -97,7 +97,7 @@ impl View {
                 self.say(page, at, Tone::Strong, &text);
             }
             Kind::UndoStarted(e) => {
-                let text = format!("goes back from step {}", e.from_step);
+                let text = format!("goes back from step {}{}", e.from_step, tail(&e.text));
                 self.say(page, at, Tone::Strong, &text);
             }
             Kind::StepUndone(e) => {

@@ -6,13 +6,14 @@ mod show;
 
 use crate::cli::{
     Context,
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, STATUSES},
 };
 
 /// What can be done with clusters.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Make a new cluster
+    #[command(after_help = STATUSES)]
     Create(create::Args),
     /// List the clusters
     List,

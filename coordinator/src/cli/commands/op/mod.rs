@@ -10,7 +10,7 @@ use bellows_proto::v1::ControlKind;
 
 use crate::cli::{
     Context,
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, STATUSES},
 };
 
 /// What can be done with operations.
@@ -21,6 +21,7 @@ pub enum Command {
     /// Show an operation with all that happened
     Show(show::Args),
     /// Follow an operation until it rests
+    #[command(after_help = STATUSES)]
     Watch(watch::Args),
     /// Show what the tools of an operation printed
     Logs(logs::Args),
@@ -29,6 +30,7 @@ pub enum Command {
     /// Let a paused operation go on
     Resume(control::Args),
     /// Stop a running operation and take back what it did; it rests as cancelled
+    #[command(after_help = STATUSES)]
     Cancel(control::Args),
     /// Try the failed step of a held operation again
     Retry(control::Args),
