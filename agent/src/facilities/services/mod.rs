@@ -17,7 +17,7 @@ use crate::{
 mod process;
 mod systemd;
 
-pub use process::{MARK as PROCESS_MARK, start as start_process, stop as stop_process};
+pub use process::{mark as process_mark, start as start_process, stop as stop_process};
 pub use systemd::{UNIT_DIRECTORY, render as render_unit};
 
 /// A service, as data. Everything in it is typed by the system's code; nothing comes from a

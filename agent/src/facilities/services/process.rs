@@ -14,12 +14,23 @@ use crate::{
 };
 
 /// Environment variable that finds a service's processes when the record was lost.
-pub const MARK: &str = "BELLOWS_SERVICE";
+const MARK: &str = "BELLOWS_SERVICE";
 /// Added to a service's own time for the tool run that starts or stops it.
 pub(super) const MARGIN: Duration = Duration::from_secs(20);
 /// A service that ends within this time did not start.
 const SETTLE: Duration = Duration::from_millis(300);
 const POLL: Duration = Duration::from_millis(50);
+
+/// What finds the processes of a service.
+pub fn mark(local: &Local, name: &str) -> Mark {
+    Mark { variable: (MARK.to_owned(), mark_value(local, name)), unit: None }
+}
+
+/// Names are unique within an agent only, and one machine may have several agents (tests,
+/// demonstrations): one must not end the services of another.
+fn mark_value(local: &Local, name: &str) -> String {
+    local.config.agent.data_dir.join("services").join(name).into_string()
+}
 
 /// Starts an installed service, unless it runs: what `bellows-agent service start` does.
 ///
@@ -44,7 +55,7 @@ pub async fn start(local: &Local, name: &str) -> Result<(), Fault> {
         deadline: None,
         ..Invocation::new(spec.program.clone(), spec.arguments.clone(), Duration::MAX)
     }
-    .env(MARK, name);
+    .env(MARK, mark_value(local, name));
     let process = local
         .host
         .detach(&invocation)
@@ -130,7 +141,7 @@ fn running(local: &Local, known: &ServiceRecord) -> Result<Option<ProcessId>, Fa
 }
 
 fn marked(local: &Local, name: &str) -> Result<Vec<ProcessId>, Fault> {
-    Ok(local.host.marked(&Mark { variable: (MARK.to_owned(), name.to_owned()), unit: None })?)
+    Ok(local.host.marked(&mark(local, name))?)
 }
 
 /// Waits until all of them are gone; `false`: they are not.

@@ -35,7 +35,7 @@ const CREATE_DATABASE: &str = include_str!("create_database.sql");
 /// become consistent: the coordinator waits for that.
 const START_WAIT: Duration = Duration::from_secs(20);
 /// How long a change of `pg_hba.conf` waits for the server to have loaded it.
-const LOAD_WAIT: Duration = Duration::from_secs(10);
+const LOAD_WAIT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(250);
 /// First line: the postmaster's process id.
 const PID_FILE: &str = "postmaster.pid";
