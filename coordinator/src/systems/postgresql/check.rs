@@ -166,7 +166,7 @@ fn headroom(
     if free >= needed {
         return Ok(Verdict::Holds);
     }
-    Ok(Verdict::Refused(format!("{free} of {setting} free at {node}, {needed} needed")))
+    Ok(Verdict::Refused(format!("{free} free of {setting} at {node}, {needed} needed")))
 }
 
 fn disk_free(view: View<'_>, wanted: &DiskFree) -> Judged {

@@ -81,9 +81,7 @@ impl Rule {
     /// Number, name, and what would mend it.
     fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::ValidIntent => {
-                ("PG-01", "valid intent", "correct the command; see bellows expand --help")
-            }
+            Self::ValidIntent => ("PG-01", "valid intent", "correct the command; see bellows help"),
             Self::HostsAnswer => (
                 "PG-02",
                 "hosts answer",

@@ -27,16 +27,19 @@ pub(super) fn problems(view: View<'_>) -> Vec<Problem> {
         match role(member) {
             Role::Unknown(_) => continue,
             Role::Down(why) => texts.push(why),
-            Role::Primary(server) => running(&names, server, &mut texts),
+            Role::Primary(server) => records(&names, server, &mut texts),
             Role::Standby(server) => {
-                running(&names, server, &mut texts);
+                // What the primary says wrongly, its standbys repeat: it is told once.
+                if primary.is_none_or(|primary| primary.server.registered != server.registered) {
+                    records(&names, server, &mut texts);
+                }
                 if let Some(primary) = primary {
                     follows(view, primary, member, &mut texts);
                 }
             }
         }
         if let Ok(reading) = view::reading(member) {
-            on_host(reading, &mut texts);
+            services(member, reading, &mut texts);
         }
         if let Some(primary) = primary {
             texts.extend(record(primary, member));
@@ -50,20 +53,29 @@ pub(super) fn problems(view: View<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Its services, as the host sees them.
-fn on_host(reading: &PostgresqlReading, texts: &mut Vec<String>) {
-    for (name, service) in
-        [("the server", &reading.server_service), ("repmgrd", &reading.repmgrd_service)]
-    {
-        let state = state_of(service.as_ref());
-        if state != ServiceState::Running {
-            texts.push(format!("the service of {name} is {}", state_text(state)));
+/// Its services, as the host sees them, and repmgrd as its server sees it.
+fn services(member: &PostgresqlMember, reading: &PostgresqlReading, texts: &mut Vec<String>) {
+    let server = state_of(reading.server_service.as_ref());
+    if server != ServiceState::Running {
+        texts.push(format!("the service of the server is {}", state_text(server)));
+    }
+    let repmgrd = state_of(reading.repmgrd_service.as_ref());
+    if repmgrd != ServiceState::Running {
+        texts.push(format!("no failover: repmgrd is {}", state_text(repmgrd)));
+        return;
+    }
+    let Ok(server) = view::server(&member.node, reading) else { return };
+    match (server.repmgrd_running, server.repmgrd_paused) {
+        (Some(true), Some(true)) => texts.push("no failover: repmgrd is paused".to_owned()),
+        (Some(true), Some(false) | None) => {}
+        (Some(false) | None, _) => {
+            texts.push("no failover: repmgrd does not report to its server".to_owned());
         }
     }
 }
 
-/// What every running member says of itself and of the others.
-fn running(names: &BTreeSet<&str>, server: &PostgresqlServer, texts: &mut Vec<String>) {
+/// Whether a member names the members of the spec, all and only them.
+fn records(names: &BTreeSet<&str>, server: &PostgresqlServer, texts: &mut Vec<String>) {
     let registered: BTreeSet<&str> =
         server.registered.iter().map(|row| row.name.as_str()).collect();
     for stranger in registered.difference(names) {
@@ -71,11 +83,6 @@ fn running(names: &BTreeSet<&str>, server: &PostgresqlServer, texts: &mut Vec<St
     }
     for missing in names.difference(&registered) {
         texts.push(format!("repmgr has no record of {missing}"));
-    }
-    match (server.repmgrd_running, server.repmgrd_paused) {
-        (Some(true), Some(true)) => texts.push("repmgrd is paused: no failover".to_owned()),
-        (Some(true), Some(false) | None) => {}
-        (Some(false) | None, _) => texts.push("repmgrd does not run: no failover".to_owned()),
     }
 }
 

@@ -209,9 +209,7 @@ fn register_primary(view: View<'_>, name: &str) -> Judged {
             "repmgr has a record of {name} as {}, active: {}",
             row.kind, row.active
         )),
-        None if server.repmgr_installed => {
-            Probe::Partial(format!("repmgr is installed, without a record of {name}"))
-        }
+        // An extension without a record is in nobody's way: registering goes on from there.
         None => Probe::NotDone,
     })
 }

@@ -41,7 +41,9 @@ impl NoPrimary {
     pub(super) fn text(&self) -> String {
         match self {
             Self::None => "no member is primary".to_owned(),
-            Self::Several(names) => format!("{} are all primary", names.join(" and ")),
+            Self::Several(names) => {
+                format!("{} each say that they are primary", names.join(" and "))
+            }
             Self::Unknown(why) => format!("no primary is known: {why}"),
         }
     }

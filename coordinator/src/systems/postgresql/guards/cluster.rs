@@ -7,7 +7,7 @@ use super::{
         conditions::CLOCK_LIMIT_MS,
         draft::{Placed, placed},
         health, options, versions,
-        view::{self, NoPrimary, Primary, View},
+        view::{self, NoPrimary, Primary, SYSTEM, View},
     },
     Rule,
     judge::Findings,
@@ -39,7 +39,7 @@ pub(super) fn members(findings: &mut Findings<'_>) -> Vec<Placed> {
 pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
     let view: View<'a> = findings.view;
     for node in &findings.spec.nodes {
-        host_is_well(findings, &node.host);
+        host_is_well(findings, &node.node, &node.host);
     }
     for member in view.in_spec() {
         own_reading(findings, member);
@@ -72,28 +72,34 @@ pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
     Some(primary)
 }
 
-/// It answers, may be managed, and its clock is right.
-pub(super) fn host_is_well(findings: &mut Findings<'_>, name: &str) {
-    let view = findings.view;
-    match view.host(name) {
-        Err(why) => findings.say(Rule::HostsAnswer, "", name, why),
-        Ok(facts) => {
-            if facts.mode != "manage" {
-                findings.say(
-                    Rule::AllowedOnHost,
-                    "",
-                    name,
-                    format!("the agent's mode is {:?}", facts.mode),
-                );
-            }
-            match view.host_reading(name).map(|reading| host::clock(reading, CLOCK_LIMIT_MS)) {
-                Some(host::Clock::Right) | None => {}
-                Some(host::Clock::Wrong(value)) => findings.say(Rule::ClocksAgree, "", name, value),
-                Some(host::Clock::Unknown(why)) => {
-                    findings.say(Rule::EverythingRead, "", name, why)
-                }
+/// It answers, may be managed and run PostgreSQL, has the tools, and its clock is right.
+/// `node`: which node lives or is to live there.
+pub(super) fn host_is_well(findings: &mut Findings<'_>, node: &str, name: &str) {
+    let facts = match findings.view.host(name) {
+        Ok(facts) => facts,
+        Err(why) => return findings.say(Rule::HostsAnswer, node, name, why),
+    };
+    if facts.mode != "manage" {
+        let value = format!("the agent's mode is {:?}", facts.mode);
+        findings.say(Rule::AllowedOnHost, node, name, value);
+    }
+    match facts.systems.iter().find(|known| known.system == SYSTEM) {
+        None => {
+            let value = format!("agent.toml of {name} does not list {SYSTEM}");
+            findings.say(Rule::AllowedOnHost, node, name, value);
+        }
+        Some(facts) => {
+            for tool in versions::missing_tools(facts) {
+                let value = format!("{tool} is not installed on {name}");
+                findings.say(Rule::ToolsThere, node, name, value);
             }
         }
+    }
+    let reading = findings.view.host_reading(name);
+    match reading.map(|reading| host::clock(reading, CLOCK_LIMIT_MS)) {
+        Some(host::Clock::Right) | None => {}
+        Some(host::Clock::Wrong(value)) => findings.say(Rule::ClocksAgree, node, name, value),
+        Some(host::Clock::Unknown(why)) => findings.say(Rule::EverythingRead, node, name, why),
     }
 }
 
@@ -114,8 +120,11 @@ pub(super) fn alike(findings: &mut Findings<'_>, new_hosts: &[&str]) {
     let view = findings.view;
     let mut hosts: Vec<&str> = findings.spec.nodes.iter().map(|node| node.host.as_str()).collect();
     hosts.extend(new_hosts);
-    // A silent host has its own refusal.
-    hosts.retain(|host| view.host(host).is_ok());
+    // Silent hosts, and those without PostgreSQL or its tools, have their own refusals.
+    hosts.retain(|host| match view.system_facts(host) {
+        Ok(Some(facts)) => versions::missing_tools(facts).is_empty(),
+        Ok(None) | Err(_) => false,
+    });
     for difference in versions::differences(view, &hosts) {
         let rule = match difference.kind {
             versions::Kind::Server => Rule::SameServerVersions,

@@ -100,7 +100,7 @@ fn downstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) 
             Rule::NoDownstream,
             &node.node,
             &node.host,
-            format!("{} stream(s) from {}", list.join(", "), node.node),
+            format!("standbys that stream from {}: {}", node.node, list.join(", ")),
         );
     }
 }

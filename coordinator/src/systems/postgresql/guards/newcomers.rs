@@ -10,7 +10,7 @@ use bellows_proto::{
 use super::{
     super::{
         draft::Placed,
-        join, sizes, versions,
+        join, sizes,
         view::{self, Primary},
     },
     Rule, cluster,
@@ -27,12 +27,10 @@ pub(super) fn places(
     apart(findings, nodes);
     let mut places = Vec::new();
     for node in nodes {
-        cluster::host_is_well(findings, &node.host);
-        if findings.view.host(&node.host).is_err() {
-            continue;
-        }
+        cluster::host_is_well(findings, &node.node, &node.host);
         tombstones(findings, node);
-        if !allowed(findings, node) {
+        // A host that is silent or without PostgreSQL has said so already.
+        if !matches!(findings.view.system_facts(&node.host), Ok(Some(_))) {
             continue;
         }
         let Some(vacancy) =
@@ -139,30 +137,6 @@ fn tombstones(findings: &mut Findings<'_>, node: &NodeAt) {
     }
 }
 
-/// The host lets PostgreSQL run there, and has the tools.
-fn allowed(findings: &mut Findings<'_>, node: &NodeAt) -> bool {
-    match findings.view.system_facts(&node.host) {
-        Ok(Some(facts)) => {
-            for tool in versions::missing_tools(facts) {
-                findings.say(
-                    Rule::ToolsThere,
-                    &node.node,
-                    &node.host,
-                    format!("{tool} is not installed on {}", node.host),
-                );
-            }
-            true
-        }
-        Ok(None) => {
-            let value = format!("agent.toml of {} does not list postgresql", node.host);
-            findings.say(Rule::AllowedOnHost, &node.node, &node.host, value);
-            false
-        }
-        // A silent host has its own refusal.
-        Err(_) => false,
-    }
-}
-
 fn vacant(findings: &mut Findings<'_>, node: &NodeAt, vacancy: &Vacancy) {
     for (rule, value) in obstacles(vacancy) {
         findings.say(rule, &node.node, &node.host, value);
@@ -200,7 +174,7 @@ pub(in super::super) fn obstacles(vacancy: &Vacancy) -> Vec<(Rule, String)> {
         }
     }
     if !vacancy.port_holder.is_empty() {
-        found.push((Rule::PortFree, format!("port {port} is held by {}", vacancy.port_holder)));
+        found.push((Rule::PortFree, format!("port {port} is taken: {}", vacancy.port_holder)));
     }
     if !vacancy.service_holder.is_empty() {
         found.push((
@@ -261,10 +235,12 @@ pub(super) fn headroom(findings: &mut Findings<'_>, primary: Primary<'_>, new: &
         if let Some(free) = findings.known(node, host, view::free(server, setting, used))
             && free < needed
         {
-            let value = format!("{free} of {setting} free at {node}, {needed} needed");
+            let value = format!("{free} free of {setting} at {node}, {needed} needed");
             findings.say(rule, node, host, value);
         }
     }
+    // The new standbys' limits are taken from here.
+    findings.known(node, host, view::number(server, "max_connections"));
     let one = sizes::clone_bytes(server.database_bytes);
     for (host, clones) in join::clones_by_host(new) {
         disk(findings, host, one.saturating_mul(clones.into()));

@@ -1,0 +1,299 @@
+//! How the model's hosts answer.
+
+use bellows_proto::v1::{
+    Answer, CollationVersion, DirectoryState, Fault, FaultCode, HostAnswer, HostFacts, KeyValue,
+    ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer, PostgresqlLogin,
+    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, Query, ReplicationSlot,
+    ServiceReading, ServiceState, SystemFacts, ToolVersion, Vacancy, WalSender, answer,
+    host_answer, host_query, placement, postgresql_answer, postgresql_query, postgresql_reading,
+    query,
+};
+
+use crate::world::{CLUSTER, Data, Host, Node, SYSTEM_ID, Service, World, node_ref};
+
+impl World {
+    /// What a host answers. Its clock is read at `now_ms`.
+    pub fn answer(&self, name: &str, query: &Query, now_ms: i64) -> Result<Answer, Fault> {
+        let silent = || Fault::new(FaultCode::Unreachable, "connection refused").at(name);
+        let host = self.hosts.get(name).filter(|host| host.answers).ok_or_else(silent)?;
+        let kind = match query.kind.as_ref().unwrap() {
+            query::Kind::Host(query) => answer::Kind::Host(HostAnswer {
+                kind: Some(match query.kind.as_ref().unwrap() {
+                    host_query::Kind::Facts(_) => host_answer::Kind::Facts(facts(host, now_ms)),
+                    host_query::Kind::Vacancy(query) => {
+                        let node = &query.node.as_ref().unwrap().node;
+                        host_answer::Kind::Vacancy(vacancy(name, host, node, query.port)?)
+                    }
+                }),
+            }),
+            query::Kind::Postgresql(query) => answer::Kind::Postgresql(PostgresqlAnswer {
+                kind: Some(match query.kind.as_ref().unwrap() {
+                    postgresql_query::Kind::Node(query) => postgresql_answer::Kind::Node(
+                        self.reading(host, &query.node.as_ref().unwrap().node),
+                    ),
+                    postgresql_query::Kind::Login(query) => {
+                        postgresql_answer::Kind::Login(self.login(name, host, &query.address))
+                    }
+                }),
+            }),
+        };
+        Ok(Answer { kind: Some(kind) })
+    }
+
+    fn reading(&self, host: &Host, name: &str) -> PostgresqlReading {
+        let Some(node) = host.nodes.get(name) else {
+            return PostgresqlReading {
+                node: Some(node_ref(name)),
+                claimed: Some(false),
+                tombstone: Some(false),
+                ..PostgresqlReading::default()
+            };
+        };
+        let (configured, hba) = match &node.configuration {
+            Some(written) => (written.server, written.hba.clone()),
+            None => (None, None),
+        };
+        let control_state = match (node.data, node.server.running) {
+            (Data::Absent, _) => "",
+            (Data::Primary, true) => "in production",
+            (Data::Primary, false) => "shut down",
+            (Data::Copy, true) => "in archive recovery",
+            (Data::Copy, false) => "shut down in recovery",
+        };
+        PostgresqlReading {
+            node: Some(node_ref(name)),
+            claimed: Some(true),
+            data_directory: match node.data {
+                Data::Absent => DirectoryState::Absent.into(),
+                Data::Primary | Data::Copy => DirectoryState::Occupied.into(),
+            },
+            system_identifier: if node.data == Data::Absent {
+                String::new()
+            } else {
+                SYSTEM_ID.to_owned()
+            },
+            control_state: control_state.to_owned(),
+            server_service: Some(service(node.server, &node.configuration)),
+            repmgrd_service: Some(service(node.repmgrd, &node.configuration)),
+            files: files(node),
+            tombstone: Some(node.tombstone),
+            placement: Some(node.place.clone()),
+            standby_configured: Some(node.data == Data::Copy),
+            hba: hba.clone(),
+            configured,
+            clone_rate_kib: node.configuration.as_ref().map(|written| written.clone_rate_kib),
+            server: Some(if node.server.running {
+                postgresql_reading::Server::Up(PostgresqlServer {
+                    hba_loaded: hba,
+                    ..self.server(name, node)
+                })
+            } else {
+                postgresql_reading::Server::Down(Fault::new(
+                    FaultCode::ToolFailed,
+                    "connection refused",
+                ))
+            }),
+        }
+    }
+
+    fn server(&self, name: &str, node: &Node) -> PostgresqlServer {
+        let primary = node.data == Data::Primary;
+        PostgresqlServer {
+            version: "15.18 (Debian 15.18-0+deb12u1)".to_owned(),
+            version_number: 150_018,
+            in_recovery: Some(!primary),
+            system_identifier: SYSTEM_ID.to_owned(),
+            collations: vec![CollationVersion {
+                database: "postgres".to_owned(),
+                created_with: self.created_with.to_owned(),
+                has_now: "2.36".to_owned(),
+            }],
+            settings: self
+                .settings
+                .iter()
+                .map(|(key, value)| KeyValue { key: (*key).to_owned(), value: value.clone() })
+                .collect(),
+            database_bytes: self.database_bytes,
+            senders: self.senders(name, primary),
+            slots: if primary { self.slots() } else { Vec::new() },
+            receiver_status: if !primary && self.streams(name) {
+                "streaming".to_owned()
+            } else {
+                String::new()
+            },
+            repmgr_installed: self.repmgr_database,
+            registered: self.registered.clone(),
+            repmgrd_running: Some(node.repmgrd.running),
+            repmgrd_paused: Some(false),
+            objects: if self.repmgr_database {
+                vec!["database:repmgr".to_owned()]
+            } else {
+                Vec::new()
+            },
+            ..PostgresqlServer::default()
+        }
+    }
+
+    fn senders(&self, at: &str, primary: bool) -> Vec<WalSender> {
+        let nodes = self.hosts.values().flat_map(|host| host.nodes.keys());
+        nodes
+            .filter(|node| self.streams(node))
+            .filter(|node| match self.below.get(*node) {
+                Some(above) => above == at,
+                None => primary,
+            })
+            .map(|node| WalSender {
+                application_name: node.clone(),
+                state: "streaming".to_owned(),
+                sync_state: "async".to_owned(),
+                lag_bytes: Some(0),
+            })
+            .collect()
+    }
+
+    fn slots(&self) -> Vec<ReplicationSlot> {
+        let reader = |slot: &str| {
+            self.registered.iter().find(|row| row.slot == slot).map(|row| row.name.clone())
+        };
+        let slots = self.slots.iter();
+        slots
+            .map(|slot| ReplicationSlot {
+                name: slot.clone(),
+                active: reader(slot).is_some_and(|node| self.streams(&node)),
+                kind: "physical".to_owned(),
+                wal_status: "reserved".to_owned(),
+            })
+            .collect()
+    }
+
+    fn login(&self, from: &str, host: &Host, to: &str) -> PostgresqlLogin {
+        let server = self
+            .hosts
+            .values()
+            .flat_map(|host| host.nodes.values())
+            .find(|node| node.place.address == to);
+        let hba = server
+            .and_then(|node| node.configuration.as_ref())
+            .and_then(|written| written.hba.as_ref());
+        let let_in = hba.is_some_and(|hba| hba.members.contains(&address(from)));
+        let ok = let_in && host.login_file;
+        let reason = if ok { "" } else { "no pg_hba.conf entry, or no password" };
+        PostgresqlLogin { ok, reason: reason.to_owned() }
+    }
+}
+
+fn service(
+    service: Service,
+    configuration: &Option<bellows_proto::v1::WriteConfiguration>,
+) -> ServiceReading {
+    let state = match (service, configuration) {
+        (Service { masked: true, .. }, _) => ServiceState::Masked,
+        (_, None) => ServiceState::Absent,
+        (Service { running: true, .. }, Some(_)) => ServiceState::Running,
+        (_, Some(_)) => ServiceState::Stopped,
+    };
+    ServiceReading {
+        state: state.into(),
+        enabled: service.enabled,
+        pid: u32::from(service.running) * 4711,
+    }
+}
+
+fn files(node: &Node) -> Vec<ManagedFileReading> {
+    let state = if node.configuration.is_some() {
+        ManagedFileState::Ours
+    } else {
+        ManagedFileState::Absent
+    };
+    let names = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf", "repmgr.conf"];
+    names
+        .into_iter()
+        .map(|name| {
+            let changed = node.changed_file && name == "pg_hba.conf";
+            let state = if changed { ManagedFileState::Changed } else { state };
+            ManagedFileReading { name: name.to_owned(), state: state.into(), digest: String::new() }
+        })
+        .collect()
+}
+
+fn facts(host: &Host, now_ms: i64) -> HostFacts {
+    let tool = |tool: &str, version: &str| ToolVersion {
+        tool: tool.to_owned(),
+        version: version.to_owned(),
+    };
+    let tools = vec![tool("postgres", host.postgres), tool("repmgr", host.repmgr)];
+    HostFacts {
+        os: "Debian GNU/Linux 12 (bookworm)".to_owned(),
+        architecture: host.architecture.to_owned(),
+        c_library: host.c_library.to_owned(),
+        clock_ms: now_ms + host.clock_ahead_ms,
+        launch_form: "systemd".to_owned(),
+        mode: host.mode.to_owned(),
+        systems: host
+            .allowed
+            .then(|| SystemFacts {
+                system: "postgresql".to_owned(),
+                tools,
+                data_free_bytes: host.free_bytes,
+                data_total_bytes: 200 << 30,
+                ..SystemFacts::default()
+            })
+            .into_iter()
+            .collect(),
+        nodes: host
+            .nodes
+            .iter()
+            .map(|(name, node)| NodeRecord {
+                node: Some(node_ref(name)),
+                claimed_by: node.claimed_by.clone(),
+                tombstone: node.tombstone,
+                resources: node.resources.iter().cloned().collect(),
+            })
+            .collect(),
+        ..HostFacts::default()
+    }
+}
+
+pub fn address(host: &str) -> String {
+    format!("10.0.0.{}", host.trim_start_matches('h'))
+}
+
+fn vacancy(name: &str, host: &Host, node: &str, port: u32) -> Result<Vacancy, Fault> {
+    if !host.vacancy_answers {
+        return Err(Fault::new(FaultCode::Deadline, "no answer within 5 s").at(name));
+    }
+    if !host.allowed {
+        return Err(
+            Fault::new(FaultCode::Denied, "system postgresql is not allowed on this host").at(name)
+        );
+    }
+    let folder = |root: &str| format!("{root}/{CLUSTER}/{node}");
+    let place = PostgresqlPlacement {
+        os_user: "postgres".to_owned(),
+        bin_dir: "/usr/lib/postgresql/15/bin".to_owned(),
+        data_dir: folder("/var/lib/bellows"),
+        conf_dir: folder("/etc/bellows"),
+        socket_dir: folder("/run/bellows"),
+        log_dir: folder("/var/log/bellows"),
+        address: address(name),
+        port: if port == 0 { 5432 } else { port },
+        node_id: 0,
+        server_service: format!("bellows-{CLUSTER}-{node}-server"),
+        repmgrd_service: format!("bellows-{CLUSTER}-{node}-repmgrd"),
+        passfile: host.passfile.to_owned(),
+    };
+    let known = host.nodes.get(node);
+    let state = if host.occupied { DirectoryState::Occupied } else { DirectoryState::Absent };
+    Ok(Vacancy {
+        node: Some(node_ref(node)),
+        placement: Some(Placement { system: Some(placement::System::Postgresql(place)) }),
+        data_directory: state.into(),
+        config_directory: DirectoryState::Absent.into(),
+        port_holder: host.port_holder.to_owned(),
+        service_holder: host.service_holder.to_owned(),
+        data_free_bytes: host.free_bytes,
+        claimed_by: known
+            .map_or(host.vacancy_claimed_by, |node| node.claimed_by.as_str())
+            .to_owned(),
+    })
+}

@@ -1,0 +1,191 @@
+//! What an action does to the model's hosts. Idempotent, as the agents' actions are.
+
+use std::collections::BTreeSet;
+
+use bellows_proto::v1::{
+    Action, HostAction, NodeRef, PostgresqlAction, PostgresqlService, RepmgrNode, action,
+    host_action, placement, postgresql_action::Kind,
+};
+
+use crate::world::{Data, Node, OPERATION, Service, World};
+
+fn name(node: &Option<NodeRef>) -> &str {
+    &node.as_ref().unwrap().node
+}
+
+impl World {
+    /// The whole effect of an action at a host.
+    pub fn apply(&mut self, host: &str, action: &Action) {
+        match action.kind.as_ref().unwrap() {
+            action::Kind::Host(action) => self.apply_host(host, action),
+            action::Kind::Postgresql(action) => self.apply_postgresql(host, action),
+        }
+    }
+
+    fn apply_host(&mut self, host: &str, action: &HostAction) {
+        let nodes = &mut self.host(host).nodes;
+        match action.kind.as_ref().unwrap() {
+            host_action::Kind::ClaimNode(claim) => {
+                let Some(placement::System::Postgresql(place)) =
+                    claim.placement.clone().unwrap().system
+                else {
+                    panic!("no placement")
+                };
+                assert_ne!(place.node_id, 0, "a claim has its node id");
+                let node = Node {
+                    claimed_by: OPERATION.to_owned(),
+                    tombstone: false,
+                    resources: BTreeSet::new(),
+                    place,
+                    data: Data::Absent,
+                    configuration: None,
+                    changed_file: false,
+                    server: Service::default(),
+                    repmgrd: Service::default(),
+                };
+                assert!(
+                    nodes.insert(name(&claim.node).to_owned(), node).is_none(),
+                    "claimed twice"
+                );
+            }
+            host_action::Kind::ReleaseNode(release) => {
+                let gone = nodes.remove(name(&release.node));
+                assert!(gone.is_none_or(|node| !node.server.running && node.data == Data::Absent));
+            }
+            host_action::Kind::ClaimResource(claim) => {
+                nodes.get_mut(name(&claim.node)).unwrap().resources.insert(claim.resource.clone());
+            }
+            host_action::Kind::ReleaseResource(release) => {
+                nodes.get_mut(name(&release.node)).unwrap().resources.remove(&release.resource);
+            }
+            host_action::Kind::Tombstone(stone) => {
+                let node = nodes.get_mut(name(&stone.node)).unwrap();
+                node.tombstone = true;
+                node.claimed_by.clear();
+                let masked = Service { running: false, enabled: false, masked: true };
+                (node.server, node.repmgrd) = (masked, masked);
+                if stone.wipe_data {
+                    node.data = Data::Absent;
+                }
+            }
+            host_action::Kind::LiftTombstone(lift) => {
+                nodes.get_mut(name(&lift.node)).unwrap().tombstone = false
+            }
+        }
+    }
+
+    fn apply_postgresql(&mut self, host: &str, action: &PostgresqlAction) {
+        match action.kind.as_ref().unwrap() {
+            Kind::WriteConfiguration(write) => {
+                self.at(host, &write.node).configuration = Some(write.clone())
+            }
+            Kind::RemoveConfiguration(remove) => {
+                if let Some(node) = self.maybe(host, &remove.node) {
+                    node.configuration = None;
+                }
+            }
+            Kind::WriteHba(write) => {
+                self.at(host, &write.node)
+                    .configuration
+                    .as_mut()
+                    .unwrap()
+                    .hba
+                    .clone_from(&write.hba);
+            }
+            Kind::InitDatabase(init) => self.at(host, &init.node).data = Data::Primary,
+            Kind::CreateRepmgrDatabase(_) => {
+                assert!(self.primary().is_some(), "no server to make a database on");
+                self.repmgr_database = true;
+            }
+            Kind::RegisterPrimary(register) => {
+                let place = self.at(host, &register.node).place.clone();
+                self.register(name(&register.node), place.node_id, 0, "primary");
+            }
+            Kind::CloneStandby(clone) => {
+                assert!(
+                    clone.expected_bytes > 0 && !clone.system_identifier.is_empty(),
+                    "not resolved"
+                );
+                assert!(self.primary().is_some(), "no primary to clone from");
+                let node = self.at(host, &clone.node);
+                node.data = Data::Copy;
+                let slot = format!("repmgr_slot_{}", node.place.node_id);
+                self.slots.insert(slot);
+            }
+            Kind::RegisterStandby(register) => {
+                let id = self.at(host, &register.node).place.node_id;
+                self.register(name(&register.node), id, register.upstream_id, "standby");
+            }
+            Kind::UnregisterStandby(unregister) => {
+                assert_eq!(
+                    self.find(name(&unregister.at)).unwrap().0,
+                    host,
+                    "it runs at its survivor"
+                );
+                self.registered.retain(|row| row.node_id != unregister.node_id);
+            }
+            Kind::CreateSlot(create) => drop(self.slots.insert(create.slot.clone())),
+            Kind::DropSlot(slot) => {
+                let keeper = self.at(host, &slot.at);
+                let claimed = keeper.resources.contains(&format!("postgresql:slot:{}", slot.slot));
+                assert!(
+                    claimed || !self.slots.contains(&slot.slot),
+                    "{} is not claimed",
+                    slot.slot
+                );
+                self.slots.remove(&slot.slot);
+            }
+            Kind::StartService(start) => {
+                let node = self.at(host, &start.node);
+                assert!(
+                    !node.tombstone && node.configuration.is_some() && node.data != Data::Absent
+                );
+                *service(node, start.service()) =
+                    Service { running: true, enabled: true, masked: false };
+            }
+            Kind::StopService(stop) => {
+                if let Some(node) = self.maybe(host, &stop.node) {
+                    *service(node, stop.service()) = Service::default();
+                }
+            }
+            Kind::DiscardData(discard) => {
+                let Some(node) = self.maybe(host, &discard.node) else { return };
+                assert!(!node.server.running, "the data of a server that runs");
+                if std::mem::replace(&mut node.data, Data::Absent) == Data::Primary {
+                    self.registered.clear();
+                    self.repmgr_database = false;
+                }
+            }
+        }
+    }
+
+    fn at(&mut self, host: &str, node: &Option<NodeRef>) -> &mut Node {
+        self.maybe(host, node).unwrap_or_else(|| panic!("{} is not claimed on {host}", name(node)))
+    }
+
+    fn maybe(&mut self, host: &str, node: &Option<NodeRef>) -> Option<&mut Node> {
+        self.host(host).nodes.get_mut(name(node))
+    }
+
+    fn register(&mut self, node: &str, node_id: u32, upstream_id: u32, kind: &str) {
+        assert!(self.repmgr_database, "repmgr has no database");
+        self.registered.retain(|row| row.node_id != node_id);
+        self.registered.push(RepmgrNode {
+            node_id,
+            name: node.to_owned(),
+            upstream_id,
+            active: true,
+            kind: kind.to_owned(),
+            slot: format!("repmgr_slot_{node_id}"),
+        });
+        self.registered.sort_by_key(|row| row.node_id);
+    }
+}
+
+fn service(node: &mut Node, service: PostgresqlService) -> &mut Service {
+    match service {
+        PostgresqlService::Server => &mut node.server,
+        PostgresqlService::Repmgrd => &mut node.repmgrd,
+        PostgresqlService::Unspecified => panic!("no service"),
+    }
+}

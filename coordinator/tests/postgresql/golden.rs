@@ -1,0 +1,51 @@
+//! Plans as golden text.
+
+use bellows::spec;
+use bellows_proto::v1::System;
+
+use crate::{
+    play, render,
+    world::{self, CLUSTER, World},
+};
+
+#[test]
+fn create_three() {
+    let world = World::empty(3);
+    let spec = spec::blank(CLUSTER, System::Postgresql);
+    let intent = world::create(
+        &[("pg1", "h1"), ("pg2", "h2"), ("pg3", "h3")],
+        &[("min_members", "3"), ("client_networks", "10.9.0.0/16")],
+    );
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn expand_one() {
+    let (world, spec) = world::cluster(3, 1, &[("client_networks", "10.9.0.0/16")]);
+    let intent = world::expand(&[("pg4", "h4")], &[("clone_rate_kib", "20480")]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn expand_two_with_another_minor_version() {
+    let (mut world, spec) = world::cluster(2, 2, &[]);
+    world.host("h4").postgres = "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)";
+    let intent = world::expand(&[("pg10", "h4"), ("pg9", "h3")], &[("port", "5433")]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn shrink_one() {
+    let (world, spec) = world::cluster(4, 0, &[("min_members", "3")]);
+    let intent = world::shrink(&["pg3"], &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn shrink_two_with_wipe_and_a_slot_that_another_primary_made() {
+    let (mut world, spec) = world::cluster(4, 0, &[]);
+    // As after a failover: repmgr made the slot, nobody claimed it here.
+    world.node("pg1").resources.remove("postgresql:slot:repmgr_slot_4");
+    let intent = world::shrink(&["pg4", "pg2"], &[("data", "wipe")]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}

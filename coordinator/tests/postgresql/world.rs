@@ -1,0 +1,245 @@
+//! A model of hosts with PostgreSQL: what is on each of them, and nothing that takes time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bellows::{plan::Systems as _, spec, systems::AllSystems};
+use bellows_proto::v1::{
+    Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
+    RepmgrNode, Shrink, Spec, System, WriteConfiguration, asked, intent::Verb,
+};
+
+pub const CLUSTER: &str = "orders";
+pub const OPERATION: &str = "op-1";
+pub const SYSTEM_ID: &str = "7300000000000000001";
+
+/// What a data directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    Absent,
+    Primary,
+    Copy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Service {
+    pub running: bool,
+    pub enabled: bool,
+    pub masked: bool,
+}
+
+/// What an agent remembers of a node, and what is there of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub claimed_by: String,
+    pub tombstone: bool,
+    pub resources: BTreeSet<String>,
+    pub place: PostgresqlPlacement,
+    pub data: Data,
+    pub configuration: Option<WriteConfiguration>,
+    pub changed_file: bool,
+    pub server: Service,
+    pub repmgrd: Service,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Host {
+    pub answers: bool,
+    pub mode: &'static str,
+    pub allowed: bool,
+    pub clock_ahead_ms: i64,
+    pub answer_ms: i64,
+    pub architecture: &'static str,
+    pub c_library: &'static str,
+    pub postgres: &'static str,
+    pub repmgr: &'static str,
+    pub free_bytes: u64,
+    pub passfile: &'static str,
+    /// Data directory that is somebody's already.
+    pub occupied: bool,
+    pub port_holder: &'static str,
+    pub service_holder: &'static str,
+    pub vacancy_claimed_by: &'static str,
+    pub vacancy_answers: bool,
+    /// A login of this host's passfile works once it is let in.
+    pub login_file: bool,
+    pub nodes: BTreeMap<String, Node>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            answers: true,
+            mode: "manage",
+            allowed: true,
+            clock_ahead_ms: 3,
+            answer_ms: 20,
+            architecture: "x86_64",
+            c_library: "glibc 2.36",
+            postgres: "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)",
+            repmgr: "repmgr 5.3.3",
+            free_bytes: 100 << 30,
+            passfile: "/etc/bellows-agent/passfile",
+            occupied: false,
+            port_holder: "",
+            service_holder: "",
+            vacancy_claimed_by: "",
+            vacancy_answers: true,
+            login_file: true,
+            nodes: BTreeMap::new(),
+        }
+    }
+}
+
+/// All hosts, and what the cluster's servers share by replication.
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    pub hosts: BTreeMap<String, Host>,
+    pub repmgr_database: bool,
+    pub registered: Vec<RepmgrNode>,
+    /// Slots at the primary, by name.
+    pub slots: BTreeSet<String>,
+    pub settings: BTreeMap<&'static str, String>,
+    pub created_with: &'static str,
+    pub database_bytes: u64,
+    /// Standbys that are connected to another standby, by name.
+    pub below: BTreeMap<String, String>,
+    /// These run and are not connected to anything.
+    pub disconnected: BTreeSet<String>,
+}
+
+impl World {
+    /// Empty hosts h1, h2, ...
+    pub fn empty(hosts: usize) -> Self {
+        let settings = [
+            ("wal_level", "replica"),
+            ("hot_standby", "on"),
+            ("wal_log_hints", "on"),
+            ("data_checksums", "on"),
+            ("shared_preload_libraries", "repmgr"),
+            ("max_connections", "100"),
+            ("max_wal_senders", "20"),
+            ("max_replication_slots", "20"),
+            ("synchronous_standby_names", ""),
+        ];
+        Self {
+            hosts: (1..=hosts).map(|n| (format!("h{n}"), Host::default())).collect(),
+            repmgr_database: false,
+            registered: Vec::new(),
+            slots: BTreeSet::new(),
+            settings: settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
+            created_with: "2.36",
+            database_bytes: 3 << 30,
+            below: BTreeMap::new(),
+            disconnected: BTreeSet::new(),
+        }
+    }
+
+    pub fn host(&mut self, name: &str) -> &mut Host {
+        self.hosts.get_mut(name).unwrap()
+    }
+
+    /// The node, wherever it is.
+    pub fn node(&mut self, name: &str) -> &mut Node {
+        self.hosts.values_mut().find_map(|host| host.nodes.get_mut(name)).unwrap()
+    }
+
+    pub fn find(&self, name: &str) -> Option<(&str, &Node)> {
+        self.hosts.iter().find_map(|(host, found)| Some((host.as_str(), found.nodes.get(name)?)))
+    }
+
+    /// The primary that runs.
+    pub fn primary(&self) -> Option<(&str, &Node)> {
+        let nodes = self.hosts.values().flat_map(|host| &host.nodes);
+        nodes
+            .map(|(name, node)| (name.as_str(), node))
+            .find(|(_, node)| node.data == Data::Primary && node.server.running)
+    }
+
+    /// A server that a standby can stream from runs, and the standby does too.
+    pub fn streams(&self, name: &str) -> bool {
+        let runs =
+            self.find(name).is_some_and(|(_, node)| node.data == Data::Copy && node.server.running);
+        runs && self.primary().is_some() && !self.disconnected.contains(name)
+    }
+
+    pub fn setting(&mut self, name: &'static str, value: &str) {
+        self.settings.insert(name, value.to_owned());
+    }
+
+    /// Asks everybody, as the engine does.
+    pub fn observe(&self, spec: &Spec, intent: Option<&Intent>) -> Observation {
+        let mut answers: Vec<Asked> = Vec::new();
+        for _ in 0..3 {
+            let questions = AllSystems.next_queries(spec, intent, &answers);
+            if questions.is_empty() {
+                return AllSystems.observation(spec, &answers);
+            }
+            for question in questions {
+                let began_at_ms = 1_000_000;
+                let took = self.hosts.get(&question.host).map_or(0, |host| host.answer_ms);
+                let outcome =
+                    match self.answer(&question.host, &question.query, began_at_ms + took / 2) {
+                        Ok(answer) => asked::Outcome::Answer(answer),
+                        Err(fault) => asked::Outcome::Fault(fault),
+                    };
+                answers.push(Asked {
+                    host: question.host,
+                    query: Some(question.query),
+                    outcome: Some(outcome),
+                    began_at_ms,
+                    ended_at_ms: began_at_ms + took,
+                });
+            }
+        }
+        assert_eq!(AllSystems.next_queries(spec, intent, &answers), [], "at most three rounds");
+        AllSystems.observation(spec, &answers)
+    }
+}
+
+pub fn node_ref(node: &str) -> NodeRef {
+    NodeRef { cluster: CLUSTER.to_owned(), node: node.to_owned() }
+}
+
+fn pairs(nodes: &[(&str, &str)]) -> Vec<NodeAt> {
+    nodes
+        .iter()
+        .map(|(node, host)| NodeAt { node: (*node).to_owned(), host: (*host).to_owned() })
+        .collect()
+}
+
+fn intent(verb: &str, kind: Verb, options: &[(&str, &str)]) -> Intent {
+    let options: Vec<KeyValue> = options
+        .iter()
+        .map(|(key, value)| KeyValue { key: (*key).to_owned(), value: (*value).to_owned() })
+        .collect();
+    let typed = AllSystems.options(System::Postgresql, verb, &options).unwrap();
+    let system = System::Postgresql.into();
+    Intent { cluster: CLUSTER.to_owned(), system, verb: Some(kind), options: Some(typed) }
+}
+
+pub fn create(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
+    intent("create", Verb::Create(Create { nodes: pairs(nodes) }), options)
+}
+
+pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
+    intent("expand", Verb::Expand(Expand { nodes: pairs(nodes) }), options)
+}
+
+pub fn shrink(nodes: &[&str], options: &[(&str, &str)]) -> Intent {
+    let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
+    intent("shrink", Verb::Shrink(Shrink { nodes }), options)
+}
+
+/// A cluster of pg1 on h1, pg2 on h2, ... made by playing its create; `spare` hosts follow.
+pub fn cluster(members: usize, spare: usize, options: &[(&str, &str)]) -> (World, Spec) {
+    let mut world = World::empty(members + spare);
+    let names: Vec<(String, String)> =
+        (1..=members).map(|n| (format!("pg{n}"), format!("h{n}"))).collect();
+    let nodes: Vec<(&str, &str)> =
+        names.iter().map(|(node, host)| (node.as_str(), host.as_str())).collect();
+    let mut spec = spec::blank(CLUSTER, System::Postgresql);
+    let intent = create(&nodes, options);
+    let plan = AllSystems.plan(&spec, &world.observe(&spec, Some(&intent)), &intent).unwrap();
+    crate::play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    (world, spec)
+}
