@@ -15,6 +15,9 @@ use crate::{facilities::record, host::Signal};
 /// A shim has so long to end its job after it was asked to; then all of it is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(250);
+/// A shim that was launched has so long to begin. Between its start and its own first step the
+/// kernel shows a process without environment for a moment: no mark is no proof by then.
+const TO_BEGIN: Duration = Duration::from_secs(5);
 
 impl Jobs {
     /// Judges a job without an exit record: it runs, or it is lost, or what is left of it
@@ -34,6 +37,9 @@ impl Jobs {
         }
         let alive = host.marked(&mark(&record))?;
         if begin.is_none() {
+            if alive.is_empty() && self.may_still_begin(&record) {
+                return Ok(());
+            }
             // A shim that is there but has not begun will; else it never shall.
             if !alive.is_empty() || !record::create(host, &dir.file("begin"), &Begin::default())? {
                 return Ok(());
@@ -59,6 +65,12 @@ impl Jobs {
         };
         tracing::warn!(job = key, %fault, "job judged");
         self.end(dir, state, fault)
+    }
+
+    fn may_still_begin(&self, record: &Record) -> bool {
+        let since = self.0.local.clock.now_ms() - record.accepted_at_ms;
+        // A clock that was set back must not make it wait for long.
+        u64::try_from(since).is_ok_and(|since| Duration::from_millis(since) < TO_BEGIN)
     }
 
     /// Writes the exit record in the shim's place.

@@ -187,6 +187,8 @@ impl Jobs {
         };
         dir.make(self.0.local.host.as_ref())?;
         dir.put(self.0.local.host.as_ref(), "record", &record)?;
+        // From now on another caller sees it as being launched, not as lost.
+        self.launching().insert(word(&key));
         // A task of its own: a caller that goes away does not stop the launch half-way.
         let launch = tokio::spawn(self.clone().launch(dir.clone(), record));
         launch.await.map_err(|error| Fault::new(FaultCode::Internal, error.to_string()))??;
@@ -196,7 +198,6 @@ impl Jobs {
     async fn launch(self, dir: JobDir, record: Record) -> Result<(), Fault> {
         let key = word(&record.key.clone().unwrap_or_default());
         tracing::info!(job = key, cluster = record.cluster, "job accepted");
-        self.launching().insert(key.clone());
         let started = launch::start(&self.0.local, &self.0.shim, &record, &dir).await;
         self.launching().remove(&key);
         if let Err(fault) = started {

@@ -64,12 +64,7 @@ impl TestHost {
         std::fs::write(&shim, script).unwrap();
         std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
         let jobs = open(Utf8Path::from_path(folder.path()).unwrap());
-        let host = Self {
-            folder,
-            runtime,
-            jobs,
-            operation: uuid::Uuid::now_v7().to_string(),
-        };
+        let host = Self { folder, runtime, jobs, operation: uuid::Uuid::now_v7().to_string() };
         host.jobs.plant_fence(host.fence(&host.operation)).unwrap();
         host
     }
@@ -100,11 +95,7 @@ impl TestHost {
     }
 
     pub fn key(&self, act: u32) -> JobKey {
-        JobKey {
-            operation: self.operation.clone(),
-            act,
-            attempt: 1,
-        }
+        JobKey { operation: self.operation.clone(), act, attempt: 1 }
     }
 
     pub fn request(&self, act: u32, script: &str) -> StartJobRequest {
@@ -124,31 +115,19 @@ impl TestHost {
     }
 
     pub fn seal(&self, act: u32) -> Result<Option<Job>, Fault> {
-        self.jobs.seal(&SealRequest {
-            key: Some(self.key(act)),
-            term: Some(term(1)),
-        })
+        self.jobs.seal(&SealRequest { key: Some(self.key(act)), term: Some(term(1)) })
     }
 
     pub fn cancel(&self, act: u32) -> Result<Job, Fault> {
-        self.jobs.cancel(&CancelJobRequest {
-            key: Some(self.key(act)),
-            term: Some(term(1)),
-        })
+        self.jobs.cancel(&CancelJobRequest { key: Some(self.key(act)), term: Some(term(1)) })
     }
 
     pub fn close(&self) -> Result<(), Fault> {
-        self.jobs.close(&CloseRequest {
-            operation: self.operation.clone(),
-            term: Some(term(1)),
-        })
+        self.jobs.close(&CloseRequest { operation: self.operation.clone(), term: Some(term(1)) })
     }
 
     pub async fn get(&self, act: u32) -> Job {
-        let request = GetJobRequest {
-            key: Some(self.key(act)),
-            ..GetJobRequest::default()
-        };
+        let request = GetJobRequest { key: Some(self.key(act)), ..GetJobRequest::default() };
         self.jobs.get(request).await.unwrap()
     }
 
@@ -170,8 +149,7 @@ impl TestHost {
     }
 
     pub async fn ended(&self, act: u32) -> Job {
-        self.until(act, "ended", bellows_agent::jobs::store::has_ended)
-            .await
+        self.until(act, "ended", bellows_agent::jobs::store::has_ended).await
     }
 
     /// Waits for a file that a script makes.
@@ -196,11 +174,7 @@ impl TestHost {
         let (mut bytes, mut skipped, mut offset) = (Vec::new(), 0, 0);
         let key = self.key(act);
         while let Some(chunk) = self.jobs.output(Some(&key), offset, true).await.unwrap() {
-            let OutputChunk {
-                offset: at,
-                bytes: piece,
-                skipped: gap,
-            } = chunk;
+            let OutputChunk { offset: at, bytes: piece, skipped: gap } = chunk;
             offset = at + piece.len() as u64;
             skipped += gap;
             bytes.extend(piece);
@@ -223,29 +197,21 @@ impl TestHost {
     pub fn shim_pid(&self, act: u32) -> u32 {
         let path = self.path().join("state/jobs").join(&self.operation);
         let dir = JobDir::at(path.join(format!("{act}-1")));
-        let begin: bellows_agent::jobs::store::Begin = dir
-            .get(self.local().host.as_ref(), "begin")
-            .unwrap()
-            .unwrap();
+        let begin: bellows_agent::jobs::store::Begin =
+            dir.get(self.local().host.as_ref(), "begin").unwrap().unwrap();
         begin.pid
     }
 }
 
 pub fn term(number: u64) -> Term {
-    Term {
-        number,
-        store_id: "store-a".into(),
-    }
+    Term { number, store_id: "store-a".into() }
 }
 
 pub fn script_action(script: &str) -> Action {
     Action {
         kind: Some(action::Kind::Host(HostAction {
             kind: Some(host_action::Kind::ClaimResource(ClaimResource {
-                node: Some(NodeRef {
-                    cluster: CLUSTER.into(),
-                    node: "n1".into(),
-                }),
+                node: Some(NodeRef { cluster: CLUSTER.into(), node: "n1".into() }),
                 resource: "test:script:1".into(),
                 prior: script.into(),
             })),
@@ -265,10 +231,7 @@ pub fn local(config: &Utf8Path) -> Local {
 }
 
 pub fn open(folder: &Utf8Path) -> Jobs {
-    let program = ShimProgram {
-        program: folder.join("shim"),
-        arguments: Vec::new(),
-    };
+    let program = ShimProgram { program: folder.join("shim"), arguments: Vec::new() };
     Jobs::open(local(&folder.join("agent.toml")), program).unwrap()
 }
 
@@ -323,19 +286,11 @@ pub fn be_a_shim_if_asked() {
     let (Ok(job), Ok(config)) = (std::env::var(JOB), std::env::var(CONFIG)) else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     let perform: shim::Perform = |action, context| perform(action, context).boxed();
     runtime
-        .block_on(shim::run(
-            local(Utf8Path::new(&config)),
-            JobDir::at(job),
-            stop,
-            perform,
-        ))
+        .block_on(shim::run(local(Utf8Path::new(&config)), JobDir::at(job), stop, perform))
         .unwrap();
     let _ = JobState::Running;
 }
