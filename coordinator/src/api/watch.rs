@@ -85,7 +85,7 @@ impl<W: World> Api<W> {
                 match next(&mut live, place.over).await {
                     Next::Update(update) => {
                         if place.takes(&update) {
-                            yield update;
+                            yield *update;
                         }
                     }
                     Next::Missed => {
@@ -123,7 +123,7 @@ fn of_event(event: Event) -> WatchUpdate {
 }
 
 enum Next {
-    Update(WatchUpdate),
+    Update(Box<WatchUpdate>),
     /// The viewer was too slow: the stored events have what it missed.
     Missed,
     End,
@@ -140,7 +140,7 @@ async fn next(live: &mut Receiver<WatchUpdate>, over: bool) -> Next {
         live.recv().await
     };
     match received {
-        Ok(update) => Next::Update(update),
+        Ok(update) => Next::Update(Box::new(update)),
         Err(RecvError::Lagged(_)) => Next::Missed,
         Err(RecvError::Closed) => Next::End,
     }

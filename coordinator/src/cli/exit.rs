@@ -166,6 +166,15 @@ impl Failure {
         }
     }
 
+    /// The same with other advice.
+    #[must_use]
+    pub fn advise(mut self, remedy: &str) -> Self {
+        if let Self::Told(told) = &mut self {
+            remedy.clone_into(&mut told.fault.remedy);
+        }
+        self
+    }
+
     /// How the command ends.
     pub fn exit(&self) -> Exit {
         match self {

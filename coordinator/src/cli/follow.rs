@@ -92,7 +92,7 @@ impl<'a> Follower<'a> {
             context,
             operation: operation.to_owned(),
             sink,
-            view: View::default(),
+            view: View::brief(),
             line: false,
             last_line: None,
             last_text: String::new(),
@@ -167,6 +167,8 @@ impl<'a> Follower<'a> {
         match &update.kind {
             Some(watch_update::Kind::Event(event)) => {
                 self.clear();
+                // What ends soon needs no line of progress.
+                self.last_line = Some(Instant::now());
                 let mut page = self.page();
                 self.view.event(&mut page, event);
                 self.write(page)

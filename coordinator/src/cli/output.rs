@@ -138,12 +138,14 @@ impl Output {
 
 fn write(mut stream: impl io::Write, bytes: &[u8]) -> Result<(), Failure> {
     let written = stream.write_all(bytes).and_then(|()| stream.flush());
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-        _ => Failure::new(
+    written.map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Failure::ClosedPipe;
+        }
+        Failure::new(
             Exit::BeforeFirstAct,
             format!("the output cannot be written: {error}"),
             "free space, or write it elsewhere",
-        ),
+        )
     })
 }

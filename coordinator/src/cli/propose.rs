@@ -115,7 +115,7 @@ pub async fn agree_and_apply(
     };
     let request = ApplyPlanRequest { plan: Some(plan), on_failure: on_failure.into() };
     let mut api = client.api.clone();
-    let reply = client.answer(api.apply_plan(request)).await?;
+    let reply = client.answer(api.apply_plan(request)).await.map_err(maybe_begun)?;
     let operation = match reply.outcome {
         Some(apply_reply::Outcome::Operation(operation)) => operation,
         Some(apply_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),
@@ -123,6 +123,14 @@ pub async fn agree_and_apply(
         None => return Err(newer()),
     };
     begun(context, client, &operation, agreement.detach).await
+}
+
+/// A call that broke half-way may have arrived.
+fn maybe_begun(failure: Failure) -> Failure {
+    if failure.is_unreachable() {
+        return failure.advise("the operation may have begun all the same: see `bellows op list`");
+    }
+    failure
 }
 
 async fn begun(

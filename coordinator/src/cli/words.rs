@@ -49,10 +49,11 @@ pub fn control(kind: ControlKind) -> String {
 
 /// An operation's state with the cause of a hold: "held (stalled)".
 pub fn state(summary: &OperationSummary) -> String {
-    match summary.hold_cause() {
-        HoldCause::Unspecified => summary.state.clone(),
-        held => format!("{} ({})", summary.state, cause(held)),
+    let held = summary.hold_cause();
+    if held == HoldCause::Unspecified {
+        return summary.state.clone();
     }
+    format!("{} ({})", summary.state, cause(held))
 }
 
 /// "1 step", "2 steps".

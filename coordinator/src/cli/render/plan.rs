@@ -69,8 +69,10 @@ fn one_step(page: &mut Page, step: &Step, depth: usize, point: u32) {
     };
     let number = format!("{indent}{:>4}  {kind:<5}  ", step.number);
     let host = match &step.kind {
-        Some(Kind::Act(act)) => format!("  at {}", act.host),
-        Some(Kind::Check(_) | Kind::Wait(_) | Kind::Group(_)) | None => String::new(),
+        Some(Kind::Act(act)) if !names(&step.title, &act.host) => format!("  at {}", act.host),
+        Some(Kind::Act(_) | Kind::Check(_) | Kind::Wait(_) | Kind::Group(_)) | None => {
+            String::new()
+        }
     };
     page.spans(&[(Tone::Quiet, &number), (Tone::Plain, &step.title), (Tone::Quiet, &host)]);
     let below = " ".repeat(depth * 4 + 13);
@@ -89,6 +91,11 @@ fn one_step(page: &mut Page, step: &Step, depth: usize, point: u32) {
         Some(Kind::Group(group)) => group_lines(page, &below, group, depth, point),
         Some(Kind::Wait(_) | Kind::Check(_)) | None => {}
     }
+}
+
+/// Whether a title names a host already.
+fn names(title: &str, host: &str) -> bool {
+    title.split_whitespace().any(|word| word == host)
 }
 
 fn act_lines(page: &mut Page, below: &str, act: &Act, past_return: bool) {

@@ -1,11 +1,11 @@
 //! An operation as it goes: a line or two per event, and a line of progress. A fold over
 //! events, so that the same events always give the same text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bellows_proto::v1::{
     ActFailed, ActStarted, Event, Evidence, Held, HoldCause, OnFailure, Outcome, Plan, Rested,
-    StepProgress, event::Kind,
+    StepProgress, StepSucceeded, event::Kind,
 };
 
 use super::{fault::fault, plan::all_steps};
@@ -32,9 +32,20 @@ pub struct View {
     touched: BTreeSet<(u32, u32)>,
     rest: Option<Rest>,
     sequence: u64,
+    /// Leave out what only matters when something went wrong.
+    brief: bool,
+    /// When steps began, milliseconds since 1970.
+    began: BTreeMap<u32, i64>,
+    /// The step that the last line was about.
+    last_step: u32,
 }
 
 impl View {
+    /// For following: without what only matters when something went wrong.
+    pub fn brief() -> Self {
+        Self { brief: true, ..Self::default() }
+    }
+
     /// Where it rests, if it does as far as was seen.
     pub fn rest(&self) -> Option<&Rest> {
         self.rest.as_ref()
@@ -72,11 +83,15 @@ impl View {
                 };
                 self.say(page, at, Tone::Plain, &format!("accepted from {}{undo}", e.principal));
             }
+            Kind::Fenced(_) | Kind::ActDone(_) if self.brief => {}
             Kind::Fenced(e) => {
                 let text = format!("fences stand at {}", words::count(e.hosts.len(), "host"));
                 self.say(page, at, Tone::Quiet, &text);
             }
-            Kind::StepStarted(e) => self.step(page, at, e.step, Tone::Strong, ""),
+            Kind::StepStarted(e) => {
+                self.began.insert(e.step, at);
+                self.step(page, at, e.step, Tone::Strong, "");
+            }
             Kind::ActStarted(e) => self.act_started(page, at, e),
             Kind::ActNever(e) => {
                 let text = format!("  attempt {} never reached its host", e.attempt);
@@ -84,9 +99,7 @@ impl View {
             }
             Kind::ActDone(e) => self.evidence(page, at, Tone::Quiet, "seen: ", e.evidence.as_ref()),
             Kind::ActFailed(e) => self.act_failed(page, at, e),
-            Kind::StepSucceeded(e) => {
-                self.step(page, at, e.step, Tone::Good, &format!(": done{}", tail(&e.text)));
-            }
+            Kind::StepSucceeded(e) => self.succeeded(page, at, e),
             Kind::StepFailed(e) => {
                 let text = format!(": {}{}", words::cause(e.cause()), tail(&e.text));
                 self.step(page, at, e.step, Tone::Bad, &text);
@@ -142,7 +155,20 @@ impl View {
         page.spans(&[(Tone::Quiet, &format!("{time}  ")), (tone, text)]);
     }
 
-    fn step(&self, page: &mut Page, at_ms: i64, number: u32, tone: Tone, end: &str) {
+    fn succeeded(&mut self, page: &mut Page, at_ms: i64, done: &StepSucceeded) {
+        let began = self.began.get(&done.step).copied().unwrap_or(at_ms);
+        let took = u64::try_from(at_ms - began).unwrap_or(0);
+        let took = if took < 1000 { String::new() } else { format!(", {}", duration(took)) };
+        let end = format!("done{took}{}", tail(&done.text));
+        if self.brief && self.last_step == done.step {
+            self.say(page, at_ms, Tone::Good, &format!("  {end}"));
+        } else {
+            self.step(page, at_ms, done.step, Tone::Good, &format!(": {end}"));
+        }
+    }
+
+    fn step(&mut self, page: &mut Page, at_ms: i64, number: u32, tone: Tone, end: &str) {
+        self.last_step = number;
         let text = format!("{}{end}", self.step_name(number));
         self.say(page, at_ms, tone, &text);
     }
@@ -263,11 +289,16 @@ mod tests {
     use super::*;
     use crate::cli::{page::Look, render::samples};
     use bellows_proto::v1::{
-        Accepted, Act, Closed, Fault, Progress, StepFailed, StepStarted, StepSucceeded, UndoStarted,
+        Accepted, Act, ActDone, Closed, Fault, Fenced, Progress, StepFailed, StepStarted,
+        UndoStarted,
     };
 
     fn play(kinds: Vec<Kind>) -> (View, String) {
-        let (mut view, mut page) = (View::default(), Page::new(&Look::plain()));
+        play_in(View::default(), kinds)
+    }
+
+    fn play_in(mut view: View, kinds: Vec<Kind>) -> (View, String) {
+        let mut page = Page::new(&Look::plain());
         for (kind, sequence) in kinds.into_iter().zip(1u32..) {
             let at_ms = 1_700_000_000_000 + i64::from(sequence) * 1000;
             let event = Event { sequence: sequence.into(), at_ms, kind: Some(kind) };
@@ -351,6 +382,34 @@ mod tests {
         assert_eq!(view.rest(), Some(&Rest::Ended(Outcome::Undone)));
         assert!(!view.has_acted());
         assert_eq!(view.sequence(), 6);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_brief_view_is_two_or_three_lines_per_step() {
+        let act = Act { number: 1, host: "h4".into(), summary: "claim".into(), ..Act::default() };
+        let started = |step| Kind::StepStarted(StepStarted { step });
+        let done = |step| Kind::StepSucceeded(StepSucceeded { step, ..StepSucceeded::default() });
+        let evidence = Some(Evidence { text: "seen".into(), ..Evidence::default() });
+        let (_, text) = play_in(
+            View::brief(),
+            vec![
+                accepted(),
+                Kind::Fenced(Fenced::default()),
+                started(2),
+                Kind::ActStarted(ActStarted {
+                    step: 2,
+                    act: Some(act),
+                    attempt: 1,
+                    ..ActStarted::default()
+                }),
+                Kind::ActDone(ActDone { act: 1, attempt: 1, evidence }),
+                done(2),
+                started(4),
+                started(5),
+                done(4),
+            ],
+        );
         insta::assert_snapshot!(text);
     }
 
