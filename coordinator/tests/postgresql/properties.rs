@@ -34,9 +34,11 @@ fn pairs(numbers: impl Iterator<Item = usize>) -> Vec<(String, String)> {
     numbers.map(|n| (format!("pg{n}"), format!("h{n}"))).collect()
 }
 
+/// Makes an intent of nodes with their hosts, and options.
+type Make = fn(&[(&str, &str)], &[(&str, &str)]) -> Intent;
+
 fn set_up(wanted: &Wanted) -> (World, Spec, Intent) {
-    let borrowed = |pairs: &[(String, String)],
-                    make: fn(&[(&str, &str)], &[(&str, &str)]) -> Intent| {
+    let borrowed = |pairs: &[(String, String)], make: Make| {
         let pairs: Vec<(&str, &str)> =
             pairs.iter().map(|(node, host)| (node.as_str(), host.as_str())).collect();
         make(&pairs, &[])

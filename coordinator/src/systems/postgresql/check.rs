@@ -1,15 +1,17 @@
 //! Judges conditions. What could not be read is unknown: never "holds", never "does not hold".
 
+mod room;
+
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    AbsentEverywhere, DiskFree, LoginWorks, MembersBetween, NotStreaming, Observation,
-    PostgresqlCondition, PostgresqlService, Progress, RegisteredEverywhere, ServiceRuns,
-    ServiceState, Streaming, SyncSatisfiable, Vacant, VersionsMatch, postgresql_condition::Kind,
+    AbsentEverywhere, MembersBetween, NotStreaming, Observation, PostgresqlCondition,
+    PostgresqlService, Progress, RegisteredEverywhere, ServiceRuns, ServiceState, Streaming,
+    SyncSatisfiable, postgresql_condition::Kind,
 };
 
 use super::{
-    guards, health, sizes, synchronous, versions,
+    health, synchronous,
     view::{self, NoPrimary, Role, View, role, row, server, state_text},
 };
 use crate::plan::Verdict;
@@ -22,23 +24,23 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
         Some(Kind::PrimaryIs(wanted)) => primary_is(view, &wanted.node),
         Some(Kind::MembersAre(wanted)) => members_are(view, &wanted.nodes),
         Some(Kind::MembersBetween(wanted)) => members_between(view, wanted),
-        Some(Kind::LoginWorks(wanted)) => login_works(view, wanted),
+        Some(Kind::LoginWorks(wanted)) => room::login_works(view, wanted),
         Some(Kind::SenderHeadroom(wanted)) => {
             let used = |server: &bellows_proto::v1::PostgresqlServer| server.senders.len();
-            headroom(view, &wanted.node, "max_wal_senders", wanted.needed, used)
+            room::headroom(view, &wanted.node, "max_wal_senders", wanted.needed, used)
         }
         Some(Kind::SlotHeadroom(wanted)) => {
             let used = |server: &bellows_proto::v1::PostgresqlServer| server.slots.len();
-            headroom(view, &wanted.node, "max_replication_slots", wanted.needed, used)
+            room::headroom(view, &wanted.node, "max_replication_slots", wanted.needed, used)
         }
-        Some(Kind::DiskFree(wanted)) => disk_free(view, wanted),
-        Some(Kind::Vacant(wanted)) => vacant(view, wanted),
+        Some(Kind::DiskFree(wanted)) => room::disk_free(view, wanted),
+        Some(Kind::Vacant(wanted)) => room::vacant(view, wanted),
         Some(Kind::Streaming(wanted)) => streaming(view, wanted),
         Some(Kind::NotStreaming(wanted)) => not_streaming(view, wanted),
         Some(Kind::RegisteredEverywhere(wanted)) => registered_everywhere(view, wanted),
         Some(Kind::AbsentEverywhere(wanted)) => absent_everywhere(view, wanted),
         Some(Kind::ServiceRuns(wanted)) => service_runs(view, wanted),
-        Some(Kind::VersionsMatch(wanted)) => versions_match(view, wanted),
+        Some(Kind::VersionsMatch(wanted)) => room::versions_match(view, wanted),
         Some(Kind::SyncSatisfiable(wanted)) => sync_satisfiable(view, wanted),
         Some(Kind::HasTombstone(wanted)) => has_tombstone(view, &wanted.node, &wanted.host),
         None => {
@@ -142,62 +144,6 @@ fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
             gone.join(", ")
         )),
     })
-}
-
-fn login_works(view: View<'_>, wanted: &LoginWorks) -> Judged {
-    Ok(match view.login(&wanted.host, &wanted.address, wanted.port)? {
-        Ok(()) => Verdict::Holds,
-        Err(reason) => not_yet(format!(
-            "no login from {} to {} port {}: {reason}",
-            wanted.host, wanted.address, wanted.port
-        )),
-    })
-}
-
-fn headroom(
-    view: View<'_>,
-    node: &str,
-    setting: &str,
-    needed: u32,
-    used: impl Fn(&bellows_proto::v1::PostgresqlServer) -> usize,
-) -> Judged {
-    let server = view.server(node)?;
-    let free = view::free(server, setting, used(server))?;
-    if free >= needed {
-        return Ok(Verdict::Holds);
-    }
-    Ok(Verdict::Refused(format!("{free} free of {setting} at {node}, {needed} needed")))
-}
-
-fn disk_free(view: View<'_>, wanted: &DiskFree) -> Judged {
-    let facts = view
-        .system_facts(&wanted.host)?
-        .ok_or_else(|| format!("{} does not list postgresql", wanted.host))?;
-    let mut needed = wanted.bytes;
-    if wanted.clones > 0 {
-        let primary = view.primary().map_err(|why| why.text())?;
-        let one = sizes::clone_bytes(primary.server.database_bytes);
-        needed = needed.saturating_add(one.saturating_mul(wanted.clones.into()));
-    }
-    if facts.data_free_bytes >= needed {
-        return Ok(Verdict::Holds);
-    }
-    let (free, needed) = (sizes::text(facts.data_free_bytes), sizes::text(needed));
-    Ok(Verdict::Refused(format!("{free} free on {}, {needed} needed", wanted.host)))
-}
-
-fn vacant(view: View<'_>, wanted: &Vacant) -> Judged {
-    let obstacles = guards::obstacles(view.vacancy(&wanted.host, &wanted.node)?);
-    if obstacles.is_empty() {
-        return Ok(Verdict::Holds);
-    }
-    let texts: Vec<String> = obstacles.into_iter().map(|(_, value)| value).collect();
-    Ok(Verdict::Refused(format!(
-        "no place for {} on {}: {}",
-        wanted.node,
-        wanted.host,
-        texts.join("; ")
-    )))
 }
 
 fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
@@ -319,19 +265,6 @@ fn service_runs(view: View<'_>, wanted: &ServiceRuns) -> Judged {
         return Ok(not_yet(format!("repmgrd of {node} has not reported to its server yet")));
     }
     Ok(Verdict::Holds)
-}
-
-fn versions_match(view: View<'_>, wanted: &VersionsMatch) -> Judged {
-    let hosts: Vec<&str> = wanted.hosts.iter().map(String::as_str).collect();
-    let differences = versions::differences(view, &hosts);
-    let unknown = |difference: &&versions::Difference| difference.kind == versions::Kind::Unknown;
-    if let Some(difference) = differences.iter().find(|difference| !unknown(difference)) {
-        return Ok(Verdict::Refused(difference.value.clone()));
-    }
-    match differences.into_iter().next() {
-        Some(difference) => Err(difference.value),
-        None => Ok(Verdict::Holds),
-    }
 }
 
 fn sync_satisfiable(view: View<'_>, wanted: &SyncSatisfiable) -> Judged {
