@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use bellows_proto::v1::Fault;
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::FutureExt as _;
@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, ConfigError},
     enrol,
     facilities::{Local, services},
     host::{RealHost, SystemClock},
@@ -144,7 +144,12 @@ pub fn check_config(path: &Utf8Path) -> Result<()> {
     let runtime = &config.agent.runtime_dir;
     let local = local(config.clone())?;
     if !local.host.is_tmpfs(runtime)? {
-        bail!("{path}: agent.runtime_dir: {runtime} is not on a tmpfs: secrets would reach a disk");
+        let reason = "is not on a tmpfs: secrets would reach a disk";
+        return Err(ConfigError::Mistakes {
+            path: path.to_string(),
+            mistakes: vec![format!("agent.runtime_dir: {runtime} {reason}")],
+        }
+        .into());
     }
     println!("{path} is good");
     Ok(())

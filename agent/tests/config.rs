@@ -1,0 +1,113 @@
+//! `agent.toml`: what is refused, and in which words.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::process::Command;
+
+use bellows_agent::config::{Launch, Mode, parse};
+use camino::Utf8Path;
+
+const GOOD: &str = r#"
+[agent]
+host = "db1"
+address = "10.0.0.1"
+
+[systems.postgresql]
+os_user = "pg"
+port = 5433
+
+[profiles.java]
+JAVA_HOME = "/usr/lib/jvm/default"
+"#;
+
+const BAD: &str = r#"
+[agent]
+hots = "db1"
+host = "DB1"
+adress = "10.0.0.1"
+data_dir = "state/../x"
+runtime_dir = "/run/bellows agent"
+launch = "docker"
+mode = "watch"
+listen = "7401"
+
+[systems.postgresql]
+bindir = "/usr/bin"
+os_user = "post gres"
+port = 0
+
+[systems.redis]
+
+[profiles.java]
+LD_PRELOAD = "/x.so"
+"#;
+
+const BAD_SAYS: &str = r#"agent.toml: agent.adress: unknown key; did you mean agent.address?
+agent.toml: agent.hots: unknown key; did you mean agent.host?
+agent.toml: systems.redis: unknown key; did you mean systems.postgresql?
+agent.toml: systems.postgresql.bindir: unknown key; did you mean systems.postgresql.bin_dir?
+agent.toml: agent.host: host name "DB1" is not valid: 1 to 63 characters of a-z, 0-9 and '-', beginning with a letter, not ending with '-'
+agent.toml: agent.address: missing; the IP address that nodes of this host are reached at
+agent.toml: agent.listen: "7401" is not of the form ADDRESS:PORT
+agent.toml: agent.data_dir: "state/../x" must be an absolute path of A-Z a-z 0-9 . _ - + without ".." and without a slash at its end
+agent.toml: agent.runtime_dir: "/run/bellows agent" must be an absolute path of A-Z a-z 0-9 . _ - + without ".." and without a slash at its end
+agent.toml: agent.launch: "docker" is not auto, systemd or process
+agent.toml: agent.mode: "watch" is not manage or observe
+agent.toml: systems.postgresql.os_user: "post gres" is no name of a user
+agent.toml: systems.postgresql.port must be 1 to 65535
+agent.toml: profiles.java.LD_PRELOAD: not allowed in a profile"#;
+
+#[test]
+fn a_good_configuration_is_typed() {
+    let config = parse(Utf8Path::new("agent.toml"), GOOD).unwrap();
+    assert_eq!(config.agent.host.as_str(), "db1");
+    assert_eq!(config.agent.launch, Launch::Auto);
+    assert_eq!(config.agent.mode, Mode::Manage);
+    let postgresql = config.systems.postgresql.as_ref().unwrap();
+    assert_eq!((postgresql.os_user.as_str(), postgresql.port), ("pg", 5433));
+    assert_eq!(config.profile("java").len(), 1);
+    assert_eq!(config.profile("none").len(), 0);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let error = parse(Utf8Path::new("agent.toml"), BAD).unwrap_err();
+    assert_eq!(error.to_string(), BAD_SAYS);
+}
+
+#[test]
+fn wrong_types_and_syntax_are_told_with_their_place() {
+    for (text, part) in [
+        ("[agent]\nhost = 7\n", "line 2"),
+        ("[agent\n", "line 1"),
+        ("agent = 1\n", "line 1"),
+    ] {
+        let error = parse(Utf8Path::new("agent.toml"), text).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn the_program_says_so_with_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        #[allow(clippy::disallowed_methods)] // A test starts the program as a user does.
+        Command::new(env!("CARGO_BIN_EXE_bellows-agent"))
+            .args(["check-config", "--config"])
+            .arg(&path)
+            .output()
+            .unwrap()
+    };
+    let refused = check(BAD);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(refused.stdout, b"");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(said.matches("did you mean").count(), 4, "{said}");
+    let disk = GOOD.replace("[systems", "runtime_dir = \"/usr/bellows\"\n\n[systems");
+    let refused = check(&disk);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let good = GOOD.replace("[systems", "runtime_dir = \"/dev/shm/bellows\"\n\n[systems");
+    let checked = check(&good);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+}
