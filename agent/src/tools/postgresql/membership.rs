@@ -11,8 +11,8 @@ use bellows_proto::v1::{
 use tokio::select;
 
 use super::{
-    session::{Client, claimed, required},
-    setup::{at, prepare_data_directory},
+    data::prepare_data_directory,
+    session::{Client, at, claimed, required},
     values::{self, Node},
 };
 use crate::{
@@ -185,7 +185,7 @@ pub(super) async fn unregister_standby(
 /// Makes a slot that is claimed here. One that is there already is fine: it is claimed.
 pub(super) async fn create_slot(action: &CreateSlot, context: &JobContext) -> Result<Note, Fault> {
     let node = at(action.at.as_ref(), context.local())?;
-    claimed_slot(context, action.node.as_ref(), &action.slot)?;
+    claimed_slot(context, [action.at.as_ref(), action.node.as_ref()], &action.slot)?;
     let (command, finished) = Client::of_node(&node)
         .change(context, node.endpoint(), &[("slot", &action.slot)], CREATE_SLOT)
         .await?;
@@ -199,7 +199,7 @@ pub(super) async fn create_slot(action: &CreateSlot, context: &JobContext) -> Re
 /// Drops a slot that is claimed here. One that is gone already is fine.
 pub(super) async fn drop_slot(action: &DropSlot, context: &JobContext) -> Result<Note, Fault> {
     let node = at(action.at.as_ref(), context.local())?;
-    claimed_slot(context, action.node.as_ref(), &action.slot)?;
+    claimed_slot(context, [action.at.as_ref(), action.node.as_ref()], &action.slot)?;
     let (command, finished) = Client::of_node(&node)
         .change(context, node.endpoint(), &[("slot", &action.slot)], DROP_SLOT)
         .await?;
@@ -216,14 +216,24 @@ pub(super) async fn drop_slot(action: &DropSlot, context: &JobContext) -> Result
     }
 }
 
-fn claimed_slot(context: &JobContext, node: Option<&NodeRef>, slot: &str) -> Result<(), Fault> {
+fn claimed_slot(
+    context: &JobContext,
+    keepers: [Option<&NodeRef>; 2],
+    slot: &str,
+) -> Result<(), Fault> {
     let good = (1..=63).contains(&slot.len())
         && slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !good {
         return Err(Fault::new(FaultCode::Invalid, format!("{slot:?} is no name of a slot")));
     }
+    // The upstream's record keeps the claim; the standby's own, where both are of this host.
     let resource = format!("postgresql:slot:{slot}");
-    context.local().claims().require(required(node)?, &resource)
+    let [at, node] = keepers;
+    let claims = context.local().claims();
+    if claims.holds(required(at)?, &resource)? {
+        return Ok(());
+    }
+    claims.require(required(node)?, &resource)
 }
 
 #[cfg(test)]

@@ -12,14 +12,16 @@ use std::time::Duration;
 use super::{JobContext, Note, QueryContext, psql, repmgr};
 use crate::{exec::Invocation, facilities::Runner};
 
+mod configuration;
+mod data;
 mod membership;
 pub mod pgpass;
 mod place;
 mod reading;
 pub mod render;
+mod running;
 pub mod server;
 mod session;
-mod setup;
 pub mod values;
 
 pub use place::{holdings, propose, takes};
@@ -59,14 +61,16 @@ pub async fn answer(
 pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<Note, Fault> {
     use postgresql_action::Kind;
     match &action.kind {
-        Some(Kind::WriteConfiguration(action)) => setup::write_configuration(action, context).await,
-        Some(Kind::RemoveConfiguration(action)) => {
-            setup::remove_configuration(action, context).await
+        Some(Kind::WriteConfiguration(action)) => {
+            configuration::write_configuration(action, context).await
         }
-        Some(Kind::WriteHba(action)) => setup::write_hba(action, context).await,
-        Some(Kind::InitDatabase(action)) => setup::init_database(action, context).await,
+        Some(Kind::RemoveConfiguration(action)) => {
+            configuration::remove_configuration(action, context).await
+        }
+        Some(Kind::WriteHba(action)) => configuration::write_hba(action, context).await,
+        Some(Kind::InitDatabase(action)) => data::init_database(action, context).await,
         Some(Kind::CreateRepmgrDatabase(action)) => {
-            setup::create_repmgr_database(action, context).await
+            data::create_repmgr_database(action, context).await
         }
         Some(Kind::RegisterPrimary(action)) => membership::register_primary(action, context).await,
         Some(Kind::CloneStandby(action)) => membership::clone_standby(action, context).await,
@@ -76,9 +80,9 @@ pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<
         }
         Some(Kind::CreateSlot(action)) => membership::create_slot(action, context).await,
         Some(Kind::DropSlot(action)) => membership::drop_slot(action, context).await,
-        Some(Kind::StartService(action)) => setup::start_service(action, context).await,
-        Some(Kind::StopService(action)) => setup::stop_service(action, context).await,
-        Some(Kind::DiscardData(action)) => setup::discard_data(action, context).await,
+        Some(Kind::StartService(action)) => running::start_service(action, context).await,
+        Some(Kind::StopService(action)) => running::stop_service(action, context).await,
+        Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,
         None => Err(empty("action")),
     }
 }

@@ -137,7 +137,7 @@ fn differences(own: &PostgresqlPlacement, theirs: &PostgresqlPlacement) -> Vec<S
 }
 
 /// The server, as a service.
-pub fn server(node: &Node) -> ServiceSpec {
+pub fn server(node: &Node, environment: BTreeMap<String, String>) -> ServiceSpec {
     let config = node.conf_dir.file(POSTGRESQL_CONF);
     ServiceSpec {
         name: node.server_service.clone(),
@@ -149,7 +149,7 @@ pub fn server(node: &Node) -> ServiceSpec {
             node.data_dir.to_string(),
             format!("--config-file={config}"),
         ],
-        environment: BTreeMap::new(),
+        environment,
         // TERM would wait for all clients to leave; INT is the fast shutdown.
         stop_signal: Signal::Int,
         stop_timeout: SERVER_STOP,
@@ -160,7 +160,7 @@ pub fn server(node: &Node) -> ServiceSpec {
 }
 
 /// repmgrd, as a service. Without a pid file: its default place is one for all.
-pub fn repmgrd(node: &Node) -> ServiceSpec {
+pub fn repmgrd(node: &Node, environment: BTreeMap<String, String>) -> ServiceSpec {
     let config = node.conf_dir.file(REPMGR_CONF);
     ServiceSpec {
         name: node.repmgrd_service.clone(),
@@ -172,7 +172,7 @@ pub fn repmgrd(node: &Node) -> ServiceSpec {
             "--daemonize=false".to_owned(),
             "--no-pid-file".to_owned(),
         ],
-        environment: BTreeMap::new(),
+        environment,
         stop_signal: Signal::Term,
         stop_timeout: REPMGRD_STOP,
         log_file: node.log_dir.file("repmgrd.out").as_path().to_owned(),
@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn services_run_as_the_owner() {
-        let (server, repmgrd) = (server(&node()), repmgrd(&node()));
+        let (server, repmgrd) =
+            (server(&node(), BTreeMap::new()), repmgrd(&node(), BTreeMap::new()));
         assert_eq!(server.user, "postgres");
         assert_eq!(server.stop_signal, Signal::Int);
         assert!(server.arguments.contains(

@@ -13,11 +13,12 @@ use bellows_proto::v1::{
 use camino::Utf8Path;
 
 use super::{
+    data,
     render::{
         FILES, PG_HBA_CONF, POSTGRESQL_CONF, REPMGR_CONF, pg_hba, postgresql_conf, repmgr_conf,
     },
     server,
-    session::{Client, READ_DEADLINE},
+    session::{Client, READ_DEADLINE, as_owner},
     values::Node,
 };
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
 /// A configuration file is not longer.
 const FILE_LIMIT: u64 = 1024 * 1024;
 const LOGIN: &str = include_str!("login.sql");
+/// The state of a data directory that `initdb` has not come to the end of.
+const UNFINISHED: &str = "initdb has not ended";
 
 /// Reads a node. One that is not claimed here has nothing to be read.
 ///
@@ -62,7 +65,10 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
     );
     reading.server_service = Some(server_service?);
     reading.repmgrd_service = Some(repmgrd_service?);
-    if let Some(control) = control? {
+    if local.host.metadata(data::unfinished(&node).as_path())?.is_some() {
+        // What initdb left when it was cut short may look whole.
+        reading.control_state = UNFINISHED.to_owned();
+    } else if let Some(control) = control? {
         reading.system_identifier = control.system_identifier;
         reading.control_state = control.state;
     }
@@ -107,8 +113,8 @@ async fn control(
         return Ok(None);
     }
     let invocation =
-        pg_controldata::pg_controldata(node.bin_dir.as_path(), data_dir, READ_DEADLINE)
-            .user(&node.os_user);
+        pg_controldata::pg_controldata(node.bin_dir.as_path(), data_dir, READ_DEADLINE);
+    let invocation = as_owner(runner.local(), &node.os_user, invocation);
     let command = invocation.command();
     let finished = runner.read(invocation).await?;
     if !finished.success() {

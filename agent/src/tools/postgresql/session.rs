@@ -48,6 +48,23 @@ pub(super) fn claimed(local: &Local, reference: &NodeRef) -> Result<(Node, NodeC
     Ok((node, claim))
 }
 
+/// For actions that name a node of this host besides another.
+pub(super) fn at(reference: Option<&NodeRef>, local: &Local) -> Result<Node, Fault> {
+    claimed(local, required(reference)?).map(|(node, _)| node)
+}
+
+/// The environment profile of `agent.toml` that all tools of PostgreSQL get.
+pub(super) const PROFILE: &str = "postgresql";
+
+/// As the owner of the node, with the host's profile; what the invocation sets itself wins.
+pub(super) fn as_owner(local: &Local, os_user: &str, invocation: Invocation) -> Invocation {
+    let mut invocation = invocation.user(os_user);
+    for (key, value) in local.config.profile(PROFILE) {
+        invocation.environment.entry(key).or_insert(value);
+    }
+    invocation
+}
+
 /// The reference that a message must carry.
 pub(super) fn required(reference: Option<&NodeRef>) -> Result<&NodeRef, Fault> {
     reference.ok_or_else(|| Fault::new(FaultCode::Invalid, "the message names no node"))
@@ -103,7 +120,7 @@ impl Client {
             Mode::Read => (READ_STATEMENT_MS, READ_DEADLINE),
             Mode::Change => (CHANGE_STATEMENT_MS, CHANGE_DEADLINE),
         };
-        psql::script(&login, mode, variables, script, statement_ms, deadline).user(&self.os_user)
+        psql::script(&login, mode, variables, script, statement_ms, deadline)
     }
 
     /// Runs a read-only script. It may have stopped anywhere: its marks tell.
@@ -119,6 +136,7 @@ impl Client {
         script: &'static str,
     ) -> Result<(Vec<String>, Finished), Fault> {
         let invocation = self.script(server, Mode::Read, variables, script);
+        let invocation = as_owner(runner.local(), &self.os_user, invocation);
         let command = invocation.command();
         let finished = runner.read(invocation).await?;
         // Without one line of output there was no connection.
@@ -140,6 +158,7 @@ impl Client {
         script: &'static str,
     ) -> Result<(Vec<String>, Finished), Fault> {
         let invocation = self.script(server, Mode::Change, variables, script);
+        let invocation = as_owner(runner.local(), &self.os_user, invocation);
         let command = invocation.command();
         let finished = runner.run(invocation).await?;
         if finished.status == Some(psql::NOT_CONNECTED) {
@@ -186,8 +205,8 @@ impl Node {
     ) -> Result<repmgr::Outcome, Fault> {
         let config = self.conf_dir.file(REPMGR_CONF);
         let invocation =
-            command(&Repmgr { bin_dir: self.bin_dir.as_path(), config: config.as_path() })
-                .user(&self.os_user);
+            command(&Repmgr { bin_dir: self.bin_dir.as_path(), config: config.as_path() });
+        let invocation = as_owner(runner.local(), &self.os_user, invocation);
         let command = invocation.command();
         let finished = runner.run(invocation).await?;
         match repmgr::outcome(finished.status, &finished.stderr) {
@@ -199,7 +218,7 @@ impl Node {
                 }
                 Err(fault)
             }
-            done => Ok(done),
+            done @ (repmgr::Outcome::Done | repmgr::Outcome::AlreadyDone) => Ok(done),
         }
     }
 

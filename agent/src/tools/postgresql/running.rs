@@ -1,0 +1,109 @@
+//! Actions on a node's two services, and whether its server runs.
+//!
+//! Each may be repeated. Must not know configuration or data.
+
+use std::time::Duration;
+
+use bellows_proto::v1::{
+    Fault, FaultCode, PostgresqlService, ServiceState, StartService, StopService,
+};
+
+use super::{
+    reading,
+    session::{claimed, required},
+    values::Node,
+};
+use crate::{
+    facilities::{Runner, services},
+    tools::{JobContext, Note},
+};
+
+/// How long a start waits for the server to let somebody in. A standby may need longer to
+/// become consistent: the coordinator waits for that.
+const START_WAIT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(250);
+/// First line: the postmaster's process id.
+const PID_FILE: &str = "postmaster.pid";
+
+fn service_name(node: &Node, service: PostgresqlService) -> Result<&str, Fault> {
+    match service {
+        PostgresqlService::Server => Ok(&node.server_service),
+        PostgresqlService::Repmgrd => Ok(&node.repmgrd_service),
+        PostgresqlService::Unspecified => {
+            Err(Fault::new(FaultCode::Invalid, "the action names no service"))
+        }
+    }
+}
+
+/// Starts and enables a service; for the server, waits until it lets somebody in.
+pub(super) async fn start_service(
+    action: &StartService,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let name = service_name(&node, action.service())?;
+    services(context).start(name).await?;
+    match action.service() {
+        PostgresqlService::Server => accepting(context, &node).await,
+        PostgresqlService::Repmgrd | PostgresqlService::Unspecified => {
+            Ok(format!("service {name} is started"))
+        }
+    }
+}
+
+async fn accepting(context: &JobContext, node: &Node) -> Result<Note, Fault> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match reading::ask(context, node).await {
+            Ok(_) => return Ok("the server accepts connections".to_owned()),
+            Err(fault) if fault.code() == FaultCode::Cancelled => return Err(fault),
+            Err(fault) => {
+                let service = services(context).reading(&node.server_service).await?;
+                if service.state() != ServiceState::Running {
+                    return Err(Fault::new(FaultCode::ToolFailed, "the server has ended again")
+                        .remedy(format!("read its log in {}", node.log_dir)));
+                }
+                if waited >= START_WAIT {
+                    return Ok(format!("the server runs, but cannot be asked yet: {fault}"));
+                }
+            }
+        }
+        context.local().clock.sleep(POLL).await;
+        waited += POLL;
+    }
+}
+
+/// Stops and disables a service. Stopped is fine.
+pub(super) async fn stop_service(
+    action: &StopService,
+    context: &JobContext,
+) -> Result<Note, Fault> {
+    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let name = service_name(&node, action.service())?;
+    services(context).stop(name).await?;
+    Ok(format!("service {name} is stopped"))
+}
+
+/// Two independent words: the service manager's and the data directory's own pid file.
+pub(super) async fn refuse_running(context: &JobContext, node: &Node) -> Result<(), Fault> {
+    let local = context.local();
+    let running = |what: String| {
+        Fault::new(FaultCode::Conflict, what).remedy("stop the node's server, then retry")
+    };
+    let service = services(context).reading(&node.server_service).await?;
+    if service.state() == ServiceState::Running {
+        let name = &node.server_service;
+        return Err(running(format!("service {name} runs")));
+    }
+    let file = node.data_dir.as_path().join(PID_FILE);
+    let Some(bytes) = local.host.read(&file, 4096)? else {
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
+    match pid {
+        Some(pid) if local.host.process(pid).is_none() => Ok(()),
+        Some(pid) => Err(running(format!("{file} names the living process {pid}"))),
+        None => Err(running(format!("{file} is there and cannot be read"))),
+    }
+}
