@@ -44,8 +44,9 @@ pub(super) fn plan(
         }
     }
     let rate = options::clone_rate(intent, Some(&options));
+    let all = draft::in_order(new.iter());
     for node in &new {
-        let hba = draft::hba(new.iter(), &options.client_networks);
+        let hba = draft::hba(all.iter(), &options.client_networks);
         join::configure(&mut draft, node, server_settings(&options), hba, rate);
     }
     first(&mut draft, primary);

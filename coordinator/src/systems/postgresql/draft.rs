@@ -15,7 +15,7 @@ use super::{REVISION, actions, view::slot_name};
 /// Format of plans: what the steps of any system mean.
 const FORMAT: u32 = 1;
 /// Pause between two readings of a wait.
-const INTERVAL_MS: u64 = 500;
+const INTERVAL_MS: u64 = 1000;
 
 /// A node with the place where it lives or will live. Its id is in the placement.
 #[derive(Debug, Clone)]
