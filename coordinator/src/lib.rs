@@ -13,6 +13,6 @@ pub mod plan;
 pub mod serve;
 pub mod site;
 pub mod spec;
-pub mod systems;
 pub mod store;
+pub mod systems;
 pub mod term;

@@ -3,26 +3,19 @@
 //! descriptors, so that a new one without a rule fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+mod support;
 
-use bellows::{
-    api::{access, unix},
-    ca::Authority,
-    clock::now_ms,
-    serve::{App, Listeners, serve_on},
-    site::{COORDINATOR, Init, Site, init},
-    systems::AllSystems,
-};
+use std::{collections::BTreeMap, time::Duration};
+
+use bellows::{api::access, ca::Authority, clock::now_ms, systems::AllSystems};
 use bellows_proto::{
     FILE_DESCRIPTOR_SET, fault,
-    identity::{Identity, Role},
+    identity::Role,
     tls::{self, Credentials},
     v1::FaultCode,
 };
 use prost::Message as _;
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use support::Running;
 use tonic::{Code, Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
 
 /// What the coordinator's calls take, written down apart from the code's own table.
@@ -63,97 +56,16 @@ fn methods() -> BTreeMap<String, Vec<String>> {
     services.collect()
 }
 
-/// A coordinator in a temporary folder, on ports of its own.
-struct Running {
-    folder: tempfile::TempDir,
-    site: Site,
-    remote: String,
-    enrolment: String,
-    stop: CancellationToken,
-    serving: tokio::task::JoinHandle<Result<(), bellows::serve::ServeError>>,
-}
-
-impl Running {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let what = Init {
-            directory: folder.path().join("site"),
-            name: "test".into(),
-            api: None,
-            enrolment: "127.0.0.1:1".parse().unwrap(),
-            enrolment_address: None,
-            socket: None,
-            data_dir: None,
-        };
-        init(&what, now_ms()).unwrap();
-        let site = Site::load(&what.directory).unwrap();
-        let app = App::build(&what.directory, AllSystems).unwrap();
-        let remote = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let enrolment = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (remote_at, enrolment_at) =
-            (remote.local_addr().unwrap(), enrolment.local_addr().unwrap());
-        let local = unix::listen(&site.config.listen.socket).unwrap();
-        let listeners = Listeners { local, remote: Some(remote), enrolment };
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve_on(app, listeners, false, stop.clone()));
-        Self {
-            folder,
-            site,
-            remote: remote_at.to_string(),
-            enrolment: enrolment_at.to_string(),
-            stop,
-            serving,
-        }
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.serving.await.unwrap().unwrap();
-        drop(self.folder);
-    }
-
-    fn server_name(&self) -> String {
-        let site = self.site.config.site_id.clone();
-        Identity { site, role: Role::Coordinator, name: COORDINATOR.into() }.dns_name()
-    }
-
-    /// With a certificate of an authority, trusting the site's own.
-    fn with(&self, authority: &Authority, role: Role) -> Channel {
-        let issued = authority.issue(role, "alice", now_ms()).unwrap();
-        let credentials = Credentials {
-            certificate: issued.certificate,
-            private_key: issued.private_key.to_string(),
-            authority: self.site.authority.certificate().to_owned(),
-        };
-        let config = tls::client_config(&credentials).unwrap();
-        tls::channel(&self.remote, &self.server_name(), config, Duration::from_secs(3)).unwrap()
-    }
-
-    fn without_certificate(&self, address: &str) -> Channel {
-        let mut roots = rustls::RootCertStore::empty();
-        let pem = self.site.authority.certificate().as_bytes();
-        roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier =
-            rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
-                .build()
-                .unwrap();
-        let config = tls::pinned_client_config(verifier).unwrap();
-        tls::channel(address, &self.server_name(), config, Duration::from_secs(3)).unwrap()
-    }
-}
-
-fn through_socket(path: &Path) -> Channel {
-    let path = path.to_owned();
-    tonic::transport::Endpoint::from_static("http://coordinator").connect_with_connector_lazy(
-        tower::service_fn(move |_: http::Uri| {
-            let path = path.clone();
-            async move {
-                let stream = tokio::net::UnixStream::connect(path).await?;
-                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
-            }
-        }),
-    )
+/// With a certificate of an authority, trusting the site's own.
+fn with(running: &Running, authority: &Authority, role: Role) -> Channel {
+    let issued = authority.issue(role, "alice", now_ms()).unwrap();
+    let credentials = Credentials {
+        certificate: issued.certificate,
+        private_key: issued.private_key.to_string(),
+        authority: running.site.authority.certificate().to_owned(),
+    };
+    let config = tls::client_config(&credentials).unwrap();
+    tls::channel(&running.remote, &running.server_name(), config, Duration::from_secs(3)).unwrap()
 }
 
 /// Calls with an empty message; what comes back beyond the first answer does not matter.
@@ -212,9 +124,9 @@ fn the_table_is_complete_and_has_nothing_else() {
 
 #[tokio::test]
 async fn over_mtls_each_role_may_what_the_table_says() {
-    let running = Running::start().await;
+    let running = Running::start(AllSystems).await;
     for role in Role::ALL {
-        let channel = running.with(&running.site.authority, role);
+        let channel = with(&running, &running.site.authority, role);
         for (service, methods) in methods() {
             for method in methods {
                 let result = call(&channel, &service, &method).await;
@@ -231,13 +143,13 @@ async fn over_mtls_each_role_may_what_the_table_says() {
 
 #[tokio::test]
 async fn strangers_do_not_get_past_tls() {
-    let running = Running::start().await;
+    let running = Running::start(AllSystems).await;
     let foreign_site = "00000000-0000-4000-8000-000000000000";
     let made = Authority::create(foreign_site, now_ms()).unwrap();
     // A foreign authority, for its own site and even for ours.
     for site in [foreign_site, running.site.config.site_id.as_str()] {
         let foreign = Authority::load(site, &made.certificate, &made.private_key).unwrap();
-        let channel = running.with(&foreign, Role::Admin);
+        let channel = with(&running, &foreign, Role::Admin);
         for (service, methods) in methods() {
             for method in methods {
                 let result = call(&channel, &service, &method).await;
@@ -257,7 +169,7 @@ async fn strangers_do_not_get_past_tls() {
 
 #[tokio::test]
 async fn the_enrolment_door_leads_to_enrolment_only() {
-    let running = Running::start().await;
+    let running = Running::start(AllSystems).await;
     let nobody = running.without_certificate(&running.enrolment);
     for (service, methods) in methods() {
         for method in methods {
@@ -273,8 +185,8 @@ async fn the_enrolment_door_leads_to_enrolment_only() {
 
 #[tokio::test]
 async fn the_own_user_is_admin_on_the_unix_socket() {
-    let running = Running::start().await;
-    let channel = through_socket(&running.site.config.listen.socket);
+    let running = Running::start(AllSystems).await;
+    let channel = support::through_socket(&running);
     for (service, methods) in methods() {
         for method in methods {
             let result = call(&channel, &service, &method).await;

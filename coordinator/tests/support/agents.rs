@@ -1,0 +1,143 @@
+//! Agents as the coordinator meets them on the wire: real mTLS, enrolled with a token, and
+//! behind it the hosts in memory of the engine's tests.
+#![allow(missing_docs)]
+
+use std::{pin::Pin, sync::Arc};
+
+use bellows::engine::ports::Agents as _;
+use bellows_proto::{
+    fault::to_status,
+    tls::{self, Credentials},
+    v1::{
+        AskReply, AskRequest, CancelJobRequest, CloseReply, CloseRequest, CreateHostTokenRequest,
+        EnrolRequest, Fault, GetJobRequest, HelloReply, HelloRequest, Job, ListJobsReply,
+        ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ReadOutputRequest,
+        SealReply, SealRequest, StartJobRequest,
+        agent_server::{Agent, AgentServer},
+        coordinator_client::CoordinatorClient,
+        enrolment_client::EnrolmentClient,
+        seal_reply::Outcome,
+    },
+};
+use tokio::net::TcpListener;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, transport::Channel};
+
+use crate::{memory::MemoryAgents, support::Running};
+
+/// One host's agent.
+struct OnTheWire {
+    host: String,
+    hosts: Arc<MemoryAgents>,
+}
+
+fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(|fault| to_status(&fault))
+}
+
+#[tonic::async_trait]
+impl Agent for OnTheWire {
+    async fn hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        let said = self.hosts.hello(&self.host).await;
+        answer(said.map(|hello| HelloReply {
+            host: self.host.clone(),
+            version: "test".into(),
+            ..hello
+        }))
+    }
+
+    async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskReply>, Status> {
+        let query = request.into_inner().query.unwrap();
+        let said = self.hosts.ask(&self.host, query).await;
+        answer(said.map(|answer| AskReply { answer: Some(answer) }))
+    }
+
+    async fn plant_fence(
+        &self,
+        request: Request<PlantFenceRequest>,
+    ) -> Result<Response<PlantFenceReply>, Status> {
+        let planted = self.hosts.plant_fence(&self.host, request.into_inner()).await;
+        answer(planted.map(|()| PlantFenceReply {}))
+    }
+
+    async fn start_job(&self, request: Request<StartJobRequest>) -> Result<Response<Job>, Status> {
+        answer(self.hosts.start_job(&self.host, request.into_inner()).await)
+    }
+
+    async fn seal(&self, request: Request<SealRequest>) -> Result<Response<SealReply>, Status> {
+        let sealed = self.hosts.seal(&self.host, request.into_inner()).await;
+        answer(sealed.map(|job| {
+            let outcome = job.map_or(Outcome::Never(Never {}), Outcome::Job);
+            SealReply { outcome: Some(outcome) }
+        }))
+    }
+
+    async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<Job>, Status> {
+        answer(self.hosts.get_job(&self.host, request.into_inner()).await)
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<ListJobsRequest>,
+    ) -> Result<Response<ListJobsReply>, Status> {
+        answer(Ok(ListJobsReply::default()))
+    }
+
+    type ReadOutputStream = Pin<Box<dyn Stream<Item = Result<OutputChunk, Status>> + Send>>;
+
+    async fn read_output(
+        &self,
+        request: Request<ReadOutputRequest>,
+    ) -> Result<Response<Self::ReadOutputStream>, Status> {
+        let key = request.into_inner().key.unwrap();
+        let bytes = format!("act {} says \u{1b}[31mhello\n", key.act).into_bytes();
+        let chunk = OutputChunk { offset: 0, bytes, skipped: 0 };
+        Ok(Response::new(Box::pin(tokio_stream::once(Ok(chunk)))))
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<CancelJobRequest>,
+    ) -> Result<Response<Job>, Status> {
+        answer(self.hosts.cancel_job(&self.host, request.into_inner()).await)
+    }
+
+    async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseReply>, Status> {
+        let closed = self.hosts.close(&self.host, request.into_inner()).await;
+        answer(closed.map(|()| CloseReply {}))
+    }
+}
+
+/// Lets a host in with a token, as an agent would, and serves it.
+pub async fn enrol(
+    running: &Running,
+    api: &mut CoordinatorClient<Channel>,
+    host: &str,
+    hosts: Arc<MemoryAgents>,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+    let token = CreateHostTokenRequest { host: host.into(), valid_minutes: 1 };
+    let request = EnrolRequest {
+        token: api.create_host_token(token).await.unwrap().into_inner().token,
+        certificate_request: request.pem().unwrap(),
+        address: listener.local_addr().unwrap().to_string(),
+        machine_id: String::new(),
+    };
+    let mut door = EnrolmentClient::new(running.without_certificate(&running.enrolment));
+    let reply = door.enrol(request.clone()).await.unwrap().into_inner();
+    assert_eq!(reply.host, host);
+    // A token lets in once.
+    assert!(door.enrol(request).await.is_err());
+    let credentials = Credentials {
+        certificate: reply.certificate,
+        private_key: key.serialize_pem(),
+        authority: reply.authority,
+    };
+    let incoming = tls::incoming(listener, tls::server_config(&credentials).unwrap());
+    let agent = AgentServer::new(OnTheWire { host: host.into(), hosts });
+    tokio::spawn(async move {
+        tonic::transport::Server::builder().serve_with_incoming(agent, incoming).await
+    });
+}
