@@ -1,0 +1,340 @@
+//! Claims, tombstones, managed files and services on a real machine, in the process form.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bellows_agent::{
+    config,
+    exec::Finished,
+    facilities::{Local, claims, services::ServiceSpec},
+    host::{Access, RealHost, Signal, SystemClock},
+    tools::{self, JobContext, QueryContext, Recorder},
+};
+use bellows_proto::v1::{
+    Action, ClaimNode, ClaimResource, DirectoryState, Fault, FaultCode, HostAction, HostQuery,
+    LiftTombstone, ManagedFileState, NodeRef, Placement, Progress, Query, ReleaseNode,
+    ReleaseResource, ServiceState, Tombstone, ToolRun, Vacancy, VacancyQuery, action, answer,
+    host_action, host_answer, host_query, placement, query,
+};
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio_util::sync::CancellationToken;
+
+const AGENT: &str = env!("CARGO_BIN_EXE_bellows-agent");
+
+#[derive(Default)]
+struct Runs(Mutex<Vec<ToolRun>>);
+
+impl Recorder for Runs {
+    fn tool_started(&self, run: ToolRun) -> usize {
+        let mut runs = self.0.lock().unwrap();
+        runs.push(run);
+        runs.len() - 1
+    }
+    fn tool_ended(&self, _: usize, _: i64, _: Option<&Finished>) {}
+    fn output(&self, _: &[u8]) {}
+    fn progress(&self, _: Progress) {}
+}
+
+struct Site {
+    folder: tempfile::TempDir,
+    runs: Arc<Runs>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display();
+        let text = format!(
+            "[agent]\nhost = \"h1\"\naddress = \"127.0.0.9\"\ndata_dir = \"{root}/state\"\n\
+             runtime_dir = \"/dev/shm/bellows-none\"\nlaunch = \"process\"\n[systems.postgresql]\n\
+             data_root = \"{root}/data\"\nconf_root = \"{root}/conf\"\nlog_root = \"{root}/log\"\n\
+             socket_root = \"{root}/run\"\nport = 6543\n"
+        );
+        std::fs::write(folder.path().join("agent.toml"), text).unwrap();
+        Self { folder, runs: Arc::default() }
+    }
+
+    fn path(&self, name: &str) -> Utf8PathBuf {
+        Utf8Path::from_path(self.folder.path()).unwrap().join(name)
+    }
+
+    fn local(&self) -> Local {
+        let config = config::load(&self.path("agent.toml")).unwrap();
+        Local {
+            host: Arc::new(RealHost::new(AGENT)),
+            clock: Arc::new(SystemClock),
+            form: config.agent.launch.resolve(),
+            config: Arc::new(config),
+            own_program: AGENT.into(),
+        }
+    }
+
+    fn job(&self, operation: &str) -> JobContext {
+        JobContext::new(
+            self.local(),
+            format!("{operation}/1/1"),
+            operation.to_owned(),
+            CancellationToken::new(),
+            Arc::clone(&self.runs) as Arc<dyn Recorder>,
+        )
+    }
+
+    async fn act(&self, operation: &str, kind: host_action::Kind) -> Result<String, Fault> {
+        let action = Action { kind: Some(action::Kind::Host(HostAction { kind: Some(kind) })) };
+        tools::perform(&action, &self.job(operation)).await
+    }
+
+    async fn vacancy(&self) -> Vacancy {
+        let query = Query {
+            kind: Some(query::Kind::Host(HostQuery {
+                kind: Some(host_query::Kind::Vacancy(VacancyQuery {
+                    node: Some(node()),
+                    system: "postgresql".into(),
+                    port: 0,
+                })),
+            })),
+        };
+        let context = QueryContext::new(self.local(), Duration::from_secs(5));
+        match tools::answer(&query, &context).await.unwrap().kind {
+            Some(answer::Kind::Host(host)) => match host.kind {
+                Some(host_answer::Kind::Vacancy(vacancy)) => vacancy,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn placement(&self) -> Placement {
+        let mut placement = self.vacancy().await.placement.unwrap();
+        let Some(placement::System::Postgresql(postgresql)) = &mut placement.system else {
+            panic!("no placement");
+        };
+        postgresql.node_id = 4;
+        placement
+    }
+
+    async fn claim(&self, operation: &str) -> Result<String, Fault> {
+        let claim = ClaimNode { node: Some(node()), placement: Some(self.placement().await) };
+        self.act(operation, host_action::Kind::ClaimNode(claim)).await
+    }
+}
+
+fn node() -> NodeRef {
+    NodeRef { cluster: "orders".into(), node: "pg4".into() }
+}
+
+fn sleeper(site: &Site, name: &str) -> ServiceSpec {
+    ServiceSpec {
+        name: name.to_owned(),
+        description: "sleeps".into(),
+        user: std::env::var("USER").unwrap_or_else(|_| "root".into()),
+        program: "/bin/sh".into(),
+        arguments: vec![
+            "-c".into(),
+            "trap 'echo stopped; exit 0' INT; echo up; while true; do sleep 0.1; done".into(),
+        ],
+        environment: [("A".to_owned(), "b".to_owned())].into(),
+        stop_signal: Signal::Int,
+        stop_timeout: Duration::from_secs(5),
+        log_file: site.path("service.log"),
+        directories: vec![site.path("run/sleeper")],
+        restart: false,
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_claimed_once_and_released_by_its_operation() {
+    let site = Site::new();
+    let vacancy = site.vacancy().await;
+    assert_eq!(vacancy.data_directory(), DirectoryState::Absent);
+    assert_eq!((vacancy.port_holder.as_str(), vacancy.claimed_by.as_str()), ("", ""));
+    assert!(vacancy.data_free_bytes > 0);
+
+    site.claim("op-a").await.unwrap();
+    assert_eq!(site.claim("op-a").await.unwrap(), "claimed already");
+    assert_eq!(site.claim("op-b").await.unwrap_err().code(), FaultCode::NotClaimed);
+    assert_eq!(site.vacancy().await.claimed_by, "op-a");
+
+    let data = site.path("data/orders/pg4");
+    std::fs::create_dir_all(data.join("base")).unwrap();
+    let release = || host_action::Kind::ReleaseNode(ReleaseNode { node: Some(node()) });
+    let refused = site.act("op-b", release()).await.unwrap_err();
+    assert_eq!(refused.code(), FaultCode::NotClaimed);
+    assert!(data.exists());
+    site.act("op-a", release()).await.unwrap();
+    assert!(!data.exists());
+    site.act("op-a", release()).await.unwrap();
+    assert!(site.local().claims().all().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_never_claimed() {
+    let site = Site::new();
+    let placement = site.placement().await;
+    std::fs::create_dir_all(site.path("data/orders/pg4/base")).unwrap();
+    assert_eq!(site.vacancy().await.data_directory(), DirectoryState::Occupied);
+    assert_eq!(site.claim("op-a").await.unwrap_err().code(), FaultCode::NotClaimed);
+
+    let elsewhere = |change: fn(&mut bellows_proto::v1::PostgresqlPlacement)| {
+        let mut placement = placement.clone();
+        if let Some(placement::System::Postgresql(postgresql)) = &mut placement.system {
+            change(postgresql);
+        }
+        host_action::Kind::ClaimNode(ClaimNode { node: Some(node()), placement: Some(placement) })
+    };
+    for change in [
+        (|p| p.data_dir = "/etc".into()) as fn(&mut bellows_proto::v1::PostgresqlPlacement),
+        |p| p.os_user = "root".into(),
+        |p| p.bin_dir = "/tmp".into(),
+        |p| p.server_service = "sshd".into(),
+    ] {
+        let refused = site.act("op-a", elsewhere(change)).await.unwrap_err();
+        assert!(matches!(refused.code(), FaultCode::Denied | FaultCode::Invalid), "{refused:?}");
+    }
+    let odd = NodeRef { cluster: "../..".into(), node: "x".into() };
+    assert_eq!(site.local().claims().get(&odd).unwrap_err().code(), FaultCode::Invalid);
+}
+
+#[tokio::test]
+async fn resources_are_claimed_by_name() {
+    let site = Site::new();
+    let slot = "postgresql:slot:repmgr_slot_4";
+    let claim = |resource: &str| {
+        host_action::Kind::ClaimResource(ClaimResource {
+            node: Some(node()),
+            resource: resource.into(),
+            prior: String::new(),
+        })
+    };
+    site.act("op-a", claim(slot)).await.unwrap();
+    site.act("op-a", claim(slot)).await.unwrap();
+    assert!(site.act("op-b", claim(slot)).await.is_err());
+    assert!(site.act("op-a", claim("x; rm -rf /")).await.is_err());
+    site.local().claims().require(&node(), slot).unwrap();
+    let other = site.local().claims().require(&node(), "postgresql:slot:x");
+    assert_eq!(other.unwrap_err().code(), FaultCode::NotClaimed);
+    let record = claims::to_record(&site.local().claims().get(&node()).unwrap().unwrap());
+    assert_eq!(record.resources, [slot]);
+    let release = host_action::Kind::ReleaseResource(ReleaseResource {
+        node: Some(node()),
+        resource: slot.into(),
+    });
+    site.act("op-c", release).await.unwrap();
+    assert_eq!(site.local().claims().get(&node()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_service_outlives_its_job_and_stops_in_time() {
+    let site = Site::new();
+    let job = site.job("op-a");
+    let services = bellows_agent::facilities::services(&job);
+    let spec = sleeper(&site, "sleeper");
+    assert_eq!(services.reading("sleeper").await.unwrap().state(), ServiceState::Absent);
+    services.install(&spec).await.unwrap();
+    services.start("sleeper").await.unwrap();
+    services.start("sleeper").await.unwrap();
+    let reading = services.reading("sleeper").await.unwrap();
+    assert_eq!(reading.state(), ServiceState::Running);
+    let environment = std::fs::read(format!("/proc/{}/environ", reading.pid)).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(environment.contains("A=b") && !environment.contains("BELLOWS_JOB"), "{environment}");
+    assert!(site.path("run/sleeper").is_dir());
+    assert_eq!(site.runs.0.lock().unwrap().len(), 2);
+
+    services.install(&spec).await.unwrap();
+    let log = || std::fs::read_to_string(site.path("service.log")).unwrap_or_default();
+    let waiting = async {
+        while log() != "up\n" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
+    services.stop("sleeper").await.unwrap();
+    services.stop("sleeper").await.unwrap();
+    assert_eq!(services.reading("sleeper").await.unwrap().state(), ServiceState::Stopped);
+    assert_eq!(log(), "up\nstopped\n");
+
+    let mut broken = sleeper(&site, "broken");
+    broken.arguments = vec!["-c".into(), "exit 3".into()];
+    services.install(&broken).await.unwrap();
+    let fault = services.start("broken").await.unwrap_err();
+    assert_eq!(fault.code(), FaultCode::ToolFailed);
+    assert_eq!(services.reading("broken").await.unwrap().state(), ServiceState::Failed);
+
+    services.start("sleeper").await.unwrap();
+    services.remove("sleeper").await.unwrap();
+    assert_eq!(services.reading("sleeper").await.unwrap().state(), ServiceState::Absent);
+    services.remove("sleeper").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_buried_node_never_starts_again() {
+    let site = Site::new();
+    site.claim("op-a").await.unwrap();
+    let job = site.job("op-a");
+    let services = bellows_agent::facilities::services(&job);
+    let name = "bellows-orders-pg4-server";
+    services.install(&sleeper(&site, name)).await.unwrap();
+    services.start(name).await.unwrap();
+    let data = site.path("data/orders/pg4");
+    std::fs::create_dir_all(data.join("base")).unwrap();
+
+    let bury =
+        |wipe_data| host_action::Kind::Tombstone(Tombstone { node: Some(node()), wipe_data });
+    site.act("op-b", bury(false)).await.unwrap();
+    assert!(data.exists());
+    assert_eq!(services.reading(name).await.unwrap().state(), ServiceState::Masked);
+    assert_eq!(services.start(name).await.unwrap_err().code(), FaultCode::Denied);
+    let record = claims::to_record(&site.local().claims().get(&node()).unwrap().unwrap());
+    assert!(record.tombstone && record.claimed_by.is_empty());
+
+    let lift = host_action::Kind::LiftTombstone(LiftTombstone { node: Some(node()) });
+    site.act("op-b", lift).await.unwrap();
+    services.start(name).await.unwrap();
+    // It comes back although it has left: at its start the agent buries it.
+    let mut known = site.local().claims().get(&node()).unwrap().unwrap();
+    known.tombstone = true;
+    site.local().claims().put(&node(), &known).unwrap();
+    let context = QueryContext::new(site.local(), Duration::from_secs(5));
+    let buried = tools::host::enforce(&context).await.unwrap();
+    assert!(buried.contains(&name.to_owned()), "{buried:?}");
+    assert_eq!(services.reading(name).await.unwrap().state(), ServiceState::Masked);
+    assert!(tools::host::enforce(&context).await.unwrap().is_empty());
+    site.act("op-b", bury(true)).await.unwrap();
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn a_managed_file_that_somebody_changed_is_not_overwritten() {
+    let site = Site::new();
+    let (local, path) = (site.local(), site.path("pg_hba.conf"));
+    let access = Access::PRIVATE;
+    let state = || local.managed().reading("pg_hba.conf", &path).unwrap().state();
+    std::fs::write(&path, "theirs").unwrap();
+    assert_eq!(state(), ManagedFileState::Changed);
+    local.managed().write(&path, b"one", &access).unwrap();
+    local.managed().write(&path, b"two", &access).unwrap();
+    local.managed().write(&path, b"two", &access).unwrap();
+    assert_eq!(state(), ManagedFileState::Ours);
+    std::fs::write(&path, "changed").unwrap();
+    assert_eq!(state(), ManagedFileState::Changed);
+    for outcome in [local.managed().write(&path, b"three", &access), local.managed().restore(&path)]
+    {
+        assert_eq!(outcome.unwrap_err().code(), FaultCode::Drift);
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "changed");
+    std::fs::write(&path, "two").unwrap();
+    local.managed().restore(&path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
+    local.managed().restore(&path).unwrap();
+
+    let fresh = site.path("fresh.conf");
+    local.managed().write(&fresh, b"x", &access).unwrap();
+    std::fs::remove_file(&fresh).unwrap();
+    assert_eq!(local.managed().write(&fresh, b"y", &access).unwrap_err().code(), FaultCode::Drift);
+    local.managed().restore(&fresh).unwrap();
+    local.managed().write(&fresh, b"y", &access).unwrap();
+}
