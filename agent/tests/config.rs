@@ -76,11 +76,9 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn wrong_types_and_syntax_are_told_with_their_place() {
-    for (text, part) in [
-        ("[agent]\nhost = 7\n", "line 2"),
-        ("[agent\n", "line 1"),
-        ("agent = 1\n", "line 1"),
-    ] {
+    for (text, part) in
+        [("[agent]\nhost = 7\n", "line 2"), ("[agent\n", "line 1"), ("agent = 1\n", "line 1")]
+    {
         let error = parse(Utf8Path::new("agent.toml"), text).unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
     }

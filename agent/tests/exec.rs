@@ -65,7 +65,8 @@ async fn what_cannot_be_started_is_told() {
 
 #[tokio::test]
 async fn deadline_and_cancellation_end_the_whole_group() {
-    let script = "trap '' TERM; (trap '' TERM; while true; do sleep 1; done) & while true; do sleep 1; done";
+    let script =
+        "trap '' TERM; (trap '' TERM; while true; do sleep 1; done) & while true; do sleep 1; done";
     let mut late = sh(script);
     late.deadline = Some(Duration::from_millis(300));
     let started = Instant::now();
@@ -131,7 +132,8 @@ impl Sink for Heard {
 
 #[tokio::test]
 async fn output_is_bounded_but_all_of_it_is_heard() {
-    let mut invocation = sh("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; echo end >&2");
+    let mut invocation =
+        sh("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; echo end >&2");
     invocation.output = Output::Captured { limit: 1000 };
     let (cancel, mut heard) = (CancellationToken::new(), Heard::default());
     let finished = run(Utf8Path::new(AGENT), &invocation, &cancel, &mut heard).await.unwrap();
@@ -161,7 +163,9 @@ async fn what_a_program_reads_is_not_shown() {
 
 #[tokio::test]
 async fn another_user_with_its_groups() {
-    if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) != 0) {
+    if std::fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) != 0)
+    {
         // Only root may become somebody else.
         return;
     }
