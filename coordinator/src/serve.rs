@@ -30,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How often it is looked whether the store has failed outside of an operation.
 const STORE_LOOK: Duration = Duration::from_secs(2);
 
+/// `status` shows nothing older than about this, as long as the coordinator runs.
+const READING_AGE: Duration = Duration::from_secs(60);
+
 /// What `bellows serve` is told.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -141,6 +144,7 @@ pub async fn serve_on<S: Systems>(
         () = stop.cancelled() => Ok(()),
         error = app.engine.fatal() => Err(ServeError::Journal(error)),
         error = store_failure(&app.store) => Err(ServeError::Store(error)),
+        () = keep_readings(&app) => Ok(()),
         Some(error) = failure.recv() => Err(ServeError::Server(error)),
     };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -150,6 +154,15 @@ pub async fn serve_on<S: Systems>(
     let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
     tracing::info!("the coordinator ends");
     end
+}
+
+/// Looks at all clusters now and then. Never ends.
+async fn keep_readings<S: Systems>(app: &App<S>) {
+    let age_ms = i64::try_from(READING_AGE.as_millis()).unwrap_or(i64::MAX);
+    loop {
+        tokio::time::sleep(READING_AGE).await;
+        app.api.keep_readings(age_ms).await;
+    }
 }
 
 /// Ends when the store has failed: whatever it was asked for, it does nothing any more.

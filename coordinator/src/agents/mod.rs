@@ -20,7 +20,7 @@ use bellows_proto::{
         SealRequest, StartJobRequest, agent_client::AgentClient, seal_reply::Outcome,
     },
 };
-use tonic::{Request, Response, Status, Streaming, transport::Channel};
+use tonic::{Response, Status, Streaming, transport::Channel};
 
 use crate::engine::ports::Agents;
 
@@ -157,12 +157,7 @@ impl Agents for GrpcAgents {
 
     async fn get_job(&self, host: &str, request: GetJobRequest) -> Result<Job, Fault> {
         let deadline = Duration::from_millis(request.wait_ms.into()) + WAIT_MARGIN;
-        self.call(host, deadline, |mut client| async move {
-            let mut request = Request::new(request);
-            request.set_timeout(deadline);
-            client.get_job(request).await
-        })
-        .await
+        self.call(host, deadline, |mut client| async move { client.get_job(request).await }).await
     }
 
     async fn cancel_job(&self, host: &str, request: CancelJobRequest) -> Result<Job, Fault> {

@@ -41,6 +41,25 @@ impl<W: World> Api<W> {
         Ok(ClusterStatus { age_ms, held_by, ..status })
     }
 
+    /// Looks at every cluster whose last status is older than `age_ms`, one after another, so
+    /// that `status` has something recent to show. What cannot be seen is a hole in it.
+    pub async fn keep_readings(&self, age_ms: i64) {
+        let clusters = self.inventory.clusters().unwrap_or_default();
+        for cluster in clusters {
+            let Ok(ClusterDetail { spec: Some(spec), .. }) = self.one_cluster(&cluster.cluster)
+            else {
+                continue;
+            };
+            let known = self.last_status(&spec).ok().flatten();
+            let old = |status: ClusterStatus| (self.now_ms)() - status.observed_at_ms >= age_ms;
+            if known.is_none_or(old)
+                && let Err(status) = self.observe(&spec).await
+            {
+                tracing::warn!(cluster = spec.cluster, why = status.message(), "no status");
+            }
+        }
+    }
+
     /// What was last seen; nothing where it was seen of another version of the spec.
     fn last_status(&self, spec: &Spec) -> Result<Option<ClusterStatus>, Status> {
         let status = self.inventory.status(&spec.cluster).map_err(|e| fault::store(&e))?;

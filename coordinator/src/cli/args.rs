@@ -30,8 +30,8 @@ pub struct Global {
     /// A site's folder on this machine [env: BELLOWS_SITE] [default: /var/lib/bellows]
     #[arg(long, global = true, value_name = "DIR", help_heading = HEADING)]
     pub site: Option<PathBuf>,
-    /// The coordinator's socket [env: BELLOWS_SOCKET] [default: the site's, or
-    /// /run/bellows/bellows.sock]
+    /// The coordinator's socket [env: BELLOWS_SOCKET] [default: /run/bellows/bellows.sock, or the
+    /// site's]
     #[arg(long, global = true, value_name = "PATH", help_heading = HEADING)]
     pub socket: Option<PathBuf>,
     /// A coordinator elsewhere
@@ -73,7 +73,7 @@ impl Global {
         match (variable(SOCKET_VARIABLE), variable(SITE_VARIABLE)) {
             (Some(socket), _) => Ok(Target::Socket(socket)),
             (None, Some(site)) => socket_of(&site),
-            (None, None) => Ok(Target::Socket(DEFAULT_SOCKET.into())),
+            (None, None) => Ok(Target::Socket(usual_socket())),
         }
     }
 
@@ -82,6 +82,15 @@ impl Global {
         let variable = || std::env::var_os(SITE_VARIABLE).map(PathBuf::from);
         self.site.clone().or_else(variable).unwrap_or_else(|| DEFAULT_SITE.into())
     }
+}
+
+/// The usual place, or that of the site in the usual folder where nothing is there.
+fn usual_socket() -> PathBuf {
+    let usual = PathBuf::from(DEFAULT_SOCKET);
+    if usual.exists() {
+        return usual;
+    }
+    Site::load_config(Path::new(DEFAULT_SITE)).map_or(usual, |config| config.listen.socket)
 }
 
 fn socket_of(site: &Path) -> Result<Target, Failure> {

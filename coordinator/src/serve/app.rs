@@ -47,7 +47,7 @@ type RealPorts<S> = Ports<GrpcAgents, S, StoreJournal, RealClock>;
 pub struct App<S: Systems> {
     config: Config,
     pub(super) engine: Engine<RealPorts<S>>,
-    api: Api<RealPorts<S>>,
+    pub(super) api: Api<RealPorts<S>>,
     pub(super) agents: Arc<GrpcAgents>,
     pub(super) store: Arc<Store>,
     pub(super) inventory: Inventory,

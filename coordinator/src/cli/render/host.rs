@@ -111,10 +111,7 @@ pub fn token_help(page: &mut Page, token: &HostToken) {
     );
     page.line(
         Tone::Strong,
-        &format!(
-            "  bellows-agent enrol --config /etc/bellows-agent/agent.toml --coordinator {} --token TOKEN",
-            token.enrolment_address
-        ),
+        &format!("  bellows-agent enrol --coordinator {} --token TOKEN", token.enrolment_address),
     );
 }
 
