@@ -5,13 +5,14 @@ use std::{
     net::{IpAddr, Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bellows_agent::{
     config,
     exec::Finished,
     facilities::{Local, services::process_mark},
-    host::{Access, Host as _, RealHost, Signal, SystemClock},
+    host::{Access, Host as _, ProcessId, RealHost, Signal, SystemClock},
     tools::{self, JobContext, QueryContext, Recorder},
 };
 use bellows_proto::v1::{
@@ -152,15 +153,31 @@ impl Bed {
 }
 
 impl Drop for Bed {
-    /// Ends every process of every service, whatever became of the test.
+    /// Ends every process of every service, whatever became of the test. A server that is
+    /// killed leaves its shared memory behind: it is asked first.
+    #[allow(clippy::disallowed_methods)] // A destructor cannot await; it polls with a deadline.
     fn drop(&mut self) {
         let services = self.services.lock().map(|list| list.clone()).unwrap_or_default();
-        for (local, name) in services.iter().rev() {
-            for process in local.host.marked(&process_mark(local, name)).unwrap_or_default() {
-                let _ = local.host.signal(process, Signal::Kill);
+        let living = || -> Vec<(&Local, ProcessId)> {
+            services.iter().rev().flat_map(|(local, name)| local_processes(local, name)).collect()
+        };
+        for (patience, signal) in [(100, Signal::Int), (40, Signal::Kill)] {
+            for (local, process) in living() {
+                let _ = local.host.signal(process, signal);
+            }
+            for _ in 0..patience {
+                if living().is_empty() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
             }
         }
     }
+}
+
+fn local_processes<'a>(local: &'a Local, name: &str) -> Vec<(&'a Local, ProcessId)> {
+    let found = local.host.marked(&process_mark(local, name)).unwrap_or_default();
+    found.into_iter().map(|process| (local, process)).collect()
 }
 
 impl Host<'_> {
