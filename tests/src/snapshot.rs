@@ -43,41 +43,32 @@ impl Snapshot {
         Ok(Self { facts })
     }
 
-    /// Adds all paths below a folder, files with their digest. A folder that is not there has
-    /// none.
+    /// Adds all files below a folder, with their digests. A folder that is not there has none.
     ///
     /// # Errors
     /// Something below it cannot be read.
-    pub fn add_tree(&mut self, subject: &str, folder: &Path) -> Result<()> {
+    pub fn add_files(&mut self, subject: &str, folder: &Path) -> Result<()> {
         let mut lines = Vec::new();
-        if folder.exists() {
-            walk(folder, folder, &mut |path, entry| {
-                let name = entry.strip_prefix(path).unwrap_or(entry).display();
-                lines.push(if entry.is_file() {
-                    let bytes = std::fs::read(entry)
-                        .with_context(|| format!("read {}", entry.display()))?;
-                    let digest = Sha256::digest(&bytes);
-                    let digest: String =
-                        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-                    format!("{name} {digest}")
-                } else {
-                    format!("{name}/")
-                });
-                Ok(())
-            })?;
+        for path in below(folder, usize::MAX)?.into_iter().filter(|path| path.is_file()) {
+            let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+            let digest = Sha256::digest(&bytes);
+            let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            lines.push(format!("{} {digest}", relative(folder, &path)));
         }
         self.facts.insert(subject.to_owned(), lines);
         Ok(())
     }
 
-    /// Adds the paths below a folder down to a depth, without their contents: for a data
-    /// directory, whose files change all the time.
+    /// Adds the paths exactly so deep below a folder: its nodes, whose parents may stay when
+    /// they are empty.
     ///
     /// # Errors
     /// It cannot be listed.
     pub fn add_names(&mut self, subject: &str, folder: &Path, depth: usize) -> Result<()> {
-        let mut lines = Vec::new();
-        names(folder, folder, depth, &mut lines)?;
+        let shallow = below(folder, depth - 1)?;
+        let mut paths = below(folder, depth)?;
+        paths.retain(|path| !shallow.contains(path));
+        let lines = paths.iter().map(|path| relative(folder, path)).collect();
         self.facts.insert(subject.to_owned(), lines);
         Ok(())
     }
@@ -111,39 +102,26 @@ impl Snapshot {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut entries: Vec<PathBuf> = list
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_, std::io::Error>>()
-        .with_context(|| format!("list {}", folder.display()))?;
-    entries.sort();
-    Ok(entries)
+fn relative(top: &Path, path: &Path) -> String {
+    path.strip_prefix(top).unwrap_or(path).display().to_string()
 }
 
-fn walk(
-    top: &Path,
-    folder: &Path,
-    visit: &mut impl FnMut(&Path, &Path) -> Result<()>,
-) -> Result<()> {
-    for entry in entries(folder)? {
-        visit(top, &entry)?;
-        if entry.is_dir() && !entry.is_symlink() {
-            walk(top, &entry, visit)?;
-        }
-    }
-    Ok(())
-}
-
-fn names(top: &Path, folder: &Path, depth: usize, lines: &mut Vec<String>) -> Result<()> {
+/// All paths below a folder, down to a depth, in their order.
+fn below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     if depth == 0 || !folder.is_dir() {
-        return Ok(());
+        return Ok(found);
     }
-    for entry in entries(folder)? {
-        lines.push(entry.strip_prefix(top).unwrap_or(&entry).display().to_string());
-        names(top, &entry, depth - 1, lines)?;
+    let list = std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    for entry in list {
+        let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
+        if path.is_dir() && !path.is_symlink() {
+            found.extend(below(&path, depth - 1)?);
+        }
+        found.push(path);
     }
-    Ok(())
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -158,18 +136,18 @@ mod tests {
         std::fs::write(folder.join("pg1/a.conf"), "x").unwrap();
         let take = || {
             let mut snapshot = Snapshot::default();
-            snapshot.add_tree("h1 conf", &folder).unwrap();
+            snapshot.add_files("h1 conf", &folder).unwrap();
             snapshot.add_names("h1 names", &folder, 1).unwrap();
             snapshot
         };
         let before = take();
         assert!(before.differences(&take()).is_empty());
         std::fs::write(folder.join("pg1/a.conf"), "y").unwrap();
-        std::fs::write(folder.join("b"), "").unwrap();
+        std::fs::create_dir(folder.join("pg2")).unwrap();
         let differences = before.differences(&take());
-        assert_eq!(differences.len(), 4, "{differences:?}");
+        assert_eq!(differences.len(), 3, "{differences:?}");
         assert!(differences[0].starts_with("h1 conf: gone: pg1/a.conf "));
-        assert_eq!(differences[3], "h1 names: new: b");
+        assert_eq!(differences[2], "h1 names: new: pg2");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -76,7 +76,7 @@ pub fn configure(host: &Host, user: &User) -> Result<String> {
 }
 
 /// Keys of the configuration and the folders of a host that they name.
-const ROOTS: [(&str, &str); 4] =
+pub const ROOTS: [(&str, &str); 4] =
     [("data_root", "data"), ("conf_root", "conf"), ("log_root", "log"), ("socket_root", "run")];
 
 /// Where a host's wrappers are.

@@ -121,8 +121,10 @@ impl Stage {
         let mut snapshot = Snapshot::of_members(&self.addresses()?, &hosts::superuser()).await?;
         for agent in self.site.agents() {
             let (name, folder) = (&agent.host.name, &agent.host.folder);
-            snapshot.add_tree(&format!("{name} configuration"), &hosts::conf(folder))?;
-            snapshot.add_names(&format!("{name} data"), &folder.join("data"), 2)?;
+            snapshot.add_files(&format!("{name} configuration"), &hosts::conf(folder))?;
+            for (_, root) in hosts::ROOTS {
+                snapshot.add_names(&format!("{name} {root}"), &folder.join(root), 2)?;
+            }
         }
         Ok(snapshot)
     }
