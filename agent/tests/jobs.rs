@@ -163,7 +163,7 @@ async fn a_hanging_job_ends_at_its_deadline() {
     let job = host.ended(1).await;
     assert_eq!(job.state(), JobState::Failed);
     assert_eq!(job.fault.unwrap().code(), FaultCode::Deadline);
-    assert!(host.processes(1).is_empty());
+    host.nothing_left(1).await;
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn cancel_reaches_what_forks_and_ignores_term() {
     assert_eq!(job.fault.unwrap().code(), FaultCode::Cancelled);
     gone(&host, far).await;
     gone(&host, near).await;
-    assert!(host.processes(1).is_empty());
+    host.nothing_left(1).await;
     assert_eq!(host.cancel(1).unwrap().state(), JobState::Cancelled);
 }
 
@@ -230,7 +230,7 @@ async fn what_a_job_leaves_behind_is_ended_with_it() {
     host.start(1, script).await;
     let job = host.ended(1).await;
     assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
-    assert!(host.processes(1).is_empty());
+    host.nothing_left(1).await;
 }
 
 #[tokio::test]
@@ -258,6 +258,22 @@ async fn secrets_are_handed_over_and_gone_at_the_end() {
     assert_eq!(host.output(1).await.0, b"400\n");
     let left = std::fs::read_dir(host.runtime().join("secrets")).unwrap().count();
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn secrets_of_a_killed_job_go_with_the_next_start_of_the_agent() {
+    let mut host = TestHost::new();
+    host.start(1, "echo > $HERE/up; while [ -e $SECRET ]; do sleep 0.05; done").await;
+    host.file("up").await;
+    host.restart();
+    let secrets = || std::fs::read_dir(host.runtime().join("secrets")).unwrap().count();
+    assert_eq!(secrets(), 1);
+    let machine = host.local().host;
+    let shim = machine.process(host.shim_pid(1)).unwrap();
+    machine.signal(shim, Signal::Kill).unwrap();
+    host.ended(1).await;
+    host.restart();
+    assert_eq!(std::fs::read_dir(host.runtime().join("secrets")).unwrap().count(), 0);
 }
 
 #[tokio::test]

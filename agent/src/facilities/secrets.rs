@@ -1,6 +1,8 @@
 //! Secrets: read where the administrator placed them, handed to a tool as a 0400 file in a
 //! tmpfs, gone at the end of the job. They never stand in arguments, logs or errors.
 
+use std::collections::BTreeSet;
+
 use bellows_proto::v1::{Fault, FaultCode};
 use camino::{Utf8Path, Utf8PathBuf};
 use zeroize::Zeroizing;
@@ -49,6 +51,24 @@ pub fn read(local: &Local, path: &Utf8Path) -> Result<Secret, Fault> {
     }
 }
 
+/// Removes the secrets of all jobs but these (keys in one word): of shims that were killed.
+///
+/// # Errors
+/// If a folder cannot be read or removed.
+pub fn clear_all_but(local: &Local, running: &BTreeSet<String>) -> Result<(), Fault> {
+    let folder = local.config.agent.runtime_dir.join("secrets");
+    for name in local.host.list(&folder)? {
+        if !running.iter().any(|job| folder_name(job) == name) {
+            local.host.remove_directory(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn folder_name(job: &str) -> String {
+    job.replace('/', "-")
+}
+
 /// The folder of one job's secrets.
 #[derive(Debug, Clone)]
 pub struct SecretFolder {
@@ -56,9 +76,9 @@ pub struct SecretFolder {
 }
 
 impl SecretFolder {
-    /// The folder of the job with this directory name; made when the first secret comes.
+    /// The folder of the job with this key, in one word; made when the first secret comes.
     pub fn of_job(local: &Local, job: &str) -> Self {
-        Self { path: local.config.agent.runtime_dir.join("secrets").join(job) }
+        Self { path: local.config.agent.runtime_dir.join("secrets").join(folder_name(job)) }
     }
 
     /// Hands a secret over as a 0400 file of `user`. `name` is a plain file name.

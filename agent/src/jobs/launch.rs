@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bellows_proto::v1::{Fault, FaultCode};
+use bellows_proto::v1::Fault;
 use camino::Utf8PathBuf;
 
 use super::store::{JobDir, Record, word};
@@ -105,11 +105,6 @@ fn transient(record: &Record, key: &str, command: Vec<String>) -> Invocation {
 /// The fault of a job whose shim could not be started.
 pub(super) fn not_started(cause: &Fault) -> Fault {
     let mut fault = cause.clone();
-    fault.code = match cause.code() {
-        FaultCode::Unspecified => FaultCode::Internal,
-        code => code,
-    }
-    .into();
     fault.message = format!("the job could not be started: {}", cause.message);
     fault
 }

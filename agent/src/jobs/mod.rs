@@ -31,7 +31,7 @@ pub use launch::ShimProgram;
 
 use crate::{
     config::Mode,
-    facilities::Local,
+    facilities::{Local, secrets},
     host::Access,
     tools::{
         self,
@@ -87,20 +87,27 @@ impl Jobs {
         JobDir::of(&self.root(), key)
     }
 
+    /// What one damaged record hides is told by the calls that need it, not by refusing to run.
     fn adopt(&self) -> Result<(), Fault> {
+        let mut running = BTreeSet::new();
         for dir in self.dirs("")? {
-            let Some(job) = self.current(&dir)? else {
-                continue;
-            };
-            if !has_ended(&job) {
-                let key = job.key.as_ref().map(word).unwrap_or_default();
-                tracing::info!(job = key, "adopted a running job");
-                if dir.is_cancelled(self.0.local.host.as_ref())? {
-                    self.see_it_end(dir);
+            match self.current(&dir) {
+                Ok(Some(job)) if !has_ended(&job) => {
+                    let key = job.key.as_ref().map(word).unwrap_or_default();
+                    tracing::info!(job = key, "adopted a running job");
+                    running.insert(key);
+                    if dir.is_cancelled(self.0.local.host.as_ref())? {
+                        self.see_it_end(dir);
+                    }
+                }
+                Ok(_) => {}
+                Err(fault) => {
+                    tracing::error!(%fault, job = %dir.path(), "a job's record cannot be read");
+                    running.extend(dir.word());
                 }
             }
         }
-        Ok(())
+        secrets::clear_all_but(&self.0.local, &running)
     }
 
     /// Who is there.

@@ -127,6 +127,13 @@ impl JobDir {
         &self.path
     }
 
+    /// The job's key in one word, as the folder's path tells it.
+    pub fn word(&self) -> Option<String> {
+        let operation = self.path.parent()?.file_name()?;
+        let (act, attempt) = self.path.file_name()?.split_once('-')?;
+        Some(format!("{operation}/{act}/{attempt}"))
+    }
+
     /// A file in it.
     pub fn file(&self, name: &str) -> Utf8PathBuf {
         self.path.join(name)

@@ -95,7 +95,7 @@ impl JobContext {
         cancel: CancellationToken,
         recorder: Arc<dyn Recorder>,
     ) -> Self {
-        let secrets = SecretFolder::of_job(&local, &key.replace('/', "-"));
+        let secrets = SecretFolder::of_job(&local, &key);
         Self { local, key, operation, cancel, recorder, secrets }
     }
 

@@ -36,6 +36,8 @@ pub const CLUSTER: &str = "orders";
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A host; its folders go when it is dropped.
+///
+/// Jobs are processes, or transient units where `BELLOWS_TEST_LAUNCH` says `systemd`.
 pub struct TestHost {
     pub folder: tempfile::TempDir,
     runtime: tempfile::TempDir,
@@ -51,9 +53,10 @@ impl TestHost {
         let config = folder.path().join("agent.toml");
         let text = format!(
             "[agent]\nhost = \"h1\"\naddress = \"127.0.0.1\"\nlisten = \"127.0.0.1:0\"\n\
-             data_dir = \"{}/state\"\nruntime_dir = \"{}\"\nlaunch = \"process\"\n",
+             data_dir = \"{}/state\"\nruntime_dir = \"{}\"\nlaunch = \"{}\"\n",
             folder.path().display(),
             runtime.path().display(),
+            std::env::var("BELLOWS_TEST_LAUNCH").unwrap_or_else(|_| "process".into()),
         );
         std::fs::write(&config, text).unwrap();
         let script = format!(
@@ -192,6 +195,18 @@ impl TestHost {
             unit: None,
         };
         self.local().host.marked(&mark).unwrap()
+    }
+
+    /// Waits until no process of the job is left; its shim writes the exit a moment before its own.
+    pub async fn nothing_left(&self, act: u32) {
+        let waiting = async {
+            while !self.processes(act).is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(LIMIT, waiting).await.is_err() {
+            panic!("left: {:?}", self.processes(act));
+        }
     }
 
     pub fn shim_pid(&self, act: u32) -> u32 {

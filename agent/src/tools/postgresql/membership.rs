@@ -208,7 +208,7 @@ pub(super) async fn drop_slot(action: &DropSlot, context: &JobContext) -> Result
         Some(psql::UNDEFINED_OBJECT) => Ok(format!("slot {} was gone already", action.slot)),
         Some(psql::OBJECT_IN_USE) => {
             let message = format!("slot {} is in use: its standby still streams", action.slot);
-            Err(Fault::new(FaultCode::Conflict, message)
+            Err(Fault::new(FaultCode::ToolFailed, message)
                 .remedy("stop the server of that standby, then retry")
                 .tool(&command, finished.status, &finished.stderr))
         }

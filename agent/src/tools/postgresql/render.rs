@@ -4,8 +4,6 @@
 //! files that are as Bellows left them, so it knows no more than what is written here.
 //! Must not know where files are kept or how they get there.
 
-use bellows_proto::v1::PostgresqlServerSettings;
-
 use super::values::Node;
 
 pub mod pg_hba;
@@ -27,14 +25,6 @@ pub const PG_HBA_CONF: &str = "pg_hba.conf";
 pub const PG_IDENT_CONF: &str = "pg_ident.conf";
 /// repmgr's and repmgrd's settings.
 pub const REPMGR_CONF: &str = "repmgr.conf";
-
-/// Smallest settings that make sense; below them the server or repmgr would not work.
-const LEAST: PostgresqlServerSettings = PostgresqlServerSettings {
-    max_connections: 10,
-    max_wal_senders: 2,
-    max_replication_slots: 1,
-    shared_buffers_mib: 0,
-};
 
 /// The first lines of every file.
 fn heading(node: &Node) -> String {

@@ -88,7 +88,7 @@ pub(super) async fn stop_service(
 pub(super) async fn refuse_running(context: &JobContext, node: &Node) -> Result<(), Fault> {
     let local = context.local();
     let running = |what: String| {
-        Fault::new(FaultCode::Conflict, what).remedy("stop the node's server, then retry")
+        Fault::new(FaultCode::Drift, what).remedy("stop the node's server, then retry")
     };
     let service = services(context).reading(&node.server_service).await?;
     if service.state() == ServiceState::Running {

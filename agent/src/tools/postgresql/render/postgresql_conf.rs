@@ -5,14 +5,25 @@
 //! `postgresql.auto.conf` in the data directory is read, and wins: repmgr keeps
 //! `primary_conninfo` and `primary_slot_name` there.
 
+use std::ops::RangeInclusive;
+
 use bellows_proto::v1::{Fault, FaultCode, PostgresqlServerSettings};
 
-use super::{LEAST, Node, PG_HBA_CONF, PG_IDENT_CONF, find, heading, number, quoted};
+use super::{Node, PG_HBA_CONF, PG_IDENT_CONF, find, heading, number, quoted};
+
+/// What works: below, clients, repmgr or a clone would find no room; above, the server
+/// refuses to start.
+const CONNECTIONS: RangeInclusive<u32> = 10..=MOST;
+const SENDERS: RangeInclusive<u32> = 2..=MOST;
+const SLOTS: RangeInclusive<u32> = 1..=MOST;
+const BUFFERS_MIB: RangeInclusive<u32> = 0..=8_388_607;
+/// The server's own limit (`MAX_BACKENDS`).
+const MOST: u32 = 262_143;
 
 /// Renders it.
 ///
 /// # Errors
-/// `INVALID` if a setting is too small to work.
+/// `INVALID` if a setting is out of its range.
 pub fn render(node: &Node, settings: &PostgresqlServerSettings) -> Result<String, Fault> {
     check(settings)?;
     let mut text = heading(node);
@@ -52,18 +63,19 @@ pub fn render(node: &Node, settings: &PostgresqlServerSettings) -> Result<String
 }
 
 fn check(settings: &PostgresqlServerSettings) -> Result<(), Fault> {
-    let least = |name: &str, value: u32, least: u32| {
-        if value < least {
-            return Err(Fault::new(
-                FaultCode::Invalid,
-                format!("{name} is {value}, it must be at least {least}"),
-            ));
-        }
-        Ok(())
-    };
-    least("max_connections", settings.max_connections, LEAST.max_connections)?;
-    least("max_wal_senders", settings.max_wal_senders, LEAST.max_wal_senders)?;
-    least("max_replication_slots", settings.max_replication_slots, LEAST.max_replication_slots)
+    let checks = [
+        ("max_connections", settings.max_connections, CONNECTIONS),
+        ("max_wal_senders", settings.max_wal_senders, SENDERS),
+        ("max_replication_slots", settings.max_replication_slots, SLOTS),
+        ("shared_buffers_mib", settings.shared_buffers_mib, BUFFERS_MIB),
+    ];
+    match checks.into_iter().find(|(_, value, range)| !range.contains(value)) {
+        None => Ok(()),
+        Some((name, value, range)) => Err(Fault::new(
+            FaultCode::Invalid,
+            format!("{name} is {value}, it must be {} to {}", range.start(), range.end()),
+        )),
+    }
 }
 
 /// Reads the settings back; `None`: it is not what [`render`] writes.
@@ -90,19 +102,31 @@ mod tests {
     use crate::tools::postgresql::values::tests::node;
 
     #[test]
-    fn too_small_settings_are_refused() {
-        assert!(render(&node(), &LEAST).is_ok());
-        let zero = PostgresqlServerSettings::default();
-        assert_eq!(render(&node(), &zero).unwrap_err().code(), FaultCode::Invalid);
+    fn settings_out_of_range_are_refused() {
+        let good = PostgresqlServerSettings {
+            max_connections: 10,
+            max_wal_senders: 2,
+            max_replication_slots: 1,
+            shared_buffers_mib: 0,
+        };
+        assert!(render(&node(), &good).is_ok());
+        for bad in [
+            PostgresqlServerSettings { max_connections: 9, ..good },
+            PostgresqlServerSettings { max_wal_senders: 1, ..good },
+            PostgresqlServerSettings { max_replication_slots: MOST + 1, ..good },
+            PostgresqlServerSettings { shared_buffers_mib: u32::MAX, ..good },
+        ] {
+            assert_eq!(render(&node(), &bad).unwrap_err().code(), FaultCode::Invalid);
+        }
     }
 
     proptest! {
         #[test]
         fn settings_are_read_back(
-            max_connections in 10u32..,
-            max_wal_senders in 2u32..,
-            max_replication_slots in 1u32..,
-            shared_buffers_mib: u32,
+            max_connections in CONNECTIONS,
+            max_wal_senders in SENDERS,
+            max_replication_slots in SLOTS,
+            shared_buffers_mib in BUFFERS_MIB,
         ) {
             let settings = PostgresqlServerSettings {
                 max_connections,
