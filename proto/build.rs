@@ -28,9 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("bellows.bin"), &encoded)?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     if std::env::var_os("CARGO_FEATURE_JSON").is_some() {
-        pbjson_build::Builder::new()
-            .register_descriptors(&encoded)?
-            .build(&[".bellows.v1"])?;
+        pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".bellows.v1"])?;
     }
     Ok(())
 }

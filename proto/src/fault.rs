@@ -17,11 +17,7 @@ pub const STDERR_TAIL: usize = 4096;
 impl Fault {
     /// A fault with a code and one sentence. No secrets in it.
     pub fn new(code: FaultCode, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { code: code.into(), message: message.into(), ..Self::default() }
     }
 
     /// The same with what to do next.
@@ -46,9 +42,7 @@ impl Fault {
         self.command = command.to_vec();
         self.exit_status = exit_status;
         let (_, tail) = stderr.split_at(stderr.len().saturating_sub(STDERR_TAIL));
-        String::from_utf8_lossy(tail)
-            .trim_end()
-            .clone_into(&mut self.stderr_tail);
+        String::from_utf8_lossy(tail).trim_end().clone_into(&mut self.stderr_tail);
         self
     }
 }

@@ -23,13 +23,8 @@ pub enum Role {
 
 impl Role {
     /// All roles, for tests and help texts.
-    pub const ALL: [Self; 5] = [
-        Self::Coordinator,
-        Self::Agent,
-        Self::Viewer,
-        Self::Operator,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Coordinator, Self::Agent, Self::Viewer, Self::Operator, Self::Admin];
 
     /// The word in certificates.
     pub fn as_str(self) -> &'static str {
@@ -106,10 +101,7 @@ impl Identity {
     /// # Errors
     /// If it is not exactly `bellows://SITE/ROLE/NAME` in the charset of names.
     pub fn from_uri(uri: &str) -> Result<Self, IdentityError> {
-        let mut parts = uri
-            .strip_prefix("bellows://")
-            .ok_or(IdentityError::Form)?
-            .split('/');
+        let mut parts = uri.strip_prefix("bellows://").ok_or(IdentityError::Form)?.split('/');
         let (Some(site), Some(role), Some(name), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
@@ -118,19 +110,13 @@ impl Identity {
         let plain = |text: &str| {
             !text.is_empty()
                 && text.len() <= 63
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         if !plain(site) || !plain(name) {
             return Err(IdentityError::Form);
         }
         let role = role.parse().map_err(|_| IdentityError::Form)?;
-        Ok(Self {
-            site: site.to_owned(),
-            role,
-            name: name.to_owned(),
-        })
+        Ok(Self { site: site.to_owned(), role, name: name.to_owned() })
     }
 
     /// Reads the identity from a certificate that TLS has verified already.
@@ -146,9 +132,9 @@ impl Identity {
             .map_err(|_| IdentityError::Unreadable)?
             .map(|extension| extension.value.general_names.as_slice())
             .unwrap_or_default();
-        let mut ours = names.iter().filter_map(|name| match name {
-            GeneralName::URI(uri) if uri.starts_with("bellows://") => Some(*uri),
-            _ => None,
+        let mut ours = names.iter().filter_map(|name| {
+            let GeneralName::URI(uri) = name else { return None };
+            uri.starts_with("bellows://").then_some(*uri)
         });
         match (ours.next(), ours.count()) {
             (Some(uri), 0) => Self::from_uri(uri),
@@ -170,11 +156,7 @@ mod tests {
     #[test]
     fn uris_round_trip_and_strangers_are_refused() {
         for role in Role::ALL {
-            let identity = Identity {
-                site: "s-1".into(),
-                role,
-                name: "h1".into(),
-            };
+            let identity = Identity { site: "s-1".into(), role, name: "h1".into() };
             assert_eq!(Identity::from_uri(&identity.uri()), Ok(identity));
         }
         for bad in [

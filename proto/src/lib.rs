@@ -10,13 +10,7 @@ pub mod names;
 pub mod tls;
 
 /// The generated messages and services.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    clippy::restriction,
-    unused_qualifications
-)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction, unused_qualifications)]
 pub mod v1 {
     tonic::include_proto!("bellows.v1");
     #[cfg(feature = "json")]

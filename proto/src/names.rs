@@ -17,9 +17,7 @@ fn is_valid(text: &str, max: usize) -> bool {
     text.len() <= max
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 macro_rules! name {
@@ -108,7 +106,7 @@ pub fn natural(a: &str, b: &str) -> Ordering {
                 let (y, rest_right) = digits(right);
                 match x.len().cmp(&y.len()).then_with(|| x.cmp(y)) {
                     Ordering::Equal => (left, right) = (rest_left, rest_right),
-                    unequal => return unequal,
+                    unequal @ (Ordering::Less | Ordering::Greater) => return unequal,
                 }
             }
             (Some(x), Some(y)) => match x.cmp(y) {
@@ -116,7 +114,7 @@ pub fn natural(a: &str, b: &str) -> Ordering {
                     left = left.split_first().map_or(&[], |(_, rest)| rest);
                     right = right.split_first().map_or(&[], |(_, rest)| rest);
                 }
-                unequal => return unequal,
+                unequal @ (Ordering::Less | Ordering::Greater) => return unequal,
             },
         }
     }
@@ -124,10 +122,7 @@ pub fn natural(a: &str, b: &str) -> Ordering {
 
 /// The leading run of digits without its leading zeros, and the rest.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(|b| !b.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     let (run, rest) = text.split_at(end);
     let zeros = run.iter().position(|b| *b != b'0').unwrap_or(run.len());
     (run.split_at(zeros).1, rest)
@@ -141,23 +136,9 @@ mod tests {
     #[test]
     fn names_are_checked_at_the_edge() {
         for good in ["a", "pg1", "orders-db"] {
-            assert_eq!(
-                good.parse::<NodeName>().map(|n| n.to_string()),
-                Ok(good.to_owned())
-            );
+            assert_eq!(good.parse::<NodeName>().map(|n| n.to_string()), Ok(good.to_owned()));
         }
-        for bad in [
-            "",
-            "1a",
-            "-a",
-            "a-",
-            "A",
-            "a_b",
-            "a b",
-            "a/../b",
-            "é",
-            &"a".repeat(33),
-        ] {
+        for bad in ["", "1a", "-a", "a-", "A", "a_b", "a b", "a/../b", "é", &"a".repeat(33)] {
             assert!(bad.parse::<NodeName>().is_err(), "{bad:?}");
         }
     }

@@ -82,15 +82,9 @@ impl std::fmt::Debug for Credentials {
 fn certificates(pem: &str, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
-        .map_err(|e| TlsError::Pem {
-            what,
-            reason: e.to_string(),
-        })?;
+        .map_err(|e| TlsError::Pem { what, reason: e.to_string() })?;
     if found.is_empty() {
-        return Err(TlsError::Pem {
-            what,
-            reason: "no certificate in it".to_owned(),
-        });
+        return Err(TlsError::Pem { what, reason: "no certificate in it".to_owned() });
     }
     Ok(found)
 }
@@ -106,10 +100,8 @@ pub fn certificate_identity(pem: &str) -> Result<Identity, TlsError> {
 }
 
 fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|e| TlsError::Pem {
-        what: "private key",
-        reason: e.to_string(),
-    })
+    PrivateKeyDer::from_pem_slice(pem.as_bytes())
+        .map_err(|e| TlsError::Pem { what: "private key", reason: e.to_string() })
 }
 
 fn roots(authority: &str) -> Result<Arc<RootCertStore>, TlsError> {
@@ -287,22 +279,14 @@ async fn handshake(
     address: SocketAddr,
 ) -> Option<Connection> {
     let _ = socket.set_nodelay(true);
-    let stream = tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(socket))
-        .await
-        .ok()?
-        .ok()?;
+    let stream =
+        tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(socket)).await.ok()?.ok()?;
     let (_, session) = stream.get_ref();
     let identity = session
         .peer_certificates()
         .and_then(|chain| chain.first())
         .and_then(|certificate| Identity::from_certificate(certificate).ok());
-    Some(Connection {
-        stream,
-        peer: Peer {
-            identity,
-            address: Some(address),
-        },
-    })
+    Some(Connection { stream, peer: Peer { identity, address: Some(address) } })
 }
 
 /// A lazily connected, kept channel to `address` (HOST:PORT), whose certificate must carry
@@ -326,20 +310,18 @@ pub fn channel(
         .keep_alive_while_idle(true);
     let connector = TlsConnector::from(config);
     let address = address.to_owned();
-    Ok(
-        endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
-            let (connector, name, address) = (connector.clone(), name.clone(), address.clone());
-            async move {
-                let connecting = async {
-                    let socket = TcpStream::connect(&address).await?;
-                    socket.set_nodelay(true)?;
-                    connector.connect(name, socket).await
-                };
-                let stream = tokio::time::timeout(HANDSHAKE_DEADLINE, connecting)
-                    .await
-                    .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-                Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
-            }
-        })),
-    )
+    Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
+        let (connector, name, address) = (connector.clone(), name.clone(), address.clone());
+        async move {
+            let connecting = async {
+                let socket = TcpStream::connect(&address).await?;
+                socket.set_nodelay(true)?;
+                connector.connect(name, socket).await
+            };
+            let stream = tokio::time::timeout(HANDSHAKE_DEADLINE, connecting)
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            Ok::<_, io::Error>(hyper_util::rt::TokioIo::new(stream))
+        }
+    })))
 }
