@@ -114,7 +114,13 @@ impl View {
                 self.say(page, at, Tone::Strong, &text);
             }
             Kind::StepUndone(e) => {
-                self.step(page, at, e.step, Tone::Good, &format!(": taken back{}", tail(&e.text)));
+                self.step(
+                    page,
+                    at,
+                    e.step,
+                    Tone::Good,
+                    &format!(": taken back{}", self.news(e.step, &e.text)),
+                );
             }
             Kind::Rested(e) => self.rested(page, at, e),
             Kind::Closed(_) => {}
@@ -159,7 +165,7 @@ impl View {
         let began = self.began.get(&done.step).copied().unwrap_or(at_ms);
         let took = u64::try_from(at_ms - began).unwrap_or(0);
         let took = if took < 1000 { String::new() } else { format!(", {}", duration(took)) };
-        let end = format!("done{took}{}", tail(&done.text));
+        let end = format!("done{took}{}", self.news(done.step, &done.text));
         if self.brief && self.last_step == done.step {
             self.say(page, at_ms, Tone::Good, &format!("  {end}"));
         } else {
@@ -171,6 +177,13 @@ impl View {
         self.last_step = number;
         let text = format!("{}{end}", self.step_name(number));
         self.say(page, at_ms, tone, &text);
+    }
+
+    /// What a text adds to the title of its step.
+    fn news(&self, number: u32, text: &str) -> String {
+        let plan = self.plan.as_ref();
+        let step = plan.and_then(|plan| all_steps(plan).find(|step| step.number == number));
+        if step.is_some_and(|step| step.title == text) { String::new() } else { tail(text) }
     }
 
     /// "step 3/12 claim pg4 at h4", as far as the plan was seen.
