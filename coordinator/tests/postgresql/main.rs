@@ -14,6 +14,7 @@ mod golden;
 mod judgments;
 mod play;
 mod properties;
+mod recorded;
 mod refusals;
 mod render;
 mod world;

@@ -341,7 +341,7 @@ fn minimum_members_of_the_spec_count() {
     let (world, spec) = world::cluster(3, 0, &[("min_members", "3")]);
     let refusals = refused(&world, &spec, &world::shrink(&["pg3"], &[]));
     insta::assert_snapshot!(render::refusals(&refusals), @r"
-    PG-19 minimum members: 2 member(s) would be there, the minimum is 3
+    PG-19 minimum members: 2 members would be there, the minimum is 3
           remedy: remove fewer nodes, or expand the cluster first
     ");
 }

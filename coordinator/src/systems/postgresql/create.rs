@@ -117,7 +117,7 @@ fn first(draft: &mut Draft, primary: &Placed) {
     join::start(draft, primary, PostgresqlService::Server, PROVE_FIRST);
     // What is made inside of the database goes with the data directory: nothing to undo of its own.
     draft.act(Task {
-        title: format!("create the repmgr database on {}", primary.node),
+        title: format!("create the repmgr database of {} on {}", primary.node, primary.host),
         reason: "repmgr keeps its records in a database of its own",
         host: host(),
         action: actions::create_repmgr_database(node.clone()),
@@ -131,7 +131,7 @@ fn first(draft: &mut Draft, primary: &Placed) {
         &format!("node id {} for {}", primary.id(), primary.node),
     );
     draft.act(Task {
-        title: format!("register {} with repmgr as primary", primary.node),
+        title: format!("register {} with repmgr on {} as primary", primary.node, primary.host),
         reason: "standbys are registered below it",
         host: host(),
         action: actions::register_primary(node),

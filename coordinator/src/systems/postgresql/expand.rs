@@ -131,8 +131,8 @@ fn notes(
     draft.note(
         NoteKind::Impact,
         format!(
-            "{} base backup(s) of about {} each are read from {} on {} and go over the network, {at_once} at once, {limit}",
-            new.len(),
+            "{} of about {} each to read from {} on {} and to send over the network, {at_once} at once, {limit}",
+            sizes::count(new.len(), "base backup"),
             sizes::text(size),
             primary.member.node,
             primary.member.host,

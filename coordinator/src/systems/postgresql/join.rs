@@ -228,7 +228,7 @@ fn admit(draft: &mut Draft, primary: &Placed, standby: &Placed) {
 fn register(draft: &mut Draft, primary: &Placed, standby: &Placed) {
     let (node, at): (NodeRef, NodeRef) = (draft.node(&standby.node), draft.node(&primary.node));
     draft.act(Task {
-        title: format!("register {} with repmgr", standby.node),
+        title: format!("register {} with repmgr on {}", standby.node, standby.host),
         reason: "repmgrd only knows registered members",
         host: standby.host.clone(),
         action: actions::register_standby(node.clone(), &primary.place),

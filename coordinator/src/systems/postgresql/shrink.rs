@@ -9,7 +9,7 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Placed, Task},
-    guards, join, options, predict,
+    guards, join, options, predict, sizes,
     view::View,
 };
 
@@ -139,7 +139,7 @@ fn stop(draft: &mut Draft, node: &Placed, service: PostgresqlService, reason: &'
 fn unregister(draft: &mut Draft, primary: &Placed, node: &Placed, slot: &str) {
     let (at, named) = (draft.node(&primary.node), draft.node(&node.node));
     draft.act(Task {
-        title: format!("unregister {} at {}", node.node, primary.node),
+        title: format!("unregister {} at {} on {}", node.node, primary.node, primary.host),
         reason: "the others must not count on it in a failover",
         host: primary.host.clone(),
         action: actions::unregister_standby(at, named.clone(), node.id()),
@@ -151,7 +151,7 @@ fn unregister(draft: &mut Draft, primary: &Placed, node: &Placed, slot: &str) {
 fn drop_slot(draft: &mut Draft, primary: &Placed, node: &Placed, slot: &str) {
     let (at, named) = (draft.node(&primary.node), draft.node(&node.node));
     draft.act(Task {
-        title: format!("drop the slot {slot} at {}", primary.node),
+        title: format!("drop the slot {slot} at {} on {}", primary.node, primary.host),
         reason: "repmgr never drops it, and it would keep WAL until the primary's disk is full",
         host: primary.host.clone(),
         action: actions::drop_slot(at, named, slot.to_owned()),
@@ -225,8 +225,8 @@ fn notes(draft: &mut Draft, guarded: &guards::Shrinking, wipe: bool, point_of_no
     draft.note(
         NoteKind::Risk,
         format!(
-            "{} member(s) stay: {}; fewer copies of the data from the first stop on",
-            guarded.staying.len(),
+            "{} stay: {}; fewer copies of the data from the first stop on",
+            sizes::count(guarded.staying.len(), "member"),
             draft::names(guarded.staying.iter()).join(", ")
         ),
     );

@@ -1,4 +1,4 @@
-//! How much room a base backup needs, and sizes in words.
+//! How much room a base backup needs; sizes and numbers in words.
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -22,6 +22,11 @@ pub(super) fn text(bytes: u64) -> String {
         (whole, tenth, "MiB")
     };
     format!("{whole}.{tenth} {unit}")
+}
+
+/// "1 member", "3 members".
+pub(super) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 #[cfg(test)]

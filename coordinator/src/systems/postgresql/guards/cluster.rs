@@ -6,7 +6,7 @@ use super::{
     super::{
         conditions::CLOCK_LIMIT_MS,
         draft::{Placed, placed},
-        health, options, versions,
+        health, options, sizes, versions,
         view::{self, NoPrimary, Primary, SYSTEM, View},
     },
     Rule,
@@ -141,7 +141,8 @@ pub(super) fn alike(findings: &mut Findings<'_>, new_hosts: &[&str]) {
 pub(super) fn enough(findings: &mut Findings<'_>, members: usize, min_members: u32) {
     let least = usize::try_from(min_members).unwrap_or(usize::MAX).max(options::LEAST_MEMBERS);
     if members < least {
-        let value = format!("{members} member(s) would be there, the minimum is {least}");
+        let left = sizes::count(members, "member");
+        let value = format!("{left} would be there, the minimum is {least}");
         findings.say(Rule::MinimumMembers, "", "", value);
     }
 }
