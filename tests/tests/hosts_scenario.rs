@@ -177,9 +177,10 @@ async fn strike(testbed: &Testbed, cli: &Cli) -> Result<()> {
     let (_, still_copying) = unit_of(target, "standby clone")?;
     ensure!(copying == still_copying, "the clone was started again");
 
+    demo::clone_log_is_whole(cli, &operation).await?;
     let ended = tokio::time::timeout(LIMIT, watching.wait_with_output()).await??;
     ensure!(ended.status.code() == Some(0), "bellows expand: {ended:?}");
-    grown(testbed, cli, &operation).await?;
+    grown(testbed).await?;
     services_survive(testbed)?;
     ensure!(
         services(testbed.host("db2")?, "pg2")? == survivors,
@@ -188,7 +189,7 @@ async fn strike(testbed: &Testbed, cli: &Cli) -> Result<()> {
     Ok(())
 }
 
-async fn grown(testbed: &Testbed, cli: &Cli, operation: &str) -> Result<()> {
+async fn grown(testbed: &Testbed) -> Result<()> {
     for host in ["db1", "db2", "db3"] {
         ensure!(members(testbed, host).await? == ["pg1", "pg2", "pg3"], "{host} counts otherwise");
     }
@@ -198,9 +199,7 @@ async fn grown(testbed: &Testbed, cli: &Cli, operation: &str) -> Result<()> {
     };
     ensure!(streams("pg2") && streams("pg3"), "not both stream: {senders:?}");
     let log = testbed.host("db3")?.get(TOOL_LOG)?;
-    demo::one_clone(&wrapper::parse(&String::from_utf8(log)?)?)?;
-    let logs = cli.run(&["op", "logs", operation]).await?;
-    demo::whole_clone_log(&format!("{}{}", logs.expect_code(0)?, logs.stderr))
+    demo::one_clone(&wrapper::parse(&String::from_utf8(log)?)?)
 }
 
 /// Unit and process of the oldest process whose command line has these words.

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::{CLUSTER, Stage};
 use crate::{
     process::{self, Ended},
+    site::Cli,
     wrapper::Run,
 };
 
@@ -94,16 +95,23 @@ pub fn one_clone(runs: &[Run]) -> Result<()> {
     Ok(())
 }
 
-/// repmgr's words from the first to the last of a clone.
+/// Reads the output of the operation's jobs until repmgr's last words of the clone are there;
+/// its first ones must still be, each once. Agents keep it until the operation is closed.
 ///
 /// # Errors
-/// Some are missing, or come twice.
-pub fn whole_clone_log(text: &str) -> Result<()> {
-    for words in ["starting backup", "standby clone (using pg_basebackup) complete"] {
-        let times = text.matches(words).count();
-        ensure!(times == 1, "{words:?} stands {times} times in the log of the clone:\n{text}");
-    }
-    Ok(())
+/// It is not so before the operation is closed.
+pub async fn clone_log_is_whole(cli: &Cli, operation: &str) -> Result<()> {
+    process::until("the log of the clone is whole", LIMIT, || async {
+        let logs = cli.run(&["op", "logs", operation]).await?;
+        let text = logs.expect_code(0)?;
+        let times = |words: &str| text.matches(words).count();
+        let begins = times("starting backup");
+        let ends = times("standby clone (using pg_basebackup) complete");
+        ensure!(begins <= 1 && ends <= 1, "the clone was logged twice: {text}");
+        ensure!(begins == 1, "the beginning of the clone's log is lost: {text}");
+        Ok(ends == 1)
+    })
+    .await
 }
 
 /// Waits until more than `copied` bytes are copied, or all of them.

@@ -9,7 +9,7 @@ mod rows;
 mod show;
 mod stage;
 
-pub use growth::{Growth, one_clone, whole_clone_log};
+pub use growth::{Growth, clone_log_is_whole, one_clone};
 pub use hosts::{CLUSTER, application, configure, superuser};
 pub use parts::{
     create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, refused, shrink,

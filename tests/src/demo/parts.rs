@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{
     CLUSTER, Stage,
-    growth::{Growth, LIMIT, goes_on, mib, one_clone, whole_clone_log},
+    growth::{Growth, LIMIT, clone_log_is_whole, goes_on, mib, one_clone},
     hosts,
 };
 use crate::report::Refused;
@@ -103,14 +103,13 @@ pub async fn expand_with_agent_kill(stage: &mut Stage, number: usize) -> Result<
     stage.site.agent(number - 1)?.kill().await?;
     goes_on(stage, copied).await?;
     stage.site.agent(number - 1)?.start().await?;
+    clone_log_is_whole(stage.site.cli(), &operation).await?;
     growth.ended(LIMIT).await?.expect_code(0)?;
     stage.members.insert(number);
     counts(stage, before + 1).await?;
     let runs = stage.tool_runs()?;
     let (_, runs) = runs.get(number - 1).context("no such host")?;
-    one_clone(runs)?;
-    let logs = stage.site.cli().run(&["op", "logs", &operation]).await?;
-    whole_clone_log(logs.expect_code(0)?)
+    one_clone(runs)
 }
 
 /// Expands by one node, cancels in the middle of the copy, and compares the cluster with what
