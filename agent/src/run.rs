@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// At its start the agent buries what carries a tombstone; a service may need so long to stop.
-const BURIAL: Duration = Duration::from_secs(5);
+const BURIAL: Duration = Duration::from_secs(300);
 
 /// This host, as `agent.toml` describes it.
 ///
@@ -69,7 +69,7 @@ pub async fn run(config: Config) -> Result<()> {
 
 /// Tombstones first. A host that cannot bury still has to be reachable, so that it is told.
 async fn bury(local: &Local) {
-    let context = QueryContext::new(local.clone(), BURIAL);
+    let context = QueryContext::unhurried(local.clone(), BURIAL);
     match tools::host::enforce(&context).await {
         Ok(buried) => {
             for service in buried {
@@ -111,7 +111,7 @@ pub async fn service(config: Config, verb: ServiceVerb, name: &str) -> Result<()
         ServiceVerb::Start => services::start_process(&local, name).await.map_err(failed),
         ServiceVerb::Stop => services::stop_process(&local, name).await.map_err(failed),
         ServiceVerb::Status => {
-            let context = QueryContext::new(local, BURIAL);
+            let context = QueryContext::unhurried(local, BURIAL);
             let reading = services(&context).reading(name).await.map_err(failed)?;
             println!("{} {}", reading.state().as_str_name(), reading.pid);
             Ok(())

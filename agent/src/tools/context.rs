@@ -36,6 +36,11 @@ impl QueryContext {
         }
     }
 
+    /// For the agent's own readings and burials, outside of any call: each run has so long.
+    pub fn unhurried(local: Local, deadline: Duration) -> Self {
+        Self { local, deadline, cancel: CancellationToken::new() }
+    }
+
     /// How long the whole query may take; each run is cut to it.
     pub fn deadline(&self) -> Duration {
         self.deadline

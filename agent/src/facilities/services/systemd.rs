@@ -70,7 +70,6 @@ pub fn render(spec: &ServiceSpec) -> String {
         lines.push("RestartSec=5".to_owned());
     }
     lines.extend([
-        "OOMScoreAdjust=-500".to_owned(),
         String::new(),
         "[Install]".to_owned(),
         "WantedBy=multi-user.target".to_owned(),
@@ -125,7 +124,9 @@ pub(super) async fn install(runner: &dyn Runner, spec: &ServiceSpec) -> Result<(
 
 pub(super) async fn remove(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
     runner.local().host.remove_file(&unit_file(name))?;
-    change(runner, &["daemon-reload"], "read the units again").await
+    change(runner, &["daemon-reload"], "read the units again").await?;
+    // A failed unit would stay in the list without its file; one that is not there is fine.
+    runner.read(systemctl(["reset-failed", &unit(name)], ASK)).await.map(|_| ())
 }
 
 pub(super) async fn start(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
@@ -139,11 +140,15 @@ pub(super) async fn start(runner: &dyn Runner, name: &str) -> Result<(), Fault> 
 
 pub(super) async fn stop(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
     let unit = unit(name);
-    if show(runner, name).await?.load != "loaded" {
-        return Ok(());
+    let shown = show(runner, name).await?;
+    // A unit that is masked, or whose file is gone, may run all the same.
+    if !matches!(shown.active.as_str(), "inactive" | "failed") {
+        change(runner, &["stop", &unit], "stop the service").await?;
     }
-    change(runner, &["stop", &unit], "stop the service").await?;
-    change(runner, &["disable", &unit], "disable the service").await
+    if shown.load == "loaded" {
+        change(runner, &["disable", &unit], "disable the service").await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn mask(runner: &dyn Runner, name: &str, masked: bool) -> Result<(), Fault> {
