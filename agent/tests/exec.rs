@@ -151,6 +151,21 @@ async fn a_daemon_that_holds_the_pipe_does_not_hold_us() {
 }
 
 #[tokio::test]
+async fn output_goes_to_files_but_never_through_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| camino::Utf8PathBuf::try_from(folder.path().join(name)).unwrap();
+    let mut invocation = sh("echo out; echo err >&2");
+    invocation.output = Output::File(path("log"));
+    for _ in 0..2 {
+        assert!(execute(&invocation).await.unwrap().success());
+    }
+    assert_eq!(std::fs::read_to_string(path("log")).unwrap(), "out\nerr\nout\nerr\n");
+    std::os::unix::fs::symlink(path("log"), path("link")).unwrap();
+    invocation.output = Output::File(path("link"));
+    assert!(matches!(execute(&invocation).await, Err(Error::Start { .. })));
+}
+
+#[tokio::test]
 async fn what_a_program_reads_is_not_shown() {
     let shown = format!("{:?}", sh("cat").stdin("secret").env("KEY", "secret"));
     assert!(!shown.contains("secret"), "{shown}");

@@ -19,6 +19,9 @@ use super::{
 
 /// So far in the future that it never comes; a sleep needs some instant.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// The folder of an output file may belong to the program's user, the file is opened by ours:
+/// a symbolic link is refused.
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 /// Bytes per read of a pipe.
 const CHUNK: usize = 16 * 1024;
 
@@ -102,6 +105,7 @@ fn start(
                 .create(true)
                 .append(true)
                 .mode(0o600)
+                .custom_flags(NO_LINK)
                 .open(path)
                 .map_err(cannot)?;
             command.stdout(file.try_clone().map_err(cannot)?).stderr(file);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use camino::Utf8Path;
+use rustix::fs::OFlags;
 
 use super::{Access, FileKind, HostError, Metadata, Space};
 use crate::exec::launch;
@@ -89,7 +90,7 @@ fn publish(
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let written = file
         .write_all(bytes)
-        .and_then(|()| apply(&temporary, access))
+        .and_then(|()| apply(&file, access))
         .and_then(|()| file.sync_all())
         .and_then(|()| rename(&temporary));
     if let Err(error) = written {
@@ -112,34 +113,39 @@ pub(super) fn sync(path: &Utf8Path) -> io::Result<()> {
 }
 
 pub(super) fn create_directory(path: &Utf8Path, access: &Access) -> io::Result<()> {
-    if absent(fs::symlink_metadata(path))?.is_none() {
-        let above = parent(path)?;
-        if absent(fs::metadata(above))?.is_none() {
-            let plain = Access { mode: 0o755, owner: None };
-            create_directory(above, &plain)?;
-        }
-        fs::DirBuilder::new().mode(0o700).create(path)?;
-        apply(path, access)?;
-        File::open(path)?.sync_all()?;
-        return sync_directory(above);
+    if absent(fs::symlink_metadata(path))?.is_some() {
+        return apply(&directory(path)?, access);
     }
-    if !fs::symlink_metadata(path)?.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+    let above = parent(path)?;
+    if absent(fs::metadata(above))?.is_none() {
+        let plain = Access { mode: 0o755, owner: None };
+        create_directory(above, &plain)?;
     }
-    apply(path, access)
+    fs::DirBuilder::new().mode(0o700).create(path)?;
+    let made = directory(path)?;
+    apply(&made, access)?;
+    made.sync_all()?;
+    sync_directory(above)
 }
 
-/// Owner first: a change of owner may clear mode bits.
-fn apply(path: &Utf8Path, access: &Access) -> io::Result<()> {
+/// Opens a directory; a symbolic link in its place is refused.
+fn directory(path: &Utf8Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// Owner and mode, through the open file: the folder may be writable for its user, who could
+/// put a link in the path's place. Owner first: a change of owner may clear mode bits.
+fn apply(file: &File, access: &Access) -> io::Result<()> {
     if let Some(owner) = &access.owner {
         let user = launch::user(owner)?
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no user {owner:?}")))?;
-        let found = fs::metadata(path)?;
+        let found = file.metadata()?;
         if (found.uid(), found.gid()) != (user.uid, user.gid) {
-            std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))?;
+            std::os::unix::fs::fchown(file, Some(user.uid), Some(user.gid))?;
         }
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))
+    file.set_permissions(fs::Permissions::from_mode(access.mode))
 }
 
 pub(super) fn remove_file(path: &Utf8Path) -> io::Result<()> {

@@ -33,6 +33,7 @@ pub fn render(spec: &ServiceSpec) -> String {
         String::new(),
         "[Service]".to_owned(),
         "Type=simple".to_owned(),
+        "UMask=0077".to_owned(),
         format!("User={}", plain(&spec.user)),
     ];
     let mut environment = spec.environment.clone();
