@@ -58,6 +58,9 @@ pub struct ClaimedDirectory {
     /// It holds the node's data.
     #[prost(bool, tag = "3")]
     pub data: bool,
+    /// The folder above it, of all nodes of the cluster, was not there before the claim.
+    #[prost(bool, tag = "4")]
+    pub parent_made: bool,
 }
 
 /// A named resource that is claimed at this host.

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use bellows_proto::v1::{Event, WatchOperationRequest, WatchUpdate, event::Kind, watch_update};
+use bellows_proto::v1::{
+    Event, HoldCause, WatchOperationRequest, WatchUpdate, event::Kind, watch_update,
+};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tonic::Status;
 
@@ -33,7 +35,8 @@ impl Place {
         }
         self.sequence = event.sequence;
         match &event.kind {
-            Some(Kind::Held(_)) => self.rests = true,
+            // A stalled wait goes on reading and resumes by itself: the viewer stays.
+            Some(Kind::Held(held)) => self.rests = held.cause() != HoldCause::Stalled,
             Some(Kind::Rested(_)) => (self.rests, self.over) = (true, true),
             Some(Kind::Closed(_)) => self.closed = true,
             Some(
@@ -166,6 +169,12 @@ mod tests {
         assert!(!place_after(asked).is_end());
         let resumed = vec![Kind::Held(Held::default()), Kind::Resumed(Resumed::default())];
         assert!(!place_after(resumed).is_end());
+    }
+
+    #[test]
+    fn a_stall_is_no_end() {
+        let stalled = Held { cause: HoldCause::Stalled.into(), ..Held::default() };
+        assert!(!place_after(vec![Kind::Held(stalled)]).is_end());
     }
 
     #[test]

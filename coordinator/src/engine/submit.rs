@@ -157,7 +157,13 @@ impl<W: World> Engine<W> {
         };
         let event = Event { sequence: 1, at_ms, kind: Some(Kind::Accepted(accepted)) };
         let state = state::begin(&event).map_err(|e| ApplyError::Invalid(vec![e.to_string()]))?;
-        world.journal().begin(&id, &event, &plan.cluster, plan.spec_version, &plan.locks)?;
+        let begun =
+            world.journal().begin(&id, &event, &plan.cluster, plan.spec_version, &plan.locks);
+        if let Err(BeginError::Journal(error)) = &begun {
+            // Whether it is durable is not known: recovery will tell.
+            self.inner.fatal.send_replace(Some(error.clone()));
+        }
+        begun?;
         self.launch(id.clone(), state);
         Ok(id)
     }

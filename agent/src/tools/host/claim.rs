@@ -75,7 +75,11 @@ fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedD
             )
             .remedy("move it away, or choose another node name"));
         }
-        found.push(ClaimedDirectory { path: path.to_string(), prior: prior.into(), data });
+        let above =
+            path.parent().map(|parent| context.local().host.metadata(parent)).transpose()?;
+        let parent_made = above.is_some_and(|found| found.is_none());
+        let path = path.to_string();
+        found.push(ClaimedDirectory { path, prior: prior.into(), data, parent_made });
     }
     Ok(found)
 }
@@ -129,7 +133,15 @@ pub(super) fn clear(context: &JobContext, directory: &ClaimedDirectory) -> Resul
     let local = context.local();
     let path = camino::Utf8Path::new(&directory.path);
     match directory.prior() {
-        DirectoryState::Absent => local.host.remove_directory(path)?,
+        DirectoryState::Absent => {
+            local.host.remove_directory(path)?;
+            if let Some(above) = path.parent().filter(|_| directory.parent_made)
+                && local.host.metadata(above)?.is_some()
+                && local.host.list(above)?.is_empty()
+            {
+                local.host.remove_directory(above)?;
+            }
+        }
         DirectoryState::Empty => {
             for name in local.host.list(path)? {
                 let entry = path.join(name);

@@ -140,6 +140,8 @@ impl View {
             Kind::ActNever(e) => {
                 self.touched.remove(&(e.act, e.attempt));
             }
+            // A stalled wait goes on reading and resumes by itself.
+            Kind::Held(e) if e.cause() == HoldCause::Stalled => self.rest = None,
             Kind::Held(e) => self.rest = Some(Rest::Held(e.cause())),
             Kind::Rested(e) => self.rest = Some(Rest::Ended(e.outcome())),
             Kind::Resumed(_) | Kind::UndoStarted(_) => self.rest = None,
