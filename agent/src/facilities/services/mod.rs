@@ -14,9 +14,11 @@ use crate::{
     host::{Access, Signal},
 };
 
+mod kept;
 mod process;
 mod systemd;
 
+use kept::ServiceRecord;
 pub use process::{mark as process_mark, start as start_process, stop as stop_process};
 pub use systemd::{UNIT_DIRECTORY, render as render_unit};
 
@@ -46,81 +48,6 @@ pub struct ServiceSpec {
     pub directories: Vec<Utf8PathBuf>,
     /// Started again when it fails (systemd only).
     pub restart: bool,
-}
-
-/// What the agent keeps of a service.
-#[derive(Clone, PartialEq, prost::Message)]
-struct ServiceRecord {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    description: String,
-    #[prost(string, tag = "3")]
-    user: String,
-    #[prost(string, tag = "4")]
-    program: String,
-    #[prost(string, repeated, tag = "5")]
-    arguments: Vec<String>,
-    #[prost(btree_map = "string, string", tag = "6")]
-    environment: BTreeMap<String, String>,
-    #[prost(uint32, tag = "7")]
-    stop_signal: u32,
-    #[prost(uint64, tag = "8")]
-    stop_timeout_ms: u64,
-    #[prost(string, tag = "9")]
-    log_file: String,
-    #[prost(string, repeated, tag = "10")]
-    directories: Vec<String>,
-    #[prost(bool, tag = "11")]
-    restart: bool,
-    /// Never starts again.
-    #[prost(bool, tag = "12")]
-    masked: bool,
-    /// The process form: wanted to run, and as which process.
-    #[prost(bool, tag = "13")]
-    started: bool,
-    #[prost(uint32, tag = "14")]
-    pid: u32,
-    #[prost(uint64, tag = "15")]
-    pid_started: u64,
-}
-
-impl ServiceRecord {
-    fn of(spec: &ServiceSpec) -> Self {
-        Self {
-            name: spec.name.clone(),
-            description: spec.description.clone(),
-            user: spec.user.clone(),
-            program: spec.program.to_string(),
-            arguments: spec.arguments.clone(),
-            environment: spec.environment.clone(),
-            stop_signal: match spec.stop_signal {
-                Signal::Int => 2,
-                Signal::Term | Signal::Hup | Signal::Kill => 15,
-            },
-            stop_timeout_ms: u64::try_from(spec.stop_timeout.as_millis()).unwrap_or(u64::MAX),
-            log_file: spec.log_file.to_string(),
-            directories: spec.directories.iter().map(ToString::to_string).collect(),
-            restart: spec.restart,
-            ..Self::default()
-        }
-    }
-
-    fn spec(&self) -> ServiceSpec {
-        ServiceSpec {
-            name: self.name.clone(),
-            description: self.description.clone(),
-            user: self.user.clone(),
-            program: self.program.clone().into(),
-            arguments: self.arguments.clone(),
-            environment: self.environment.clone(),
-            stop_signal: if self.stop_signal == 2 { Signal::Int } else { Signal::Term },
-            stop_timeout: Duration::from_millis(self.stop_timeout_ms),
-            log_file: self.log_file.clone().into(),
-            directories: self.directories.iter().map(Into::into).collect(),
-            restart: self.restart,
-        }
-    }
 }
 
 /// The services of this host.
