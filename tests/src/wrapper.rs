@@ -48,17 +48,16 @@ pub struct Run {
 // has its input read, so that two statements can be told from one that ran twice.
 const SCRIPT: &str = r#"#!/bin/sh
 # Appends one line for each run of the tool to a log, then becomes the tool.
-tab=$(printf '\t'); nl='
+tab='	'; nl='
 '
-fold() {
-  case $1 in
-  *"$tab"* | *"$nl"*) printf %s "$1" | /usr/bin/tr '\t\n' '  ' ;;
-  *) printf %s "$1" ;;
-  esac
-}
-line="$(/usr/bin/date +%s%N)$tab$$$tab""@TOOL@$tab${PGOPTIONS-}"
 args=''
-for arg in "$@"; do args="$args$tab$(fold "$arg")"; done
+for arg in "$@"; do
+  case $arg in
+  *"$tab"* | *"$nl"*) arg=$(printf %s "$arg" | /usr/bin/tr '\t\n' '  ') ;;
+  esac
+  args="$args$tab$arg"
+done
+line="$(/usr/bin/date +%s%N)$tab$$$tab""@TOOL@$tab${PGOPTIONS-}"
 case "@TOOL@ ${PGOPTIONS-}" in
 *default_transaction_read_only=on*) input=no ;;
 psql*) input=yes; [ ! -c /dev/stdin ] || input=no ;;
@@ -66,7 +65,8 @@ psql*) input=yes; [ ! -c /dev/stdin ] || input=no ;;
 esac
 if [ $input = yes ]; then
   statement=$(/usr/bin/cat)
-  printf '%s\n' "$line$tab$(fold "$statement")$args" >>'@LOG@'
+  folded=$(printf %s "$statement" | /usr/bin/tr '\t\n' '  ')
+  printf '%s\n' "$line$tab$folded$args" >>'@LOG@'
   exec '@REAL@' "$@" <<END
 $statement
 END

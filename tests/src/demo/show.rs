@@ -67,6 +67,7 @@ async fn play(stage: &mut Stage) -> Result<Report> {
     table(stage, "After").await?;
 
     stage.tell.chapter("(c) Expand to 5, cancelled in the middle of the copy");
+    table(stage, "Before").await?;
     parts::expand_cancelled(stage, 5).await?;
     members.after_cancel = stage.count().await?;
     stage.tell.say("Members, slots, pg_hba rules and files of all hosts are as before.");
