@@ -47,12 +47,14 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
+# Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
 test: setup ## unit tests and the end-to-end tests on loopback
 	cargo test --locked --no-fail-fast --workspace
-	cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(LOOPBACK_TESTS))
+	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
 
 test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root)
-	cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(HOST_TESTS))
+	cargo test --locked --workspace --no-run
+	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
 
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins

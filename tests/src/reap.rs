@@ -59,10 +59,10 @@ fn look(pid: i32, folders: &[PathBuf]) -> Option<Found> {
 }
 
 /// Kills everything that belongs to the folders. Servers are asked to quit at once, so that
-/// they give their shared memory back; what is left after two seconds is killed too.
+/// they give their shared memory back; what is left after ten seconds is killed too.
 ///
 /// # Errors
-/// Something still runs after ten seconds; the error names it.
+/// Something still runs after thirty seconds; the error names it.
 #[allow(
     clippy::disallowed_methods,
     reason = "a poll with a deadline, in a destructor without a runtime"
@@ -74,11 +74,11 @@ pub fn reap(folders: &[PathBuf]) -> Result<()> {
         if found.is_empty() {
             return Ok(());
         }
-        if began.elapsed() > Duration::from_secs(10) {
+        if began.elapsed() > Duration::from_secs(30) {
             let left: Vec<_> = found.into_iter().map(|one| one.what).collect();
             bail!("still running: {}", left.join("; "));
         }
-        let patient = began.elapsed() < Duration::from_secs(2);
+        let patient = began.elapsed() < Duration::from_secs(10);
         for one in found {
             // Children of a server end with it; killing one would only make it restart the others.
             let of_server = one.what.starts_with("postgres: ");
