@@ -36,6 +36,7 @@ pub fn local(config: Config) -> Result<Local> {
         config: Arc::new(config),
         form,
         own_program: own,
+        versions: Arc::default(),
     })
 }
 

@@ -75,6 +75,7 @@ impl Site {
             form: config.agent.launch.resolve(),
             config: Arc::new(config),
             own_program: AGENT.into(),
+            versions: Arc::default(),
         }
     }
 

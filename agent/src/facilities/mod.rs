@@ -20,6 +20,7 @@ pub mod managed;
 pub mod record;
 pub mod secrets;
 pub mod services;
+pub mod versions;
 
 /// The host as tools see it. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Local {
     pub form: LaunchForm,
     /// The path of `bellows-agent`.
     pub own_program: Utf8PathBuf,
+    /// Versions that tools printed.
+    pub versions: Arc<versions::Versions>,
 }
 
 impl Local {

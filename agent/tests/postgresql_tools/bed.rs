@@ -144,6 +144,7 @@ impl Bed {
             config: Arc::new(config),
             form: config::LaunchForm::Process,
             own_program,
+            versions: Arc::default(),
         };
         for folder in [&local.config.agent.data_dir, &local.config.agent.runtime_dir] {
             std::fs::create_dir_all(folder).unwrap();

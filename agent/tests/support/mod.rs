@@ -242,6 +242,7 @@ pub fn local(config: &Utf8Path) -> Local {
         form: config.agent.launch.resolve(),
         config: Arc::new(config),
         own_program: AGENT.into(),
+        versions: Arc::default(),
     }
 }
 

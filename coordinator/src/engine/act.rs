@@ -95,19 +95,23 @@ impl<W: World> Run<W> {
         self.start(&resolved, attempt).await
     }
 
-    /// The observation that an act may start on: its requirements and the plan's invariants
-    /// hold. What cannot be read is tried for a while; then the operation is held.
+    /// The observation that an act may start on: its requirements and (forward) the plan's
+    /// invariants hold. What cannot be read is tried for a while; then the operation is held.
     async fn ready(&self, act: &Act, way: Way) -> Result<Observation, Stop> {
         let mut left = PATIENCE;
         loop {
             let observation = self.observe().await?;
-            if way == Way::Undo {
-                return Ok(observation);
-            }
-            self.hold_invariants(&observation, left)?;
+            // Backwards the picture has changed: only the act's own needs count.
+            let invariants = match way {
+                Way::Forward => {
+                    self.hold_invariants(&observation, left)?;
+                    self.invariants(&observation)
+                }
+                Way::Undo => Verdict::Holds,
+            };
             let (cause, reason) =
                 match observe::all(self.world.systems(), &act.requires, &observation) {
-                    Verdict::Holds if self.invariants(&observation) == Verdict::Holds => {
+                    Verdict::Holds if invariants == Verdict::Holds => {
                         return Ok(observation);
                     }
                     Verdict::Holds => (HoldCause::Unknown, "the invariants are unknown".to_owned()),
@@ -120,7 +124,9 @@ impl<W: World> Run<W> {
             }
             left = left.saturating_sub(RETRY_PAUSE);
             self.pause(RETRY_PAUSE).await;
-            self.stop_if_turned()?;
+            if way == Way::Forward {
+                self.stop_if_turned()?;
+            }
         }
     }
 

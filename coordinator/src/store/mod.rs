@@ -25,7 +25,7 @@ mod records;
 mod specs;
 mod summary;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fs::File,

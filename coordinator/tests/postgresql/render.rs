@@ -34,9 +34,13 @@ fn act(out: &mut String, indent: &str, act: &Act) {
     .unwrap();
     writeln!(out, "{indent}  {}", line(act.action.as_ref().unwrap())).unwrap();
     conditions(out, &format!("{indent}  requires"), &act.requires);
+    for change in &act.changes {
+        writeln!(out, "{indent}  file {change}").unwrap();
+    }
     for undo in &act.undo {
         let action = line(undo.action.as_ref().unwrap());
         writeln!(out, "{indent}  undo {} at {}: {action}", undo.number, undo.host).unwrap();
+        conditions(out, &format!("{indent}    waits for"), &undo.requires);
     }
 }
 

@@ -125,9 +125,15 @@ async fn version(
     program: camino::Utf8PathBuf,
     parse: fn(&[u8]) -> String,
 ) -> String {
-    let invocation = Invocation::new(program, ["--version"], VERSION_DEADLINE);
-    match runner.read(invocation).await {
+    let local = runner.local();
+    if let Some(known) = local.versions.of(local, &program) {
+        return known;
+    }
+    let invocation = Invocation::new(program.clone(), ["--version"], VERSION_DEADLINE);
+    let version = match runner.read(invocation).await {
         Ok(finished) if finished.success() => parse(&finished.stdout),
         Ok(_) | Err(_) => String::new(),
-    }
+    };
+    local.versions.put(local, &program, &version);
+    version
 }

@@ -102,6 +102,10 @@ fn act_lines(page: &mut Page, below: &str, act: &Act, past_return: bool) {
     if !act.summary.is_empty() {
         page.line(Tone::Quiet, &format!("{below}does: {}", act.summary));
     }
+    for change in &act.changes {
+        let tone = if change.starts_with('-') { Tone::Bad } else { Tone::Good };
+        page.line(tone, &format!("{below}file: {change}"));
+    }
     if past_return {
         page.line(Tone::Warn, &format!("{below}undo: none, past the point of no return"));
     } else if act.undo.is_empty() {

@@ -17,11 +17,11 @@ fn tampered(work: impl FnOnce(&Tree)) -> Result<Events, StoreError> {
     append(&store, &id(1), &started(4, 2)).unwrap();
     drop(store);
     let path = dir.path().join("store");
-    let db = sled::open(files::sled_dir(&path)).unwrap();
+    let db = patiently(|| sled::open(files::sled_dir(&path)));
     work(&db.open_tree("events").unwrap());
     db.flush().unwrap();
     drop(db);
-    Store::open(&path).unwrap().events(&id(1))
+    patiently(|| Store::open(&path)).events(&id(1))
 }
 
 fn place(sequence: u64) -> Vec<u8> {
@@ -142,7 +142,7 @@ fn a_damaged_snapshot_is_moved_aside_and_nothing_is_lost() {
         let log = Log::default();
         let writer = log.clone();
         let logged = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        let store = tracing::subscriber::with_default(logged, || Store::open(&path)).unwrap();
+        let store = tracing::subscriber::with_default(logged, || patiently(|| Store::open(&path)));
         assert_eq!(sound(&store, &id(1)).len(), 2);
         let aside = fs::read(path.join("aside/snap.00000000000000FF.0")).unwrap();
         assert_eq!(aside, garbage);

@@ -74,11 +74,11 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let mut all = BTreeMap::new();
     for round in 1..=ROUNDS {
         let durable = write_until_killed(&path);
-        let store = Store::open(&path).unwrap();
+        let store = patiently(|| Store::open(&path));
         verify(&store, &durable, round);
         all.extend(durable);
     }
-    let store = Store::open(&path).unwrap();
+    let store = patiently(|| Store::open(&path));
     verify(&store, &all, ROUNDS);
     assert!(all.len() > 12, "{} operations", all.len());
 }

@@ -21,9 +21,22 @@ pub(super) fn new_store() -> (TempDir, Store) {
     (dir, store)
 }
 
+/// Opens what was just closed. A child that another test starts holds our files, and so their
+/// locks, for the moment between its fork and its exec.
+pub(crate) fn patiently<T, E: std::fmt::Debug>(open: impl Fn() -> Result<T, E>) -> T {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match open() {
+            Ok(opened) => return opened,
+            Err(_) if std::time::Instant::now() < deadline => std::thread::yield_now(),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
 fn reopen(dir: &TempDir, store: Store) -> Store {
     drop(store);
-    Store::open(&dir.path().join("store")).unwrap()
+    patiently(|| Store::open(&dir.path().join("store")))
 }
 
 /// A UUIDv7 that sorts by `number`.

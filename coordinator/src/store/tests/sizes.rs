@@ -10,7 +10,7 @@ fn blobs(dir: &TempDir) -> usize {
 }
 
 fn raw(store: &Path) -> sled::Db {
-    sled::open(files::sled_dir(store)).unwrap()
+    patiently(|| sled::open(files::sled_dir(store)))
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Every condition of the planners, made in one place.
 
 use bellows_proto::v1::{
-    AbsentEverywhere, ClockWithin, Condition, DiskFree, HasTombstone, Healthy, HostAnswers,
+    AbsentEverywhere, Action, ClockWithin, Condition, DiskFree, HasTombstone, Healthy, HostAnswers,
     HostCondition, LoginWorks, MembersAre, MembersBetween, NotStreaming, PostgresqlCondition,
     PostgresqlPlacement, PostgresqlService, PrimaryIs, RegisteredEverywhere, SenderHeadroom,
-    ServiceRuns, SlotHeadroom, Streaming, SyncSatisfiable, Vacant, VersionsMatch, condition,
-    host_condition, postgresql_condition::Kind,
+    ServiceRuns, SlotHeadroom, Streaming, SyncSatisfiable, Vacant, VersionsMatch, action,
+    condition, host_condition, postgresql_action, postgresql_condition::Kind,
 };
 
 /// A host's clock may be so far off: logs and timeouts of several hosts are read together.
@@ -103,4 +103,32 @@ pub(super) fn sync_satisfiable(without: Vec<String>) -> Condition {
 
 pub(super) fn has_tombstone(node: &str, host: &str) -> Condition {
     postgresql(Kind::HasTombstone(HasTombstone { node: node.to_owned(), host: host.to_owned() }))
+}
+
+/// What an action waits for when it takes another back: a walsender outlives its client for a
+/// moment, and a slot that is in use cannot be dropped.
+pub(super) fn of_undo(action: &Action) -> Vec<Condition> {
+    let Some(action::Kind::Postgresql(action)) = &action.kind else { return Vec::new() };
+    match &action.kind {
+        Some(postgresql_action::Kind::DropSlot(drop)) => {
+            let node = drop.node.as_ref().map(|node| node.node.as_str()).unwrap_or_default();
+            vec![not_streaming(node, &drop.slot)]
+        }
+        Some(
+            postgresql_action::Kind::WriteConfiguration(_)
+            | postgresql_action::Kind::RemoveConfiguration(_)
+            | postgresql_action::Kind::WriteHba(_)
+            | postgresql_action::Kind::InitDatabase(_)
+            | postgresql_action::Kind::CreateRepmgrDatabase(_)
+            | postgresql_action::Kind::RegisterPrimary(_)
+            | postgresql_action::Kind::CloneStandby(_)
+            | postgresql_action::Kind::RegisterStandby(_)
+            | postgresql_action::Kind::UnregisterStandby(_)
+            | postgresql_action::Kind::CreateSlot(_)
+            | postgresql_action::Kind::StartService(_)
+            | postgresql_action::Kind::StopService(_)
+            | postgresql_action::Kind::DiscardData(_),
+        )
+        | None => Vec::new(),
+    }
 }

@@ -10,7 +10,7 @@ use bellows_proto::{
     },
 };
 
-use super::{REVISION, actions, view::slot_name};
+use super::{REVISION, actions, changes, conditions, view::slot_name};
 
 /// Format of plans: what the steps of any system mean.
 const FORMAT: u32 = 1;
@@ -165,6 +165,7 @@ impl Draft {
         let mut act = self.bare(task.host, task.action);
         act.requires = task.requires;
         act.undo = task.undo.into_iter().map(|(host, action)| self.bare(host, action)).collect();
+        act.changes = changes::of(&act);
         (task.title, task.reason, act)
     }
 
@@ -172,16 +173,16 @@ impl Draft {
         self.act += 1;
         let actions::Limits { deadline_ms, stall_ms } = actions::limits(&action);
         let summary = actions::summary(&action);
-        let (requires, undo) = (Vec::new(), Vec::new());
         Act {
             number: self.act,
             host,
+            requires: conditions::of_undo(&action),
             action: Some(action),
-            requires,
-            undo,
+            undo: Vec::new(),
             deadline_ms,
             stall_ms,
             summary,
+            changes: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! types only, no clock, no I/O, no other system.
 
 mod actions;
+mod changes;
 mod check;
 mod conditions;
 mod create;
