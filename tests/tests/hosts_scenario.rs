@@ -18,7 +18,7 @@ const CLUSTER: &str = "orders";
 const TOOLS: &str = "/opt/tools";
 const TOOL_LOG: &str = "/var/log/tools.log";
 const PASSWORD: &str = "throw-away";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// The folder of the coordinator, removed at the end.
 struct Folder(std::path::PathBuf);
@@ -155,7 +155,7 @@ async fn strike(testbed: &Testbed, cli: &Cli) -> Result<()> {
     let primary = connect(testbed, "db1").await?;
     let survivors = services(testbed.host("db2")?, "pg2")?;
     let words =
-        ["expand", CLUSTER, "--node", "pg3@db3", "--option", "clone_rate_kib=12288", "--yes"];
+        ["expand", CLUSTER, "--node", "pg3@db3", "--option", "clone_rate_kib=10240", "--yes"];
     let watching = cli.command(&words).spawn().context("start bellows expand")?;
     let operation = cli.running().await?;
     process::until("the clone is half-way", LIMIT, || async {

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// An operation of the demo takes a few seconds; a busy machine may need many times that.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(300);
 /// KiB/s: so slow that the copy of the filler lasts some seconds.
-const CLONE_RATE_KIB: u32 = 12 * 1024;
+const CLONE_RATE_KIB: u32 = 10 * 1024;
 
 /// An expand that runs in the background.
 pub struct Growth {
@@ -117,7 +117,7 @@ pub async fn clone_log_is_whole(cli: &Cli, operation: &str) -> Result<()> {
 /// Waits until more than `copied` bytes are copied, or all of them.
 ///
 /// # Errors
-/// Nothing moves within two minutes.
+/// Nothing moves within five minutes.
 pub async fn goes_on(stage: &Stage, copied: i64) -> Result<String> {
     let primary = stage.primary().await?;
     let seen = std::sync::Mutex::new(String::new());

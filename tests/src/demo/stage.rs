@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A copy of a few dozen MiB, throttled to a few seconds.
-const COPY_LIMIT: Duration = Duration::from_secs(60);
+const COPY_LIMIT: Duration = Duration::from_secs(180);
 
 /// The stage.
 pub struct Stage {
@@ -132,7 +132,7 @@ impl Stage {
     /// Waits until a base backup has copied a good part, but not all.
     ///
     /// # Errors
-    /// There is none within a minute.
+    /// There is none within three minutes.
     pub async fn in_the_middle_of_a_copy(&self) -> Result<(i64, i64)> {
         let primary = self.primary().await?;
         let seen = std::sync::Mutex::new((0, 0));
