@@ -328,10 +328,13 @@ async fn a_buried_node_never_starts_again() {
     let mut known = site.local().claims().get(&site.node()).unwrap().unwrap();
     known.tombstone = true;
     site.local().claims().put(&site.node(), &known).unwrap();
+    let told = || claims::to_record(&site.local().claims().get(&site.node()).unwrap().unwrap());
+    assert!(!told().tombstone, "an intention proves nothing");
     let context = QueryContext::new(site.local(), Duration::from_secs(5));
     let buried = tools::host::enforce(&context).await.unwrap();
     assert!(buried.contains(&name.to_owned()), "{buried:?}");
     assert_eq!(services.reading(name).await.unwrap().state(), ServiceState::Masked);
+    assert!(told().tombstone);
     assert!(tools::host::enforce(&context).await.unwrap().is_empty());
     site.act("op-b", bury(true)).await.unwrap();
     assert!(!data.exists());

@@ -21,12 +21,20 @@ pub struct Remembered {
     /// The claim of the node's place on this host; unset: it does not live here by our doing.
     #[prost(message, optional, tag = "2")]
     pub claim: Option<NodeClaim>,
-    /// The node has left for good.
+    /// The node is to have left for good: written before anything is stopped, so that a crash
+    /// in between is made good at the agent's next start.
     #[prost(bool, tag = "3")]
     pub tombstone: bool,
     /// Slots, node ids and the like.
     #[prost(message, repeated, tag = "4")]
     pub resources: Vec<ClaimedResource>,
+    /// The node has left for good: its services are masked, and what was to be wiped is.
+    /// Readings tell this one: an intention proves nothing.
+    #[prost(bool, tag = "5")]
+    pub buried: bool,
+    /// Its data still are to be wiped.
+    #[prost(bool, tag = "6")]
+    pub wipe: bool,
 }
 
 /// A node's place on this host.
@@ -221,7 +229,7 @@ pub fn to_record(remembered: &Remembered) -> NodeRecord {
             .filter(|_| !remembered.tombstone)
             .map(|claim| claim.operation.clone())
             .unwrap_or_default(),
-        tombstone: remembered.tombstone,
+        tombstone: remembered.tombstone && remembered.buried,
         resources: remembered.resources.iter().map(|r| r.name.clone()).collect(),
     }
 }

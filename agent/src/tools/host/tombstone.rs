@@ -8,7 +8,8 @@ use crate::{
     tools::{JobContext, Note},
 };
 
-/// Writes the tombstone first, then stops, disables and masks, then wipes if asked to.
+/// Writes the tombstone first, then stops, disables and masks, then wipes if asked to. Only
+/// then the record says that the node is buried.
 pub(super) async fn set(wanted: &Tombstone, context: &JobContext) -> Result<Note, Fault> {
     let node = part(&wanted.node, "node")?;
     let mut known = claim::remembered(context, node)?;
@@ -22,6 +23,8 @@ pub(super) async fn set(wanted: &Tombstone, context: &JobContext) -> Result<Note
         ));
     };
     known.tombstone = true;
+    known.buried = false;
+    known.wipe = wanted.wipe_data;
     context.local().claims().put(node, &known)?;
     bury(context, &known).await?;
     let mut note = Vec::new();
@@ -32,6 +35,9 @@ pub(super) async fn set(wanted: &Tombstone, context: &JobContext) -> Result<Note
             note.push(format!("{} kept", directory.path));
         }
     }
+    known.buried = true;
+    known.wipe = false;
+    context.local().claims().put(node, &known)?;
     Ok(note.join(", "))
 }
 
@@ -46,6 +52,8 @@ pub(super) async fn lift(wanted: &LiftTombstone, context: &JobContext) -> Result
         services(context).unmask(service).await?;
     }
     known.tombstone = false;
+    known.buried = false;
+    known.wipe = false;
     context.local().claims().put(node, &known)?;
     Ok("tombstone lifted".to_owned())
 }
@@ -65,7 +73,7 @@ async fn bury(runner: &dyn Runner, known: &Remembered) -> Result<(), Fault> {
 /// If records cannot be read or a service does not stop.
 pub async fn enforce(runner: &dyn Runner) -> Result<Vec<String>, Fault> {
     let mut buried = Vec::new();
-    for known in runner.local().claims().all()? {
+    for mut known in runner.local().claims().all()? {
         if !known.tombstone {
             continue;
         }
@@ -83,6 +91,11 @@ pub async fn enforce(runner: &dyn Runner) -> Result<Vec<String>, Fault> {
                     buried.push(service.clone());
                 }
             }
+        }
+        // A wipe that was cut short is for its step's retry.
+        if let Some(node) = known.node.clone().filter(|_| !known.buried && !known.wipe) {
+            known.buried = true;
+            runner.local().claims().put(&node, &known)?;
         }
     }
     Ok(buried)

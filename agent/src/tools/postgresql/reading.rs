@@ -43,7 +43,7 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
     let mut reading = PostgresqlReading {
         node: Some(reference.clone()),
         claimed: Some(false),
-        tombstone: Some(remembered.as_ref().is_some_and(|found| found.tombstone)),
+        tombstone: Some(remembered.as_ref().is_some_and(|found| found.tombstone && found.buried)),
         ..PostgresqlReading::default()
     };
     let Some(placement) = remembered.and_then(|found| found.claim).and_then(of_claim) else {
