@@ -21,6 +21,8 @@ use crate::{
 
 /// At its start the agent buries what carries a tombstone; a service may need so long to stop.
 const BURIAL: Duration = Duration::from_secs(300);
+/// What could not be buried is tried again so often.
+const BURIAL_AGAIN: Duration = Duration::from_secs(30);
 
 /// This host, as `agent.toml` describes it.
 ///
@@ -68,17 +70,34 @@ pub async fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// Tombstones first. A host that cannot bury still has to be reachable, so that it is told.
+/// Tombstones first. A host that cannot bury still has to be reachable, so that it is told:
+/// it goes on trying while it serves.
 async fn bury(local: &Local) {
-    let context = QueryContext::unhurried(local.clone(), BURIAL);
-    match tools::host::enforce(&context).await {
-        Ok(buried) => {
-            for service in buried {
-                tracing::warn!(service, "a service of a node that left for good was stopped");
+    if buried(local).await {
+        return;
+    }
+    let local = local.clone();
+    tokio::spawn(async move {
+        loop {
+            local.clock.sleep(BURIAL_AGAIN).await;
+            if buried(&local).await {
+                return;
             }
         }
-        Err(fault) => tracing::error!(%fault, "tombstones could not be enforced"),
+    });
+}
+
+/// Buries what it can; `false`: something is left.
+async fn buried(local: &Local) -> bool {
+    let context = QueryContext::unhurried(local.clone(), BURIAL);
+    let done = tools::host::enforce(&context).await;
+    for service in done.buried {
+        tracing::warn!(service, "a service of a node that left for good was stopped");
     }
+    for fault in &done.faults {
+        tracing::error!(%fault, "a tombstone could not be enforced");
+    }
+    done.faults.is_empty()
 }
 
 /// `bellows-agent shim`: performs one job. How it went stands in its folder.

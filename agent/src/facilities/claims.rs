@@ -171,14 +171,22 @@ impl<'a> Claims<'a> {
     /// # Errors
     /// If a record cannot be read.
     pub fn all(&self) -> Result<Vec<Remembered>, Fault> {
-        let host = &self.local.host;
+        self.each()?.into_iter().collect()
+    }
+
+    /// As [`Claims::all`], with a fault in the place of each record that cannot be read.
+    ///
+    /// # Errors
+    /// If the records cannot be listed.
+    pub fn each(&self) -> Result<Vec<Result<Remembered, Fault>>, Fault> {
+        let host = self.local.host.as_ref();
         let mut found = Vec::new();
         for cluster in host.list(&self.folder())? {
             let folder = self.folder().join(cluster);
             for name in host.list(&folder)? {
                 // A temporary file of a write that a crash cut short.
                 if !name.starts_with('.') {
-                    found.extend(record::read::<Remembered>(host.as_ref(), &folder.join(name))?);
+                    found.extend(record::read(host, &folder.join(name)).transpose());
                 }
             }
         }

@@ -13,7 +13,7 @@ mod tombstone;
 mod vacancy;
 
 pub use facts::{architecture, boot_id, machine_id};
-pub use tombstone::enforce;
+pub use tombstone::{Enforced, enforce};
 
 /// Answers a query about the host.
 ///

@@ -66,37 +66,68 @@ async fn bury(runner: &dyn Runner, known: &Remembered) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What [`enforce`] did.
+#[derive(Debug, Default)]
+pub struct Enforced {
+    /// Services that it had to bury.
+    pub buried: Vec<String>,
+    /// Why a node could not be buried, each: to be tried again.
+    pub faults: Vec<Fault>,
+}
+
 /// At the agent's start, before anything else: whatever carries a tombstone and runs all the
-/// same is stopped, disabled and masked. Returns the services that it had to bury.
-///
-/// # Errors
-/// If records cannot be read or a service does not stop.
-pub async fn enforce(runner: &dyn Runner) -> Result<Vec<String>, Fault> {
-    let mut buried = Vec::new();
-    for mut known in runner.local().claims().all()? {
-        if !known.tombstone {
-            continue;
+/// same is stopped, disabled and masked. What fails at one node keeps no other one alive.
+pub async fn enforce(runner: &dyn Runner) -> Enforced {
+    let mut done = Enforced::default();
+    let known = match runner.local().claims().each() {
+        Ok(known) => known,
+        Err(fault) => {
+            done.faults.push(fault);
+            return done;
         }
-        for service in known.claim.iter().flat_map(|claim| &claim.services) {
-            let state = services(runner).reading(service).await?.state();
-            match state {
-                ServiceState::Masked => {}
-                ServiceState::Unspecified
-                | ServiceState::Absent
-                | ServiceState::Stopped
-                | ServiceState::Running
-                | ServiceState::Failed => {
-                    services(runner).stop(service).await?;
-                    services(runner).mask(service).await?;
-                    buried.push(service.clone());
-                }
-            }
-        }
-        // A wipe that was cut short is for its step's retry.
-        if let Some(node) = known.node.clone().filter(|_| !known.buried && !known.wipe) {
-            known.buried = true;
-            runner.local().claims().put(&node, &known)?;
+    };
+    for known in known {
+        match known {
+            Ok(known) if known.tombstone => enforce_one(runner, known, &mut done).await,
+            Ok(_) => {}
+            Err(fault) => done.faults.push(fault),
         }
     }
-    Ok(buried)
+    done
+}
+
+async fn enforce_one(runner: &dyn Runner, mut known: Remembered, done: &mut Enforced) {
+    let before = done.faults.len();
+    for service in known.claim.iter().flat_map(|claim| &claim.services) {
+        match enforce_service(runner, service).await {
+            Ok(true) => done.buried.push(service.clone()),
+            Ok(false) => {}
+            Err(fault) => done.faults.push(fault),
+        }
+    }
+    // A wipe that was cut short is for its step's retry.
+    if let Some(node) = known.node.clone()
+        && done.faults.len() == before
+        && !known.buried
+        && !known.wipe
+    {
+        known.buried = true;
+        done.faults.extend(runner.local().claims().put(&node, &known).err());
+    }
+}
+
+/// `false`: it was buried already.
+async fn enforce_service(runner: &dyn Runner, service: &str) -> Result<bool, Fault> {
+    match services(runner).reading(service).await?.state() {
+        ServiceState::Masked => Ok(false),
+        ServiceState::Unspecified
+        | ServiceState::Absent
+        | ServiceState::Stopped
+        | ServiceState::Running
+        | ServiceState::Failed => {
+            services(runner).stop(service).await?;
+            services(runner).mask(service).await?;
+            Ok(true)
+        }
+    }
 }
