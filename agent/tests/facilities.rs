@@ -178,6 +178,31 @@ async fn a_node_is_claimed_once_and_released_by_its_operation() {
 }
 
 #[tokio::test]
+async fn nothing_is_wiped_through_a_link() {
+    for (node, empty) in [("pg10", true), ("pg11", false)] {
+        let site = Site::new(node);
+        let data = site.path("data/orders").join(node);
+        if empty {
+            std::fs::create_dir_all(&data).unwrap();
+        }
+        site.claim("op-a").await.unwrap();
+        let theirs = site.path("theirs");
+        std::fs::create_dir_all(theirs.join("base")).unwrap();
+        std::fs::create_dir_all(data.parent().unwrap()).unwrap();
+        let _ = std::fs::remove_dir(&data);
+        std::os::unix::fs::symlink(&theirs, &data).unwrap();
+        let release = || host_action::Kind::ReleaseNode(ReleaseNode { node: Some(site.node()) });
+        let refused = site.act("op-a", release()).await.unwrap_err();
+        assert_eq!(refused.code(), FaultCode::Drift, "{refused}");
+        assert!(theirs.join("base").exists());
+        std::fs::remove_file(&data).unwrap();
+        std::fs::write(site.path("data/orders/mine"), "").unwrap();
+        site.act("op-a", release()).await.unwrap();
+        assert!(site.path("data/orders/mine").exists());
+    }
+}
+
+#[tokio::test]
 async fn what_was_there_before_is_never_claimed() {
     let site = Site::new("pg5");
     let placement = site.placement().await;

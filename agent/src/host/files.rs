@@ -166,6 +166,18 @@ pub(super) fn remove_directory(path: &Utf8Path) -> io::Result<()> {
     }
 }
 
+pub(super) fn remove_empty_directory(path: &Utf8Path) -> io::Result<bool> {
+    match absent(fs::remove_dir(path)) {
+        Ok(Some(())) => sync_directory(parent(path)?).map(|()| true),
+        Ok(None) if absent(fs::symlink_metadata(path))?.is_some() => {
+            Err(io::Error::from(io::ErrorKind::NotADirectory))
+        }
+        Ok(None) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) fn list(directory: &Utf8Path) -> io::Result<Vec<String>> {
     let Some(entries) = absent(fs::read_dir(directory))? else {
         return Ok(Vec::new());

@@ -188,6 +188,13 @@ pub trait Host: Send + Sync + 'static {
     /// If something cannot be removed.
     fn remove_directory(&self, path: &Utf8Path) -> Result<(), HostError>;
 
+    /// Removes a directory that nothing is in, durably, never through a symbolic link; absent
+    /// is fine. `false`: something is in it, and it stays.
+    ///
+    /// # Errors
+    /// If it is no directory, or cannot be removed.
+    fn remove_empty_directory(&self, path: &Utf8Path) -> Result<bool, HostError>;
+
     /// Names in a directory, sorted; empty if it is not there.
     ///
     /// # Errors

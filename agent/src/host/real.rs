@@ -66,6 +66,10 @@ impl Host for RealHost {
         files::remove_directory(path).map_err(failed("remove directory", path))
     }
 
+    fn remove_empty_directory(&self, path: &Utf8Path) -> Result<bool, HostError> {
+        files::remove_empty_directory(path).map_err(failed("remove directory", path))
+    }
+
     fn list(&self, directory: &Utf8Path) -> Result<Vec<String>, HostError> {
         files::list(directory).map_err(failed("list", directory))
     }

@@ -5,15 +5,18 @@ use bellows_proto::v1::{
     ReleaseResource,
 };
 
+use camino::Utf8Path;
+
 use super::part;
 use crate::{
     facilities::{
-        Runner as _,
+        Local, Runner as _,
         claims::{
             ClaimedDirectory, ClaimedResource, Holdings, NodeClaim, Remembered, directory_state,
         },
         services,
     },
+    host::FileKind,
     tools::{JobContext, Note},
 };
 
@@ -128,35 +131,49 @@ pub(super) async fn release_node(
     Ok(format!("removed: {}", removed.join(", ")))
 }
 
-/// Brings a claimed directory back to what it was. What was occupied before stays.
+/// Brings a claimed directory back to what it was. What was occupied before stays. Something
+/// else than a directory in its place (a link of the node's owner) is refused.
 pub(super) fn clear(context: &JobContext, directory: &ClaimedDirectory) -> Result<bool, Fault> {
     let local = context.local();
-    let path = camino::Utf8Path::new(&directory.path);
-    match directory.prior() {
-        DirectoryState::Absent => {
-            local.host.remove_directory(path)?;
-            if let Some(above) = path.parent().filter(|_| directory.parent_made)
-                && local.host.metadata(above)?.is_some()
-                && local.host.list(above)?.is_empty()
-            {
-                local.host.remove_directory(above)?;
-            }
+    let path = Utf8Path::new(&directory.path);
+    let (absent, empty) = match directory.prior() {
+        DirectoryState::Absent => (true, false),
+        DirectoryState::Empty => (false, true),
+        DirectoryState::Occupied | DirectoryState::Unspecified => (false, false),
+    };
+    if !absent && !empty {
+        return Ok(false);
+    }
+    match local.host.metadata(path)?.map(|found| found.kind) {
+        Some(FileKind::Directory) if absent => local.host.remove_directory(path)?,
+        Some(FileKind::Directory) => empty_directory(local, path)?,
+        Some(FileKind::File | FileKind::Link | FileKind::Other) => {
+            return Err(Fault::new(
+                FaultCode::Drift,
+                format!("{path} is no directory any more; it is not touched"),
+            )
+            .remedy("look what put it there, move it away, then retry"));
         }
-        DirectoryState::Empty => {
-            for name in local.host.list(path)? {
-                let entry = path.join(name);
-                match local.host.metadata(&entry)?.map(|found| found.kind) {
-                    Some(crate::host::FileKind::Directory) => {
-                        local.host.remove_directory(&entry)?
-                    }
-                    Some(_) => local.host.remove_file(&entry)?,
-                    None => {}
-                }
-            }
-        }
-        DirectoryState::Occupied | DirectoryState::Unspecified => return Ok(false),
+        None => {}
+    }
+    if let Some(above) = path.parent().filter(|_| absent && directory.parent_made) {
+        local.host.remove_empty_directory(above)?;
     }
     Ok(true)
+}
+
+fn empty_directory(local: &Local, path: &Utf8Path) -> Result<(), Fault> {
+    for name in local.host.list(path)? {
+        let entry = path.join(name);
+        match local.host.metadata(&entry)?.map(|found| found.kind) {
+            Some(FileKind::Directory) => local.host.remove_directory(&entry)?,
+            Some(FileKind::File | FileKind::Link | FileKind::Other) => {
+                local.host.remove_file(&entry)?;
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Claims a named resource at this host.
