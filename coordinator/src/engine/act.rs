@@ -14,7 +14,7 @@ use super::{
     ports::{Clock as _, Journal as _, Probe, Systems as _, Verdict},
     rate::Meter,
     run::{Failure, LONGEST_PAUSE, PATIENCE, RETRY_PAUSE, Run, Stop, failed},
-    state::{ActState, ActStatus, Mode},
+    state::{ActState, ActStatus, Mode, OperationState},
 };
 
 /// Which way an act is used.
@@ -56,13 +56,10 @@ impl<W: World> Run<W> {
         way: Way,
     ) -> Result<(), Stop> {
         let attempts = known.map_or(0, |known| known.attempt);
-        if let (Way::Forward, Some(known)) = (way, known)
-            && known.status == ActStatus::Decided(ProbeVerdict::Partial)
-        {
-            self.undo_act(known).await?;
-        }
         if attempts > 0 || way == Way::Undo {
-            let action = known.map_or(&act.action, |known| &known.act.action);
+            // What was found done without an attempt carries no act.
+            let tried = known.filter(|known| known.attempt > 0);
+            let action = tried.map_or(&act.action, |known| &known.act.action);
             match self.probed(step, action.as_ref()).await? {
                 Probe::Done => {
                     let evidence = Some(said("found done, nothing to run".to_owned()));
@@ -70,6 +67,13 @@ impl<W: World> Run<W> {
                     return self.record(Kind::ActDone(ActDone { act, attempt: 0, evidence }));
                 }
                 Probe::Unknown(reason) => return Err(failed(HoldCause::Unknown, reason)),
+                // Half of it is in the way of another attempt. Looked at now: what was half done
+                // when it failed may have come through since.
+                Probe::Partial(_) if way == Way::Forward => {
+                    if let Some(known) = tried {
+                        self.undo_act(known).await?;
+                    }
+                }
                 Probe::NotDone | Probe::Partial(_) => {}
             }
         }
@@ -192,8 +196,13 @@ impl<W: World> Run<W> {
         self.record(Kind::Held(Held { cause: cause.into(), step, text, fault: None, commands }))
     }
 
-    pub(super) fn moves_again(&self) -> Result<(), Stop> {
-        if self.look(|state| state.held.is_none() || state.wish.is_some()) {
+    /// The step that stalled moves: its own hold is over. Another step's is not touched.
+    pub(super) fn moves_again(&self, step: u32) -> Result<(), Stop> {
+        let mine = |state: &OperationState| {
+            let held = state.held.as_ref();
+            held.is_some_and(|held| held.step == step && held.cause() == HoldCause::Stalled)
+        };
+        if self.look(|state| !mine(state) || state.wish.is_some()) {
             return Ok(());
         }
         self.record(Kind::Resumed(Resumed { text: "it moves again".to_owned() }))

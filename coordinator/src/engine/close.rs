@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bellows_proto::v1::{CloseRequest, Closed, FaultCode, HoldCause, event::Kind};
+use bellows_proto::v1::{
+    CancelJobRequest, CloseRequest, Closed, FaultCode, HoldCause, JobKey, event::Kind,
+};
 use futures::future::join_all;
 
 use super::{
@@ -31,6 +33,9 @@ impl<W: World> Run<W> {
                     Err(fault) if fault.code() == FaultCode::StaleTerm => {
                         return Err(observe::stop_of(fault, HoldCause::Unknown));
                     }
+                    Err(fault) if fault.code() == FaultCode::Conflict => {
+                        self.end_jobs_at(&host).await;
+                    }
                     Err(fault) => {
                         tracing::debug!(host, fault = fault.message, "close: trying again");
                     }
@@ -41,6 +46,27 @@ impl<W: World> Run<W> {
             }
             self.world.clock().sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A job still runs there, of an operation that was given up: nobody waits for it any more.
+    async fn end_jobs_at(&self, host: &str) {
+        let keys: Vec<JobKey> = self.look(|state| {
+            let here = state.acts.iter().filter(|(_, act)| act.act.host == host);
+            here.filter(|(_, act)| act.attempt > 0)
+                .map(|(number, act)| JobKey {
+                    operation: self.id.clone(),
+                    act: *number,
+                    attempt: act.attempt,
+                })
+                .collect()
+        });
+        for key in keys {
+            let term = Some(self.world.journal().term());
+            let request = CancelJobRequest { key: Some(key), term };
+            if let Err(fault) = self.world.agents().cancel_job(host, request).await {
+                tracing::debug!(host, fault = fault.message, "cancel before close");
+            }
         }
     }
 

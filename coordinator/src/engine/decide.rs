@@ -92,6 +92,12 @@ pub fn allowed(state: &OperationState, wish: ControlKind) -> Result<(), String> 
             outcome.as_str_name().trim_start_matches("OUTCOME_").to_lowercase()
         ));
     }
+    if let Some(pending) = state.wish
+        && matches!(pending, ControlKind::Cancel | ControlKind::Undo | ControlKind::Abandon)
+        && (wish != ControlKind::Abandon || pending == ControlKind::Abandon)
+    {
+        return Err(format!("{} was asked for already and is under way", word(pending)));
+    }
     let parked = state.parked().is_some();
     let held = state.held.is_some();
     let backward = matches!(state.mode, Mode::Backward(_));
@@ -111,6 +117,18 @@ pub fn allowed(state: &OperationState, wish: ControlKind) -> Result<(), String> 
         ControlKind::Abandon if !held => Err("it is not held: pause or cancel it first".to_owned()),
         ControlKind::Abandon => Ok(()),
         ControlKind::Unspecified => Err("nothing was asked for".to_owned()),
+    }
+}
+
+fn word(kind: ControlKind) -> &'static str {
+    match kind {
+        ControlKind::Pause => "a pause",
+        ControlKind::Resume => "going on",
+        ControlKind::Cancel => "a cancel",
+        ControlKind::Retry => "a retry",
+        ControlKind::Undo => "an undo",
+        ControlKind::Abandon => "giving up",
+        ControlKind::Unspecified => "something unknown",
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     observe::{is_passing, stop_of},
     ports::{Agents as _, Clock as _, Journal as _},
     rate::Meter,
-    run::{Failure, LONGEST_PAUSE, RETRY_PAUSE, Run, Stop},
+    run::{Failure, LONGEST_PAUSE, PATIENCE, RETRY_PAUSE, Run, Stop},
     state::{ActState, Mode, OperationState},
 };
 
@@ -68,12 +68,17 @@ impl<W: World> Run<W> {
             key: Some(self.key(act, attempt)),
             term: Some(self.world.journal().term()),
         };
+        let step = self.look(OperationState::current_step);
         let mut pause = RETRY_PAUSE;
+        let since = self.world.clock().now_ms();
         loop {
             match self.world.agents().seal(&act.host, request.clone()).await {
-                Ok(job) => return Ok(job),
+                Ok(job) => {
+                    self.moves_again(step)?;
+                    return Ok(job);
+                }
                 Err(fault) if is_passing(&fault) => {
-                    self.away(&fault);
+                    self.away(step, &fault, since)?;
                     self.world.clock().sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     // An abandoned operation does not wait for a host that is gone.
@@ -86,10 +91,17 @@ impl<W: World> Run<W> {
         }
     }
 
-    fn away(&self, fault: &Fault) {
-        let step = self.look(OperationState::current_step);
+    /// A host that does not answer is waited for; after a while that is told as a stall, so
+    /// that the operation can be given up if the host never comes back.
+    fn away(&self, step: u32, fault: &Fault, since_ms: i64) -> Result<(), Stop> {
+        let now = self.world.clock().now_ms();
         let text = format!("host {} does not answer: {}", fault.host, fault.message);
-        self.show(Meter::default().show(self.world.clock().now_ms(), step, &text));
+        self.show(Meter::default().show(now, step, &text));
+        let silent = u64::try_from(now.saturating_sub(since_ms)).unwrap_or(0);
+        if Duration::from_millis(silent) >= PATIENCE {
+            self.stalls(step, text)?;
+        }
+        Ok(())
     }
 
     /// Follows a job to its end; cancels it where that is asked for.
@@ -101,22 +113,26 @@ impl<W: World> Run<W> {
     ) -> Result<Job, Stop> {
         let mut meter = Meter::default();
         let mut pause = RETRY_PAUSE;
+        let mut heard = self.world.clock().now_ms();
         loop {
             if has_ended(&job) {
-                self.moves_again()?;
+                self.moves_again(known.step)?;
                 return Ok(job);
             }
             let now = self.world.clock().now_ms();
             meter.read(now, job.progress.as_ref());
-            self.show(meter.show(now, known.step, &known.act.summary));
-            self.watch_stall(known, &meter, now)?;
+            if pause == RETRY_PAUSE {
+                self.show(meter.show(now, known.step, &known.act.summary));
+                self.watch_stall(known, &meter, now)?;
+            }
             match self.next_reading(known, &job, way).await {
                 Ok(next) => {
                     job = next;
                     pause = RETRY_PAUSE;
+                    heard = self.world.clock().now_ms();
                 }
                 Err(fault) if is_passing(&fault) => {
-                    self.away(&fault);
+                    self.away(known.step, &fault, heard)?;
                     self.pause(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -169,7 +185,7 @@ impl<W: World> Run<W> {
     fn watch_stall(&self, known: &ActState, meter: &Meter, now: i64) -> Result<(), Stop> {
         let limit = Duration::from_millis(known.act.stall_ms);
         if limit.is_zero() || meter.still(now) < limit {
-            return self.moves_again();
+            return self.moves_again(known.step);
         }
         let text = format!(
             "{} has not moved for {} s; reading goes on",

@@ -180,18 +180,32 @@ impl<W: World> Engine<W> {
                 }
                 (None, Ok(state)) => state,
             };
-            self.launch(id, state);
+            let old = self.old_plan(&state);
+            self.launch(id, state, old);
             taken_up += 1;
         }
         Ok(taken_up)
     }
 
-    fn launch(&self, id: String, state: state::OperationState) {
+    /// Why a plan of an earlier version must not simply be gone on with.
+    fn old_plan(&self, state: &state::OperationState) -> Option<String> {
+        if state.outcome().is_some() || state.parked().is_some() {
+            return None;
+        }
+        submit::wrong_version(self.inner.world.systems(), &state.plan)
+    }
+
+    fn launch(&self, id: String, state: state::OperationState, old_plan: Option<String>) {
         let run = Arc::new(Run::new(Arc::clone(&self.inner.world), id.clone(), state));
         self.runs().insert(id.clone(), Arc::clone(&run));
         let engine = self.clone();
         tokio::spawn(async move {
-            match run.drive().await {
+            let held = old_plan.map_or(Ok(()), |text| run.hold_for_decision(text));
+            let driven = match held {
+                Ok(()) => run.drive().await,
+                Err(stop) => Err(stop),
+            };
+            match driven {
                 Ok(()) => {
                     engine.runs().remove(&id);
                 }

@@ -264,15 +264,18 @@ impl<W: World> Run<W> {
     }
 
     fn hold_paused(&self) -> Result<(), Stop> {
-        let failure = Failure {
-            cause: HoldCause::Paused,
-            text: "paused on request, between two steps".to_owned(),
-            fault: None,
-        };
+        self.hold(HoldCause::Paused, "paused on request, between two steps".to_owned())
+    }
+
+    /// The operation waits for the administrator before it goes on at all.
+    pub(super) fn hold_for_decision(&self, text: String) -> Result<(), Stop> {
+        self.hold(HoldCause::Decision, text)
+    }
+
+    fn hold(&self, cause: HoldCause, text: String) -> Result<(), Stop> {
         let step = self.look(OperationState::current_step);
-        let commands = self.look(|state| decide::commands(state, &self.id, failure.cause));
-        let cause = failure.cause.into();
-        self.record(Kind::Held(Held { cause, step, text: failure.text, fault: None, commands }))
+        let commands = self.look(|state| decide::commands(state, &self.id, cause));
+        self.record(Kind::Held(Held { cause: cause.into(), step, text, fault: None, commands }))
     }
 
     fn turn_back(&self, target: Outcome) -> Result<(), Stop> {

@@ -155,11 +155,14 @@ impl OperationState {
     /// There is only forward.
     pub fn is_past_return(&self) -> bool {
         let point = self.plan.point_of_no_return;
+        let begun = |number: u32| {
+            // The point itself is passed when it may have acted, not when it was looked at.
+            number > point || self.acts.values().any(|act| act.step == point && act.reached > 0)
+        };
         point != 0
-            && self
-                .steps
-                .iter()
-                .any(|(number, status)| *number >= point && *status != StepStatus::Pending)
+            && self.steps.iter().any(|(number, status)| {
+                *number >= point && *status != StepStatus::Pending && begun(*number)
+            })
     }
 
     /// The act that nobody knows the outcome of, if there is one.
@@ -291,9 +294,12 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
             }
         }
         Kind::Resumed(_) => {
-            state.held = None;
+            let stalled = state.held.take().is_some_and(|held| held.cause() == HoldCause::Stalled);
             state.wish = None;
-            decided(state);
+            // What moves again by itself was decided by nobody.
+            if !stalled {
+                decided(state);
+            }
         }
         Kind::Control(control) => state.wish = Some(control.kind()),
         Kind::UndoStarted(e) => {
@@ -323,14 +329,17 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
 /// A hold that is the answer to a wish ends it; any other leaves it, so that a cancel that was
 /// asked for while a step failed is not lost.
 fn is_answered_by(wish: Option<ControlKind>, cause: HoldCause) -> bool {
-    match cause {
-        HoldCause::Paused => wish == Some(ControlKind::Pause),
-        HoldCause::Unknown => matches!(wish, Some(ControlKind::Cancel | ControlKind::Undo)),
-        HoldCause::Failed
-        | HoldCause::Stalled
-        | HoldCause::Drift
-        | HoldCause::Decision
-        | HoldCause::Unspecified => false,
+    match wish {
+        // It stands still, whatever for: a hold with a cause is not covered up by a pause.
+        Some(ControlKind::Pause) => cause != HoldCause::Stalled,
+        Some(ControlKind::Cancel | ControlKind::Undo) => cause == HoldCause::Unknown,
+        Some(
+            ControlKind::Resume
+            | ControlKind::Retry
+            | ControlKind::Abandon
+            | ControlKind::Unspecified,
+        )
+        | None => false,
     }
 }
 

@@ -116,7 +116,7 @@ impl<W: World> Run<W> {
             let now = self.world.clock().now_ms();
             let reason = match observe::all(self.world.systems(), &wait.conditions, &observation) {
                 Verdict::Holds => {
-                    self.moves_again()?;
+                    self.moves_again(number)?;
                     return Ok(Proof { reading: meter.last(), ..Proof::default() });
                 }
                 Verdict::Refused(reason) => return Err(failed(HoldCause::Failed, reason)),
@@ -134,7 +134,7 @@ impl<W: World> Run<W> {
                 let still = meter.still(now).as_secs();
                 self.stalls(number, format!("nothing has moved for {still} s: {reason}"))?;
             } else {
-                self.moves_again()?;
+                self.moves_again(number)?;
             }
             self.pause(interval).await;
         }
@@ -187,10 +187,7 @@ impl<W: World> Run<W> {
     async fn undo_started(&self, act: &Act) -> Result<(), Stop> {
         let known = self.look(|state| state.acts.get(&act.number).cloned());
         let Some(known) = known else { return Ok(()) };
-        if matches!(
-            known.status,
-            ActStatus::Started | ActStatus::Failed(bellows_proto::v1::ProbeVerdict::Unknown)
-        ) {
+        if known.status == ActStatus::Started || known.status.is_unknown() {
             // A crash, or a cancel that nobody could answer: bring it to its end first. How it
             // ended does not matter here, as long as it is known.
             match self.act_to_its_end(&known).await {
@@ -199,8 +196,15 @@ impl<W: World> Run<W> {
                 Err(stop) => return Err(stop),
             }
         }
-        let known = self.look(|state| state.acts.get(&act.number).cloned());
-        match known {
+        match self.look(|state| state.acts.get(&act.number).cloned()) {
+            Some(known) if known.status == ActStatus::Started || known.status.is_unknown() => {
+                let text = format!(
+                    "nobody knows whether {} on host {} had its effect; taking it back blindly \
+                     is not safe",
+                    known.act.summary, known.act.host
+                );
+                Err(failed(HoldCause::Unknown, text))
+            }
             Some(known) if known.reached > 0 => self.undo_act(&known).await,
             Some(_) | None => Ok(()),
         }

@@ -6,7 +6,7 @@ use bellows_proto::v1::{
 
 use super::{
     Engine, World, compare, index,
-    ports::{self, BeginError, Clock as _, Journal as _, JournalError, Systems as _},
+    ports::{self, BeginError, Clock as _, Journal as _, JournalError, Systems},
     state,
 };
 use crate::spec;
@@ -164,7 +164,7 @@ impl<W: World> Engine<W> {
             self.inner.fatal.send_replace(Some(error.clone()));
         }
         begun?;
-        self.launch(id.clone(), state);
+        self.launch(id.clone(), state, None);
         Ok(id)
     }
 
@@ -176,14 +176,7 @@ impl<W: World> Engine<W> {
                 plan.site, self.inner.site
             ));
         }
-        let revision = self.inner.world.systems().revision(plan.system());
-        if plan.format != PLAN_FORMAT || plan.system_revision != revision {
-            mistakes.push(format!(
-                "the plan has format {} and revision {}; this version carries out format \
-                 {PLAN_FORMAT} and revision {revision}: plan anew",
-                plan.format, plan.system_revision
-            ));
-        }
+        mistakes.extend(wrong_version(self.inner.world.systems(), plan));
         if plan.intent.is_none() {
             mistakes.push("the plan has no intent".to_owned());
         }
@@ -192,4 +185,17 @@ impl<W: World> Engine<W> {
         }
         mistakes
     }
+}
+
+/// Why this version does not carry a plan out: its steps may mean something else now.
+pub(super) fn wrong_version<S: Systems>(systems: &S, plan: &Plan) -> Option<String> {
+    let revision = systems.revision(plan.system());
+    let same = plan.format == PLAN_FORMAT && plan.system_revision == revision;
+    (!same).then(|| {
+        format!(
+            "the plan has format {} and revision {}; this version carries out format \
+             {PLAN_FORMAT} and revision {revision}: plan anew",
+            plan.format, plan.system_revision
+        )
+    })
 }

@@ -53,6 +53,8 @@ pub struct MemoryAgents {
     /// The first attempt of each act that got here: the one that has the trouble.
     first: Mutex<BTreeMap<u32, u32>>,
     pub unreachable: Mutex<BTreeSet<String>>,
+    /// Hosts whose readings cannot be had, though their agents answer.
+    pub blind: Mutex<BTreeSet<String>>,
     /// Length of a job.
     pub job_time: Duration,
 }
@@ -65,6 +67,7 @@ impl Default for MemoryAgents {
             trouble: Mutex::default(),
             first: Mutex::default(),
             unreachable: Mutex::default(),
+            blind: Mutex::default(),
             job_time: Duration::from_millis(300),
         }
     }
@@ -184,6 +187,9 @@ impl Agents for MemoryAgents {
     async fn ask(&self, host: &str, _: Query) -> Result<Answer, Fault> {
         travel().await;
         self.reach(host)?;
+        if self.blind.lock().unwrap().contains(host) {
+            return Err(fault(FaultCode::Unreadable, host, "rubbish"));
+        }
         let state = self.state.lock().unwrap();
         let things = state.shelves.get(host).cloned().unwrap_or_default();
         let resources = things.into_iter().collect();

@@ -15,10 +15,18 @@ pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
 pub const GOAL: [(&str, &str); 5] =
     [("h1", "a"), ("h1", "b1"), ("h2", "b2"), ("h3", "b3"), ("h2", "c")];
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shelf {
+    /// Revision of the planner.
+    pub revision: u32,
     /// First step after which there is only forward; 0: none.
     pub no_return: u32,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self { revision: 1, no_return: 0 }
+    }
 }
 
 fn node() -> Option<NodeRef> {
@@ -72,7 +80,8 @@ fn act(number: u32, host: &str, thing: &str) -> Act {
         host: host.into(),
         action: Some(put(thing)),
         requires: vec![answers(host)],
-        undo: vec![undo],
+        // The second finds done what the first has done.
+        undo: vec![undo.clone(), Act { number: number + 200, ..undo }],
         stall_ms: 60_000,
         summary: format!("put {thing}"),
         ..Act::default()
@@ -152,7 +161,7 @@ impl Systems for Shelf {
             cluster: intent.cluster.clone(),
             system: System::Postgresql.into(),
             format: 1,
-            system_revision: 1,
+            system_revision: self.revision,
             spec_version: spec.version,
             intent: Some(intent.clone()),
             invariants: vec![at_least("h3", 0)],
@@ -234,6 +243,6 @@ impl Systems for Shelf {
     }
 
     fn revision(&self, _: System) -> u32 {
-        1
+        self.revision
     }
 }

@@ -271,6 +271,12 @@ const CASES: &[Case] = &[
         intent: one_less,
     },
     Case {
+        title: "the leaving one follows another standby",
+        code: "PG-31",
+        odd: |world| world.registered[2].upstream_id = 2,
+        intent: one_less,
+    },
+    Case {
         title: "the primary leaves",
         code: "PG-23",
         odd: nothing,
@@ -379,6 +385,6 @@ fn a_cluster_is_made_once_and_of_two_members_at_least() {
 fn all_rules_are_tried() {
     let mut tried: BTreeSet<&str> = CASES.iter().map(|case| case.code).collect();
     tried.extend(["PG-26", "PG-30"]);
-    let all: Vec<String> = (1..=30).map(|number| format!("PG-{number:02}")).collect();
+    let all: Vec<String> = (1..=31).map(|number| format!("PG-{number:02}")).collect();
     assert_eq!(tried.into_iter().collect::<Vec<_>>(), all);
 }

@@ -179,10 +179,15 @@ fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
 }
 
 /// Two readings at every member that runs: no WAL sender of that name, and its slot inactive.
+/// A server that is known to be down sends nothing.
 fn not_streaming(view: View<'_>, wanted: &NotStreaming) -> Judged {
     let mut still = Vec::new();
     for member in view.in_spec().filter(|member| member.node != wanted.node) {
-        let server = view.server(&member.node)?;
+        let server = match role(member) {
+            Role::Primary(server) | Role::Standby(server) => server,
+            Role::Down(_) => continue,
+            Role::Unknown(why) => return Err(why),
+        };
         if let Some(sender) = health::sender(server, &wanted.node) {
             still.push(format!(
                 "{} still sends WAL to {} ({})",

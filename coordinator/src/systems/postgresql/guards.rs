@@ -75,6 +75,8 @@ pub(super) enum Rule {
     FilesAsLeft,
     /// PG-30. A cluster is made once, and changed only where it is known.
     ClusterKnown,
+    /// PG-31. A slot is dropped at the primary: one at another member would stay, and keep WAL there.
+    FollowsPrimary,
 }
 
 impl Rule {
@@ -209,6 +211,11 @@ impl Rule {
                 "take the change back, or move it into the cluster's options; see bellows status CLUSTER --fresh",
             ),
             Self::ClusterKnown => ("PG-30", "cluster known", "see bellows cluster list"),
+            Self::FollowsPrimary => (
+                "PG-31",
+                "the leaving node follows the primary, and has a slot nowhere else",
+                "let it follow the primary (repmgr standby follow); drop its inactive slot at the member that is named",
+            ),
         }
     }
 

@@ -7,7 +7,7 @@ use bellows_proto::v1::{Intent, intent::Verb};
 use super::{
     super::{
         draft::Placed,
-        join, options, synchronous,
+        health, join, options, synchronous,
         view::{self, Primary},
     },
     Rule, cluster,
@@ -30,6 +30,7 @@ pub(super) fn judge(
     for node in &leaving {
         never_the_primary(findings, primary, node);
         downstream(findings, primary, node);
+        upstream(findings, primary, node);
     }
     still_synchronous(findings, primary, &staying);
     let slots: Vec<(String, String)> =
@@ -102,6 +103,33 @@ fn downstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) 
             &node.host,
             format!("standbys that stream from {}: {}", node.node, list.join(", ")),
         );
+    }
+}
+
+/// Its source is the primary, by the primary's records, and no other member has a slot for it.
+fn upstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
+    if primary.member.node == node.node {
+        return;
+    }
+    let own = view::row(primary.server, &primary.member.node).map(|row| row.node_id);
+    let above = view::row(primary.server, &node.node).map(|row| row.upstream_id);
+    if above.is_some() && above != own {
+        let value =
+            format!("{} streams from another standby, not from {}", node.node, primary.member.node);
+        findings.say(Rule::FollowsPrimary, &node.node, &node.host, value);
+    }
+    let slot = odd_slot(primary, node).map_or_else(|| node.slot(), |(_, slot)| slot);
+    let others = findings
+        .view
+        .in_spec()
+        .filter(|other| other.node != primary.member.node && other.node != node.node);
+    for other in others {
+        let server = findings.view.server(&other.node);
+        let Some(server) = findings.known(&other.node, &other.host, server) else { continue };
+        if health::slot(server, &slot).is_some() {
+            let value = format!("slot {slot} is at {} too", other.node);
+            findings.say(Rule::FollowsPrimary, &other.node, &other.host, value);
+        }
     }
 }
 

@@ -46,6 +46,11 @@ pub(super) fn start_service(view: View<'_>, action: &StartService) -> Judged {
     }
     let answer = server(name, reading);
     Ok(match (action.service(), answer) {
+        // A fresh copy replays the WAL of its backup before it lets anybody in. That it does so
+        // is the effect of the start; the next step waits until it streams.
+        (PostgresqlService::Server, Err(_)) if reading.control_state == "in archive recovery" => {
+            Probe::Done
+        }
         (PostgresqlService::Server, Err(why)) => Probe::Partial(why),
         (PostgresqlService::Server, Ok(_))
         | (PostgresqlService::Repmgrd | PostgresqlService::Unspecified, _) => Probe::Done,
