@@ -69,6 +69,20 @@ fn a_good_configuration_is_typed() {
 }
 
 #[test]
+fn nothing_of_a_database_lies_in_the_folder_of_the_coordinator() {
+    let with = |line: &str| GOOD.replace("port = 5433", line);
+    let default = parse(Utf8Path::new("agent.toml"), GOOD).unwrap().systems.postgresql.unwrap();
+    assert_eq!(default.data_root, "/var/lib/bellows-postgresql");
+    for key in ["data_root", "conf_root", "log_root", "socket_root"] {
+        for path in ["/var/lib/bellows", "/var/lib/bellows/postgresql"] {
+            let text = with(&format!("{key} = {path:?}"));
+            let error = parse(Utf8Path::new("agent.toml"), &text).unwrap_err().to_string();
+            assert!(error.contains(&format!("systems.postgresql.{key}")), "{error}");
+        }
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let error = parse(Utf8Path::new("agent.toml"), BAD).unwrap_err();
     assert_eq!(error.to_string(), BAD_SAYS);

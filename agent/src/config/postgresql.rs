@@ -5,6 +5,10 @@ use serde::Deserialize;
 
 use super::values::{Checker, absolute};
 
+/// The coordinator's `StateDirectory`, mode 0700: a database below it could not be reached by its
+/// own user on the host that has both.
+const COORDINATOR: &str = "/var/lib/bellows";
+
 /// `[systems.postgresql]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresqlConfig {
@@ -61,11 +65,24 @@ impl Raw {
             )
         };
         let bin_dir = path("bin_dir", self.bin_dir, "/usr/lib/postgresql/15/bin");
-        let data_root = path("data_root", self.data_root, "/var/lib/bellows/postgresql");
+        let data_root = path("data_root", self.data_root, "/var/lib/bellows-postgresql");
         let conf_root = path("conf_root", self.conf_root, "/etc/bellows/postgresql");
         let log_root = path("log_root", self.log_root, "/var/log/bellows/postgresql");
         let socket_root = path("socket_root", self.socket_root, "/run/bellows-postgresql");
         let passfile = path("passfile", self.passfile, "/etc/bellows/repmgr.pgpass");
+        let roots = [
+            ("data_root", &data_root),
+            ("conf_root", &conf_root),
+            ("log_root", &log_root),
+            ("socket_root", &socket_root),
+        ];
+        for (key, root) in roots {
+            if root.as_ref().is_some_and(|root| root.starts_with(COORDINATOR)) {
+                checker.mistake(format!(
+                    "systems.postgresql.{key}: {COORDINATOR} is the coordinator's own folder, which no other user may enter; choose another"
+                ));
+            }
+        }
         let os_user = checker
             .user("systems.postgresql.os_user", self.os_user.as_deref().unwrap_or("postgres"));
         let port = self.port.unwrap_or(5432);
