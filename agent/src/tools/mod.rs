@@ -116,6 +116,14 @@ pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<
     }
 }
 
+/// What a placement takes, as it says, nothing refused: for those of this host's own records.
+/// `None`: of a system that this agent does not know.
+pub fn takes(placement: &Placement) -> Option<Holdings> {
+    placement.system.as_ref().map(|system| match system {
+        placement::System::Postgresql(placement) => postgresql::takes(placement),
+    })
+}
+
 /// What a proposal of [`propose`] takes.
 ///
 /// # Errors

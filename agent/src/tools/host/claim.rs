@@ -87,20 +87,55 @@ fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedD
     Ok(found)
 }
 
-/// No two nodes share a directory.
-fn refuse_overlap(context: &JobContext, node: &NodeRef, wanted: &Holdings) -> Result<(), Fault> {
-    for other in context.local().claims().all()? {
-        if other.node.as_ref() == Some(node) {
+/// What other nodes of this host hold of what a node wants: empty where nothing.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// A directory.
+    pub(super) directory: String,
+    /// Address and port.
+    pub(super) port: String,
+    /// A service's name.
+    pub(super) service: String,
+}
+
+/// No two nodes share a directory, a service's name, or a port, started or not. What a
+/// node that left for good holds besides its directories is free again.
+pub(super) fn held(local: &Local, node: &NodeRef, wanted: &Holdings) -> Result<Held, Fault> {
+    let mut held = Held::default();
+    for other in local.claims().all()? {
+        let Some(claim) = other.claim.filter(|_| other.node.as_ref() != Some(node)) else {
+            continue;
+        };
+        let name = other.node.map(|node| format!("{}/{}", node.cluster, node.node));
+        let holder = |what: &str| {
+            format!("node {} claims {what}", name.as_deref().unwrap_or("without a name"))
+        };
+        let mut paths = claim.directories.iter().map(|directory| &directory.path);
+        if let Some(path) = paths.find(|path| **path == wanted.data || **path == wanted.config) {
+            held.directory = holder(path);
+        }
+        if other.tombstone && other.buried {
             continue;
         }
-        let paths = other.claim.iter().flat_map(|claim| &claim.directories);
-        for path in paths {
-            if path.path == wanted.data || path.path == wanted.config {
-                return Err(taken(node, &format!("another node claims {}", path.path)));
-            }
+        if let Some(service) = claim.services.iter().find(|name| wanted.services.contains(name)) {
+            held.service = holder(&format!("service {service}"));
+        }
+        let theirs = claim.placement.as_ref().and_then(crate::tools::takes);
+        if theirs
+            .is_some_and(|theirs| (&theirs.address, theirs.port) == (&wanted.address, wanted.port))
+        {
+            held.port = holder(&format!("port {} of {}", wanted.port, wanted.address));
         }
     }
-    Ok(())
+    Ok(held)
+}
+
+fn refuse_overlap(context: &JobContext, node: &NodeRef, wanted: &Holdings) -> Result<(), Fault> {
+    let Held { directory, port, service } = held(context.local(), node, wanted)?;
+    match [directory, port, service].into_iter().find(|holder| !holder.is_empty()) {
+        Some(holder) => Err(taken(node, &holder)),
+        None => Ok(()),
+    }
 }
 
 /// Removes what the claim's operation made here, then forgets the claim. In the undo of the

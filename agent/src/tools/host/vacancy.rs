@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bellows_proto::v1::{Fault, FaultCode, Vacancy, VacancyQuery};
 
-use super::part;
+use super::{claim, part};
 use crate::{
     facilities::{Runner as _, claims::directory_state, services},
     host::net,
@@ -29,6 +29,15 @@ pub(super) async fn vacancy(
             service_holder = holder;
         }
     }
+    // A claimed node that does not run yet listens nowhere and may have no service yet.
+    let held = claim::held(local, node, &holdings)?;
+    if service_holder.is_empty() {
+        service_holder = held.service;
+    }
+    let mut port_holder = port_holder(context, &holdings.address, holdings.port)?;
+    if port_holder.is_empty() {
+        port_holder = held.port;
+    }
     let claimed_by = match &known {
         Some(known) if known.tombstone => "a tombstone: the node has left for good".to_owned(),
         Some(known) => {
@@ -40,7 +49,7 @@ pub(super) async fn vacancy(
         node: Some(node.clone()),
         data_directory: directory_state(local, &holdings.data)?.into(),
         config_directory: directory_state(local, &holdings.config)?.into(),
-        port_holder: port_holder(context, &holdings.address, holdings.port)?,
+        port_holder,
         service_holder,
         data_free_bytes: local.host.space(&holdings.data)?.free,
         claimed_by,
