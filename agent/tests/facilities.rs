@@ -178,6 +178,45 @@ async fn a_node_is_claimed_once_and_released_by_its_operation() {
 }
 
 #[tokio::test]
+async fn two_nodes_never_claim_one_port_or_service() {
+    let site = Site::new("pg12");
+    site.claim("op-a").await.unwrap();
+    let other = Site { node: "pg13", folder: site.folder, runs: site.runs };
+    let vacancy = other.vacancy().await;
+    assert!(vacancy.port_holder.contains("orders/pg12"), "{vacancy:?}");
+    assert_eq!(vacancy.service_holder, "");
+    let refused = other.claim("op-b").await.unwrap_err();
+    assert_eq!(refused.code(), FaultCode::NotClaimed);
+    assert!(refused.message.contains("orders/pg12 claims port 6543"), "{refused}");
+
+    // orders-a/b and orders/a-b make one service's name.
+    let reference =
+        |cluster: &str, node: &str| NodeRef { cluster: cluster.into(), node: node.into() };
+    let local = other.local();
+    let placement = |node: &NodeRef, port| {
+        let mut placement = tools::propose("postgresql", &local, node, port).unwrap();
+        let Some(placement::System::Postgresql(postgresql)) = &mut placement.system else {
+            panic!("no placement");
+        };
+        postgresql.node_id = 1;
+        placement
+    };
+    let claim = |node: NodeRef, port| {
+        let placement = Some(placement(&node, port));
+        host_action::Kind::ClaimNode(ClaimNode { node: Some(node), placement })
+    };
+    other.act("op-c", claim(reference("orders-a", "b"), 7001)).await.unwrap();
+    let refused = other.act("op-d", claim(reference("orders", "a-b"), 7002)).await.unwrap_err();
+    assert!(refused.message.contains("orders-a/b claims service"), "{refused}");
+
+    let gone = NodeRef { cluster: "orders".into(), node: "pg12".into() };
+    let bury = Tombstone { node: Some(gone), wipe_data: false };
+    other.act("op-e", host_action::Kind::Tombstone(bury)).await.unwrap();
+    assert_eq!(other.vacancy().await.port_holder, "");
+    other.claim("op-b").await.unwrap();
+}
+
+#[tokio::test]
 async fn nothing_is_wiped_through_a_link() {
     for (node, empty) in [("pg10", true), ("pg11", false)] {
         let site = Site::new(node);
@@ -354,7 +393,7 @@ async fn a_buried_node_never_starts_again() {
     known.tombstone = true;
     site.local().claims().put(&site.node(), &known).unwrap();
     let told = || claims::to_record(&site.local().claims().get(&site.node()).unwrap().unwrap());
-    assert!(!told().tombstone, "an intention proves nothing");
+    assert!(told().burial_begun && !told().tombstone, "an intention proves nothing");
     let context = QueryContext::new(site.local(), Duration::from_secs(5));
     // A record that cannot be read comes first, and keeps no other node alive.
     let damaged = site.path("state/claims/orders/a");

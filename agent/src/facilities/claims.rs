@@ -238,6 +238,7 @@ pub fn to_record(remembered: &Remembered) -> NodeRecord {
             .map(|claim| claim.operation.clone())
             .unwrap_or_default(),
         tombstone: remembered.tombstone && remembered.buried,
+        burial_begun: remembered.tombstone,
         resources: remembered.resources.iter().map(|r| r.name.clone()).collect(),
     }
 }

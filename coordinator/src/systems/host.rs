@@ -209,7 +209,10 @@ fn judge(kind: &host_action::Kind, record: Option<&NodeRecord>, data: DirectoryS
             }
         },
         host_action::Kind::Tombstone(_) => done_if(tombstone),
-        host_action::Kind::LiftTombstone(_) => done_if(record.is_some() && !tombstone),
+        // A burial that was cut short is no tombstone yet, but its intention must go too.
+        host_action::Kind::LiftTombstone(_) => {
+            done_if(record.is_some_and(|record| !record.tombstone && !record.burial_begun))
+        }
     }
 }
 

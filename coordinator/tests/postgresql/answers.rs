@@ -247,6 +247,7 @@ fn facts(host: &Host, now_ms: i64) -> HostFacts {
                 node: Some(node_ref(name)),
                 claimed_by: node.claimed_by.clone(),
                 tombstone: node.tombstone,
+                burial_begun: node.tombstone,
                 resources: node.resources.iter().cloned().collect(),
             })
             .collect(),
