@@ -441,3 +441,28 @@ async fn a_managed_file_that_somebody_changed_is_not_overwritten() {
     local.managed().restore(&fresh).unwrap();
     local.managed().write(&fresh, b"y", &access).unwrap();
 }
+
+#[test]
+fn a_link_or_a_pipe_in_a_users_folder_is_not_read() {
+    let site = Site::new("pg14");
+    let (local, path) = (site.local(), site.path("pg_hba.conf"));
+    let secret = site.path("secret");
+    std::fs::write(&secret, "root's").unwrap();
+    let read = || {
+        let (local, path) = (local.clone(), path.clone());
+        let (told, heard) = std::sync::mpsc::channel();
+        // A pipe that is waited for would hang for ever.
+        std::thread::spawn(move || told.send(local.managed().reading("pg_hba.conf", &path)));
+        heard.recv_timeout(Duration::from_secs(10)).unwrap()
+    };
+    std::os::unix::fs::symlink(&secret, &path).unwrap();
+    assert_eq!(read().unwrap_err().code(), FaultCode::Io);
+    let written = local.managed().write(&path, b"x", &Access::PRIVATE);
+    assert_eq!(written.unwrap_err().code(), FaultCode::Io);
+    std::fs::remove_file(&path).unwrap();
+    let (pipe, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, path.as_std_path(), pipe, mode, 0).unwrap();
+    assert_eq!(read().unwrap_err().code(), FaultCode::Io);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(read().unwrap().state(), ManagedFileState::Absent);
+}

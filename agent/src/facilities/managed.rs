@@ -131,11 +131,9 @@ impl<'a> ManagedFiles<'a> {
     }
 
     fn there(&self, path: &Utf8Path) -> Result<Option<Kept>, Fault> {
-        let Some(bytes) = self.local.host.read(path, LIMIT)? else {
-            return Ok(None);
-        };
-        let found = self.local.host.metadata(path)?;
-        Ok(Some(Kept { bytes, mode: found.map_or(0o600, |found| found.mode) }))
+        // The folder may be the node's owner's.
+        let found = self.local.host.read_guarded(path, LIMIT)?;
+        Ok(found.map(|(bytes, facts)| Kept { bytes, mode: facts.mode }))
     }
 
     fn remembered(&self, path: &Utf8Path) -> Result<Option<Managed>, Fault> {

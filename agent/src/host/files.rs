@@ -35,9 +35,27 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 pub(super) fn read(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let Some(file) = absent(File::open(path))? else {
+    match absent(File::open(path))? {
+        Some(file) => limited(&file, limit).map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn read_guarded(path: &Utf8Path, limit: u64) -> io::Result<Option<(Vec<u8>, Metadata)>> {
+    // Not to wait for the writer of a pipe.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let Some(file) = absent(opened)? else {
         return Ok(None);
     };
+    let found = facts(&file.metadata()?);
+    if found.kind != FileKind::File {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok(Some((limited(&file, limit)?, found)))
+}
+
+fn limited(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
@@ -46,7 +64,7 @@ pub(super) fn read(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
             format!("longer than {limit} bytes"),
         ));
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 pub(super) fn read_at(path: &Utf8Path, offset: u64, limit: usize) -> io::Result<Option<Vec<u8>>> {
@@ -191,24 +209,27 @@ pub(super) fn list(directory: &Utf8Path) -> io::Result<Vec<String>> {
 }
 
 pub(super) fn metadata(path: &Utf8Path) -> io::Result<Option<Metadata>> {
-    Ok(absent(fs::symlink_metadata(path))?.map(|found| {
-        let kind = found.file_type();
-        Metadata {
-            kind: if kind.is_file() {
-                FileKind::File
-            } else if kind.is_dir() {
-                FileKind::Directory
-            } else if kind.is_symlink() {
-                FileKind::Link
-            } else {
-                FileKind::Other
-            },
-            length: found.len(),
-            mode: found.permissions().mode() & 0o7777,
-            uid: found.uid(),
-            changed_at_ms: found.ctime() * 1000 + found.ctime_nsec() / 1_000_000,
-        }
-    }))
+    Ok(absent(fs::symlink_metadata(path))?.map(|found| facts(&found)))
+}
+
+fn facts(found: &fs::Metadata) -> Metadata {
+    let kind = found.file_type();
+    Metadata {
+        kind: if kind.is_file() {
+            FileKind::File
+        } else if kind.is_dir() {
+            FileKind::Directory
+        } else if kind.is_symlink() {
+            FileKind::Link
+        } else {
+            FileKind::Other
+        },
+        length: found.len(),
+        mode: found.permissions().mode() & 0o7777,
+        uid: found.uid(),
+        gid: found.gid(),
+        changed_at_ms: found.ctime() * 1000 + found.ctime_nsec() / 1_000_000,
+    }
 }
 
 /// The nearest directory above that exists.

@@ -79,6 +79,8 @@ pub struct Metadata {
     pub mode: u32,
     /// Owner's user id.
     pub uid: u32,
+    /// Owner's group id.
+    pub gid: u32,
     /// When it last came to its path or its content changed, milliseconds since 1970
     /// (`st_ctime`: a rename sets it, and nobody can set it back).
     pub changed_at_ms: i64,
@@ -127,11 +129,24 @@ pub struct Mark {
 
 /// The machine.
 pub trait Host: Send + Sync + 'static {
-    /// The bytes of a regular file, at most `limit`; `None`: it is not there.
+    /// The bytes of a file, at most `limit`; `None`: it is not there. Follows links: for `/proc`
+    /// and for paths that only the administrator or the agent can write.
     ///
     /// # Errors
     /// If it cannot be read or is longer than `limit`.
     fn read(&self, path: &Utf8Path, limit: u64) -> Result<Option<Vec<u8>>, HostError>;
+
+    /// As [`Host::read`], of a file in a folder that another user may write: a link, pipe or
+    /// device in its place is refused and never waited for. With the facts of the very file
+    /// that was read.
+    ///
+    /// # Errors
+    /// As [`Host::read`]; or if something else than a regular file is there.
+    fn read_guarded(
+        &self,
+        path: &Utf8Path,
+        limit: u64,
+    ) -> Result<Option<(Vec<u8>, Metadata)>, HostError>;
 
     /// At most `limit` bytes from `offset`; empty at the end; `None`: it is not there.
     ///

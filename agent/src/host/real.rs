@@ -29,6 +29,14 @@ impl Host for RealHost {
         files::read(path, limit).map_err(failed("read", path))
     }
 
+    fn read_guarded(
+        &self,
+        path: &Utf8Path,
+        limit: u64,
+    ) -> Result<Option<(Vec<u8>, Metadata)>, HostError> {
+        files::read_guarded(path, limit).map_err(failed("read", path))
+    }
+
     fn read_at(
         &self,
         path: &Utf8Path,

@@ -163,8 +163,9 @@ fn read_back(name: &str, text: &str, reading: &mut PostgresqlReading) {
 }
 
 fn text(local: &Local, path: &Utf8Path) -> Result<Option<String>, Fault> {
-    let bytes = local.host.read(path, FILE_LIMIT)?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    // Of folders of the node's owner.
+    let found = local.host.read_guarded(path, FILE_LIMIT)?;
+    Ok(found.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The rules that the server has loaded: those of the file, if it was loaded after the file

@@ -96,7 +96,7 @@ pub(super) async fn refuse_running(context: &JobContext, node: &Node) -> Result<
         return Err(running(format!("service {name} runs")));
     }
     let file = node.data_dir.as_path().join(PID_FILE);
-    let Some(bytes) = local.host.read(&file, 4096)? else {
+    let Some((bytes, _)) = local.host.read_guarded(&file, 4096)? else {
         return Ok(());
     };
     let text = String::from_utf8_lossy(&bytes);
