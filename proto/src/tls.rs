@@ -18,7 +18,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
 use tonic::transport::{Channel, Endpoint, server::Connected};
@@ -29,6 +29,10 @@ use crate::identity::Identity;
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// So many handshakes at once; further connections wait in the kernel's queue.
 pub const HANDSHAKES_AT_ONCE: usize = 64;
+/// Open connections at once where every peer has shown a certificate of the authority.
+pub const CONNECTIONS_AT_ONCE: usize = 512;
+/// The same where anybody may connect: the enrolment listener.
+pub const STRANGERS_AT_ONCE: usize = 64;
 /// HTTP/2 keep-alive of kept channels; there is no other heartbeat.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// No answer to a keep-alive for so long: the channel is dead.
@@ -200,6 +204,8 @@ pub struct Peer {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    /// Its place among the open ones; given back when it ends.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Connected for Connection {
@@ -239,16 +245,20 @@ impl AsyncWrite for Connection {
 }
 
 /// Connections for `tonic`'s `serve_with_incoming`. Handshakes run side by side, bounded in
-/// number and time, so that a peer that says nothing holds nobody else up.
+/// number and time, so that a peer that says nothing holds nobody else up. At most `most`
+/// connections are open at once; further ones wait in the kernel's queue.
 pub fn incoming(
     listener: TcpListener,
     config: Arc<ServerConfig>,
+    most: usize,
 ) -> tokio_stream::wrappers::ReceiverStream<io::Result<Connection>> {
     let (accepted, stream) = mpsc::channel(HANDSHAKES_AT_ONCE);
     tokio::spawn(async move {
         let acceptor = TlsAcceptor::from(config);
         let places = Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE));
+        let open = Arc::new(Semaphore::new(most));
         loop {
+            let Ok(room) = Arc::clone(&open).acquire_owned().await else { return };
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
@@ -264,7 +274,7 @@ pub fn incoming(
             let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
             tokio::spawn(async move {
                 let _place = place;
-                if let Some(connection) = handshake(&acceptor, socket, address).await {
+                if let Some(connection) = handshake(&acceptor, socket, address, room).await {
                     let _ = accepted.send(Ok(connection)).await;
                 }
             });
@@ -277,6 +287,7 @@ async fn handshake(
     acceptor: &TlsAcceptor,
     socket: TcpStream,
     address: SocketAddr,
+    room: OwnedSemaphorePermit,
 ) -> Option<Connection> {
     let _ = socket.set_nodelay(true);
     let stream =
@@ -286,7 +297,7 @@ async fn handshake(
         .peer_certificates()
         .and_then(|chain| chain.first())
         .and_then(|certificate| Identity::from_certificate(certificate).ok());
-    Some(Connection { stream, peer: Peer { identity, address: Some(address) } })
+    Some(Connection { stream, peer: Peer { identity, address: Some(address) }, _room: room })
 }
 
 /// A lazily connected, kept channel to `address` (HOST:PORT), whose certificate must carry

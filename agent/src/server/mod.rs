@@ -120,7 +120,7 @@ impl Listening {
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
         let config = tls::server_config(&self.credentials)?;
-        let incoming = tls::incoming(self.listener, config);
+        let incoming = tls::incoming(self.listener, config, tls::CONNECTIONS_AT_ONCE);
         let service = AgentServer::new(service::Service::new(local, jobs));
         let serving = Server::builder()
             .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))

@@ -179,7 +179,7 @@ async fn call(
 ) -> Result<String, Status> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let incoming = tls::incoming(listener, tls::server_config(server).unwrap());
+    let incoming = tls::incoming(listener, tls::server_config(server).unwrap(), 8);
     let serving =
         tokio::spawn(Server::builder().serve_with_incoming(EnrolmentServer::new(Mirror), incoming));
     let config = tls::client_config(client).unwrap();

@@ -19,7 +19,7 @@ pub const STATUSES: &str = "Exit status:
   4  the coordinator cannot be reached
   5  refused by a guard or a lock: nothing was changed
   6  undone, cancelled or abandoned otherwise
-  130  the view was left with Ctrl-C; the operation goes on";
+  130  the view was left (Ctrl-C, output closed); the operation goes on";
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,13 +54,30 @@ pub async fn follow(
     };
     follower.clear();
     match ended {
-        Some(rest) => Ok(exit(&rest?, follower.view.has_acted(), asked)),
+        Some(rest) => match rest {
+            Ok(rest) => Ok(exit(&rest, follower.view.has_acted(), asked)),
+            Err(failure) => after_the_start(failure),
+        },
         None => {
             let text = format!(
                 "\nLeft the view; the operation goes on. Come back with: bellows op watch {operation}"
             );
             context.out.say_lines(&text);
             Ok(Exit::ViewLeft)
+        }
+    }
+}
+
+/// The operation goes on, whatever became of its view: no status may say that nothing was
+/// changed.
+fn after_the_start(failure: Failure) -> Result<Exit, Failure> {
+    match failure {
+        Failure::ClosedPipe => Ok(Exit::ViewLeft),
+        Failure::Told(mut told) => {
+            if told.exit == Exit::BeforeFirstAct {
+                told.exit = Exit::ViewLeft;
+            }
+            Err(Failure::Told(told))
         }
     }
 }
@@ -233,6 +250,15 @@ impl<'a> Follower<'a> {
 mod tests {
     use super::*;
     use bellows_proto::v1::HoldCause;
+
+    #[test]
+    fn once_it_runs_nothing_says_that_nothing_was_changed() {
+        assert_eq!(after_the_start(Failure::ClosedPipe), Ok(Exit::ViewLeft));
+        let full = Failure::new(Exit::BeforeFirstAct, "no space left", "free space");
+        assert_eq!(after_the_start(full).unwrap_err().exit(), Exit::ViewLeft);
+        let away = Failure::new(Exit::Unreachable, "gone", "wait");
+        assert_eq!(after_the_start(away).unwrap_err().exit(), Exit::Unreachable);
+    }
 
     #[test]
     fn an_exit_status_says_how_it_rests() {

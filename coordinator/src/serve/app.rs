@@ -39,6 +39,8 @@ const CALLS_AT_ONCE: usize = 64;
 const LARGEST_REQUEST: usize = 16 * 1024 * 1024;
 /// An enrolment is answered within this time.
 const ENROLMENT_DEADLINE: Duration = Duration::from_secs(10);
+/// A stranger's connection ends after this time.
+const ENROLMENT_AGE: Duration = Duration::from_secs(60);
 
 /// The world of a real coordinator.
 type RealPorts<S> = Ports<GrpcAgents, S, StoreJournal, RealClock>;
@@ -147,14 +149,22 @@ impl<S: Systems> App<S> {
         let local = server(Door::Local { own_uid }, site);
         run(Box::pin(local.serve_with_incoming_shutdown(api(), incoming, end())));
         if let Some(listener) = listeners.remote {
-            let incoming = tls::incoming(listener, Arc::clone(&self.server_tls));
+            let incoming =
+                tls::incoming(listener, Arc::clone(&self.server_tls), tls::CONNECTIONS_AT_ONCE);
             let remote = server(Door::Remote, site);
             run(Box::pin(remote.serve_with_incoming_shutdown(api(), incoming, end())));
         }
         let service = EnrolmentServer::new(EnrolmentService::new(self.inventory.clone()))
             .max_decoding_message_size(enrolment::LARGEST_REQUEST);
-        let incoming = tls::incoming(listeners.enrolment, Arc::clone(&self.enrolment_tls));
-        let enrolment = server(Door::Enrolment, site).timeout(ENROLMENT_DEADLINE);
+        let incoming = tls::incoming(
+            listeners.enrolment,
+            Arc::clone(&self.enrolment_tls),
+            tls::STRANGERS_AT_ONCE,
+        );
+        let enrolment = server(Door::Enrolment, site)
+            .timeout(ENROLMENT_DEADLINE)
+            // Strangers may not keep the few places.
+            .max_connection_age(ENROLMENT_AGE);
         run(Box::pin(enrolment.serve_with_incoming_shutdown(service, incoming, end())));
         failure
     }

@@ -135,7 +135,7 @@ pub async fn enrol(
         private_key: key.serialize_pem(),
         authority: reply.authority,
     };
-    let incoming = tls::incoming(listener, tls::server_config(&credentials).unwrap());
+    let incoming = tls::incoming(listener, tls::server_config(&credentials).unwrap(), 64);
     let agent = AgentServer::new(OnTheWire { host: host.into(), hosts });
     tokio::spawn(async move {
         tonic::transport::Server::builder().serve_with_incoming(agent, incoming).await

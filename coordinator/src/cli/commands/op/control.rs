@@ -1,6 +1,8 @@
 //! `bellows op pause|resume|cancel|retry|undo|abandon`: asks, then follows until it rests.
 
-use bellows_proto::v1::{ControlKind, ControlOperationRequest, GetOperationRequest, Outcome};
+use bellows_proto::v1::{
+    ControlKind, ControlOperationRequest, GetOperationRequest, Outcome, event,
+};
 
 use crate::cli::{
     Context,
@@ -23,11 +25,11 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args, kind: ControlKind) -> Result<Exit, Failure> {
     let client = context.client()?;
     let operation = args.operation;
-    let before = last_event(&client, &operation).await?;
+    let (before, back_to) = last_event(&client, &operation).await?;
     let request = ControlOperationRequest { operation: operation.clone(), kind: kind.into() };
     let now = client.answer(client.api.clone().control_operation(request)).await?;
     // A pause comes when the running step has ended: nobody waits hours for that.
-    let Some(asked) = asked(kind).filter(|_| !args.detach) else {
+    let Some(asked) = asked(kind, back_to).filter(|_| !args.detach) else {
         context.out.say(&format!("{} is asked for.", words::control(kind)));
         context.out.data(&now, render::operation::summary)?;
         return Ok(Exit::AsAsked);
@@ -41,9 +43,10 @@ pub async fn run(context: &Context, args: Args, kind: ControlKind) -> Result<Exi
 }
 
 /// What the operation is to rest as; `None`: as soon as it is asked for, the command is done.
-fn asked(kind: ControlKind) -> Option<Outcome> {
+/// `back_to`: as what it is to rest where it goes back already.
+fn asked(kind: ControlKind, back_to: Option<Outcome>) -> Option<Outcome> {
     match kind {
-        ControlKind::Resume | ControlKind::Retry => Some(Outcome::Done),
+        ControlKind::Resume | ControlKind::Retry => Some(back_to.unwrap_or(Outcome::Done)),
         ControlKind::Cancel => Some(Outcome::Cancelled),
         ControlKind::Undo => Some(Outcome::Undone),
         ControlKind::Abandon => Some(Outcome::Abandoned),
@@ -51,9 +54,14 @@ fn asked(kind: ControlKind) -> Option<Outcome> {
     }
 }
 
-/// Number of the last event before anything is asked for: the view begins after it.
-async fn last_event(client: &Client, operation: &str) -> Result<u64, Failure> {
+/// Number of the last event before anything is asked for: the view begins after it; and as what
+/// it is to rest, where it goes back.
+async fn last_event(client: &Client, operation: &str) -> Result<(u64, Option<Outcome>), Failure> {
     let request = GetOperationRequest { operation: operation.to_owned() };
     let detail = client.answer(client.api.clone().get_operation(request)).await?;
-    Ok(detail.events.last().map_or(0, |event| event.sequence))
+    let back_to = detail.events.iter().rev().find_map(|event| match &event.kind {
+        Some(event::Kind::UndoStarted(undo)) => Some(undo.target()),
+        Some(_) | None => None,
+    });
+    Ok((detail.events.last().map_or(0, |event| event.sequence), back_to))
 }
