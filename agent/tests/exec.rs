@@ -142,6 +142,36 @@ async fn output_is_bounded_but_all_of_it_is_heard() {
     assert!(finished.stderr.ends_with(b"end\n"));
 }
 
+/// Slower than the program that it hears: something is always there to be read.
+struct Slow;
+
+impl Sink for Slow {
+    fn output(&mut self, _: Stream, _: &[u8]) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn a_flood_holds_up_neither_deadline_nor_cancellation() {
+    let within = |deadline: Option<Duration>, cancel: CancellationToken| async move {
+        let mut flood = sh("trap '' TERM; yes");
+        flood.output = Output::Captured { limit: 1000 };
+        flood.deadline = deadline;
+        let running = async move { run(Utf8Path::new(AGENT), &flood, &cancel, &mut Slow).await };
+        tokio::time::timeout(Duration::from_secs(10), tokio::spawn(running)).await.unwrap().unwrap()
+    };
+    let ended = within(Some(Duration::from_millis(500)), CancellationToken::new()).await;
+    assert!(matches!(ended, Err(Error::Deadline { .. })));
+    let cancel = CancellationToken::new();
+    let cancelling = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        cancelling.cancel();
+    });
+    let ended = within(None, cancel).await;
+    assert!(matches!(ended, Err(Error::Cancelled { .. })));
+}
+
 #[tokio::test]
 async fn a_daemon_that_holds_the_pipe_does_not_hold_us() {
     let started = Instant::now();

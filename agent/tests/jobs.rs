@@ -187,6 +187,23 @@ async fn a_hanging_job_ends_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_flooding_job_ends_at_its_deadline_and_when_it_is_cancelled() {
+    let host = TestHost::new();
+    let mut request = host.request(1, "yes & yes & yes >&2 & yes");
+    request.deadline_ms = 500;
+    host.jobs.start(request).await.unwrap();
+    let job = host.ended(1).await;
+    assert!(job.ended_at_ms - job.accepted_at_ms < 10_000, "{job:?}");
+    assert_eq!(job.fault.unwrap().code(), FaultCode::Deadline);
+    host.nothing_left(1).await;
+    host.start(2, "echo > $HERE/up; yes & yes & yes >&2 & yes").await;
+    host.file("up").await;
+    host.cancel(2).unwrap();
+    assert_eq!(host.ended(2).await.state(), JobState::Cancelled);
+    host.nothing_left(2).await;
+}
+
+#[tokio::test]
 async fn cancel_reaches_what_forks_and_ignores_term() {
     let host = TestHost::new();
     let script = "setsid sh -c 'trap \"\" TERM; echo $$ > $HERE/far; while true; do sleep 1; done' & \

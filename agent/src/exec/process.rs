@@ -209,6 +209,18 @@ impl Watch {
             if let (Some(status), None, None) = (status, &self.stdout, &self.stderr) {
                 return Ok(status);
             }
+            // Not left to the timer alone: below, a flood of output would always come first.
+            if Instant::now() >= alarm {
+                if let Some(status) = status {
+                    return Ok(status);
+                }
+                status = child.try_wait()?;
+                alarm = match status {
+                    Some(_) => Instant::now() + DRAIN,
+                    None => self.ring(child, group)?,
+                };
+                continue;
+            }
             tokio::select! {
                 biased;
                 ended = child.wait(), if status.is_none() => {
@@ -238,20 +250,20 @@ impl Watch {
                     }
                 }
                 () = feed(&mut self.feeding), if self.feeding.is_some() => self.feeding = None,
-                () = sleep_until(alarm) => match (status, self.ending) {
-                    (Some(status), _) => return Ok(status),
-                    (None, None) => {
-                        self.ending = Some(Ending::Deadline(self.deadline.unwrap_or(NEVER)));
-                        alarm = self.terminate(child, group);
-                    }
-                    (None, Some(_)) => {
-                        group.signal(Signal::KILL);
-                        child.start_kill()?;
-                        alarm = Instant::now() + self.grace.max(DRAIN);
-                    }
-                },
+                () = sleep_until(alarm) => {}
             }
         }
+    }
+
+    /// Time is up: TERM, or KILL if there was one. Returns when to look again.
+    fn ring(&mut self, child: &mut Child, group: &Group) -> std::io::Result<Instant> {
+        if self.ending.is_some() {
+            group.signal(Signal::KILL);
+            child.start_kill()?;
+            return Ok(Instant::now() + self.grace.max(DRAIN));
+        }
+        self.ending = Some(Ending::Deadline(self.deadline.unwrap_or(NEVER)));
+        Ok(self.terminate(child, group))
     }
 
     /// TERM to all of it; returns when KILL is due.

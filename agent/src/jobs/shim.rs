@@ -121,7 +121,9 @@ async fn supervise(
                 });
                 return (outcome, ending);
             }
-            () = local.clock.sleep(POLL) => {
+            // Unconstrained: a tool's flood of output takes all that the runtime allows a task to
+            // do at once, and this would never see its turn.
+            () = tokio::task::unconstrained(local.clock.sleep(POLL)) => {
                 recorder.flush();
                 elapsed += POLL;
                 if ending.is_some() {
