@@ -298,19 +298,29 @@ async fn secrets_are_handed_over_and_gone_at_the_end() {
 }
 
 #[tokio::test]
-async fn secrets_of_a_killed_job_go_with_the_next_start_of_the_agent() {
+async fn secrets_of_a_killed_job_are_gone_when_it_is_told_lost() {
     let mut host = TestHost::new();
     host.start(1, "echo > $HERE/up; while [ -e $SECRET ]; do sleep 0.05; done").await;
     host.file("up").await;
-    host.restart();
-    let secrets = || std::fs::read_dir(host.runtime().join("secrets")).unwrap().count();
+    let folder = host.runtime().join("secrets");
+    let secrets = || std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(secrets(), 1);
     let machine = host.local().host;
     let shim = machine.process(host.shim_pid(1)).unwrap();
     machine.signal(shim, Signal::Kill).unwrap();
-    host.ended(1).await;
+    assert_eq!(host.ended(1).await.state(), JobState::Lost);
+    assert_eq!(secrets(), 0);
+    // A restarted agent removes what belongs to no running job, and nothing else.
+    host.start(2, "echo > $HERE/again; while [ ! -e $HERE/go ]; do sleep 0.05; done; cat $SECRET")
+        .await;
+    host.file("again").await;
+    let orphan = host.runtime().join("secrets/orphan");
+    std::fs::create_dir(&orphan).unwrap();
     host.restart();
-    assert_eq!(std::fs::read_dir(host.runtime().join("secrets")).unwrap().count(), 0);
+    assert!(!orphan.exists());
+    std::fs::write(host.folder.path().join("go"), "").unwrap();
+    assert_eq!(host.ended(2).await.state(), JobState::Succeeded);
+    assert_eq!(host.output(2).await.0, b"hidden");
 }
 
 #[tokio::test]

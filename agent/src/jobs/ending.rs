@@ -10,7 +10,10 @@ use super::{
     Jobs, has_ended,
     store::{Begin, Exit, JobDir, Record, mark, shim, word},
 };
-use crate::{facilities::record, host::Signal};
+use crate::{
+    facilities::{record, secrets::SecretFolder},
+    host::Signal,
+};
 
 /// A shim has so long to end its job after it was asked to; then all of it is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,9 +76,15 @@ impl Jobs {
         u64::try_from(since).is_ok_and(|since| Duration::from_millis(since) < TO_BEGIN)
     }
 
-    /// Writes the exit record in the shim's place.
+    /// Writes the exit record in the shim's place, after what the shim would have removed is gone.
     fn end(&self, dir: &JobDir, state: JobState, fault: Fault) -> Result<(), Fault> {
         let host = self.0.local.host.as_ref();
+        if let Some(job) = dir.word()
+            && let Err(fault) = SecretFolder::of_job(&self.0.local, &job).clear(&self.0.local)
+        {
+            // Tried again at the agent's next start; that the job has ended is known now.
+            tracing::error!(%fault, job, "secrets of a dead job could not be removed");
+        }
         let exit = Exit {
             state: state.into(),
             fault: Some(fault.at(self.0.local.config.agent.host.as_str())),

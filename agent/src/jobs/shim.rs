@@ -16,7 +16,7 @@ use super::{
 use crate::{
     exec::TERM_GRACE,
     facilities::{Local, record},
-    host::Signal,
+    host::{ProcessId, Signal},
     tools::{JobContext, Note, leaves_daemons},
 };
 
@@ -72,7 +72,7 @@ pub async fn run(
     let (outcome, ending) =
         supervise(&local, &dir, &job, &stop, &recorder, &context, performing).await;
     if !leaves_daemons(&action) {
-        sweep(&local, &job).await?;
+        sweep(&local, &job).await;
     }
     if let Err(fault) = context.clear_secrets() {
         tracing::error!(%fault, "a secret of the job could not be removed");
@@ -134,33 +134,41 @@ async fn supervise(
     }
 }
 
-/// Ends all processes of the job but this one: TERM, then KILL, until none is left.
-async fn sweep(local: &Local, job: &Record) -> Result<(), Fault> {
+/// Ends all processes of the job but this one: TERM, then KILL, until none is left. What fails is
+/// logged and tried again, for a bounded time: the exit record matters more.
+async fn sweep(local: &Local, job: &Record) {
     let own = local.host.own_process();
     let mut waited = Duration::ZERO;
     loop {
-        let mut left = local.host.marked(&mark(job))?;
-        left.retain(|process| Some(*process) != own);
-        if left.is_empty() {
-            return Ok(());
-        }
-        let signal = if waited.is_zero() {
-            Some(Signal::Term)
-        } else {
-            (waited >= TERM_GRACE).then_some(Signal::Kill)
-        };
-        if waited >= TERM_GRACE + COME_BACK {
-            // In the kernel, where no signal reaches it: the exit record matters more.
-            tracing::error!(left = left.len(), "processes of the job survive KILL");
-            return Ok(());
-        }
-        for process in left {
-            if let Some(signal) = signal {
-                local.host.signal(process, signal)?;
+        match local.host.marked(&mark(job)) {
+            Ok(mut left) => {
+                left.retain(|process| Some(*process) != own);
+                if left.is_empty() {
+                    return;
+                }
+                if waited.is_zero() {
+                    signal_all(local, left, Signal::Term);
+                } else if waited >= TERM_GRACE {
+                    signal_all(local, left, Signal::Kill);
+                }
             }
+            Err(error) => tracing::error!(%error, "the job's processes cannot be looked for"),
+        }
+        if waited >= TERM_GRACE + COME_BACK {
+            // In the kernel, where no signal reaches it.
+            tracing::error!("processes of the job may survive it");
+            return;
         }
         local.clock.sleep(POLL).await;
         waited += POLL;
+    }
+}
+
+fn signal_all(local: &Local, processes: Vec<ProcessId>, signal: Signal) {
+    for process in processes {
+        if let Err(error) = local.host.signal(process, signal) {
+            tracing::error!(%error, pid = process.pid, "a process of the job cannot be signalled");
+        }
     }
 }
 
