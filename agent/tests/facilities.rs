@@ -217,6 +217,33 @@ async fn two_nodes_never_claim_one_port_or_service() {
 }
 
 #[tokio::test]
+async fn data_of_a_server_that_was_started_by_hand_stay() {
+    let site = Site::new("pg15");
+    site.claim("op-a").await.unwrap();
+    let data = site.path("data/orders/pg15");
+    std::fs::create_dir_all(&data).unwrap();
+    let pid_file = data.join("postmaster.pid");
+    std::fs::write(&pid_file, format!("{}\n", std::process::id())).unwrap();
+    let bury =
+        || host_action::Kind::Tombstone(Tombstone { node: Some(site.node()), wipe_data: true });
+    let release = || host_action::Kind::ReleaseNode(ReleaseNode { node: Some(site.node()) });
+    for kind in [release(), bury()] {
+        let refused = site.act("op-a", kind).await.unwrap_err();
+        assert_eq!(refused.code(), FaultCode::Drift, "{refused}");
+        assert!(pid_file.exists());
+    }
+    // The services are masked; without the wipe that does not make a tombstone.
+    let record = || claims::to_record(&site.local().claims().get(&site.node()).unwrap().unwrap());
+    let context = QueryContext::new(site.local(), Duration::from_secs(5));
+    assert!(tools::host::enforce(&context).await.faults.is_empty());
+    assert!(!record().tombstone);
+    // No process has this number.
+    std::fs::write(&pid_file, "4194305\n").unwrap();
+    site.act("op-a", bury()).await.unwrap();
+    assert!(record().tombstone && !data.exists());
+}
+
+#[tokio::test]
 async fn nothing_is_wiped_through_a_link() {
     for (node, empty) in [("pg10", true), ("pg11", false)] {
         let site = Site::new(node);

@@ -124,6 +124,24 @@ pub fn takes(placement: &Placement) -> Option<Holdings> {
     })
 }
 
+/// Refuses while a node still runs, by the service manager's word and by the data directory's
+/// own: asked before a claimed directory is removed.
+///
+/// # Errors
+/// `FAULT_CODE_DRIFT` if it runs; else if that cannot be told.
+pub async fn refuse_running(
+    node: &NodeRef,
+    placement: &Placement,
+    context: &JobContext,
+) -> Result<(), Fault> {
+    match &placement.system {
+        Some(placement::System::Postgresql(placement)) => {
+            postgresql::refuse_running(node, placement, context).await
+        }
+        None => Err(empty("placement")),
+    }
+}
+
 /// What a proposal of [`propose`] takes.
 ///
 /// # Errors

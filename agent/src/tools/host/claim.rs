@@ -156,6 +156,9 @@ pub(super) async fn release_node(
     for service in &claim.services {
         services(context).remove(service).await?;
     }
+    // The service manager knows nothing of a server that somebody started by hand.
+    let placement = part(&claim.placement, "the claim's placement")?;
+    crate::tools::refuse_running(node, placement, context).await?;
     let mut removed = Vec::new();
     for directory in &claim.directories {
         if clear(context, directory)? {

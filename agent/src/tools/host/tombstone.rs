@@ -27,6 +27,11 @@ pub(super) async fn set(wanted: &Tombstone, context: &JobContext) -> Result<Note
     known.wipe = wanted.wipe_data;
     context.local().claims().put(node, &known)?;
     bury(context, &known).await?;
+    if wanted.wipe_data {
+        // The service manager knows nothing of a server that somebody started by hand.
+        let placement = part(&owned.placement, "the claim's placement")?;
+        crate::tools::refuse_running(node, placement, context).await?;
+    }
     let mut note = Vec::new();
     for directory in owned.directories.iter().filter(|d| d.data) {
         if wanted.wipe_data && claim::clear(context, directory)? {

@@ -4,8 +4,8 @@
 //! plans or other hosts.
 
 use bellows_proto::v1::{
-    Fault, FaultCode, PostgresqlAction, PostgresqlAnswer, PostgresqlQuery, SystemFacts,
-    ToolVersion, postgresql_action, postgresql_answer, postgresql_query,
+    Fault, FaultCode, NodeRef, PostgresqlAction, PostgresqlAnswer, PostgresqlPlacement,
+    PostgresqlQuery, SystemFacts, ToolVersion, postgresql_action, postgresql_answer, postgresql_query,
 };
 use std::time::Duration;
 
@@ -85,6 +85,18 @@ pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<
         Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,
         None => Err(empty("action")),
     }
+}
+
+/// Refuses while the node's server runs.
+///
+/// # Errors
+/// `DRIFT` if it does; else if that cannot be told.
+pub async fn refuse_running(
+    node: &NodeRef,
+    placement: &PostgresqlPlacement,
+    context: &JobContext,
+) -> Result<(), Fault> {
+    running::refuse_running(context, &values::Node::new(node, placement)?).await
 }
 
 fn empty(what: &str) -> Fault {
