@@ -116,6 +116,8 @@ async fn a_closed_operation_never_comes_back() {
     assert!(host.jobs.hello().unwrap().fences.is_empty());
     let late = host.jobs.start(host.request(2, "true")).await.unwrap_err();
     assert_eq!(late.code(), FaultCode::Fenced);
+    // Job 1 did run: "it never was" would be a lie.
+    assert_eq!(host.seal(1).unwrap_err().code(), FaultCode::Fenced);
     let fence = host.jobs.plant_fence(host.fence(&host.operation));
     assert_eq!(fence.unwrap_err().code(), FaultCode::Fenced);
     // Another operation may hold the cluster now.
@@ -222,6 +224,21 @@ async fn cancel_reaches_what_forks_and_ignores_term() {
     gone(&host, near).await;
     host.nothing_left(1).await;
     assert_eq!(host.cancel(1).unwrap().state(), JobState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_cancelled_says_so() {
+    let host = TestHost::new();
+    host.start(1, "echo > $HERE/up; while true; do sleep 1; done").await;
+    host.file("up").await;
+    let machine = host.local().host;
+    let shim = machine.process(host.shim_pid(1)).unwrap();
+    assert!(machine.signal(shim, Signal::Term).unwrap());
+    let job = host.ended(1).await;
+    assert_eq!(job.state(), JobState::Cancelled, "{job:?}");
+    let said = job.fault.unwrap().message;
+    assert!(said.contains("SIGTERM") && !said.contains("request"), "{said}");
+    host.nothing_left(1).await;
 }
 
 #[tokio::test]

@@ -149,10 +149,13 @@ impl Jobs {
     /// The job of a key, or `None` after writing durably that it never was and never will be.
     ///
     /// # Errors
-    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_INVALID`, `FAULT_CODE_IO`.
+    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_INVALID`, `FAULT_CODE_IO`; `FAULT_CODE_FENCED` if the
+    /// operation is closed: its jobs are forgotten, so what was cannot be told any more.
     pub fn seal(&self, request: &SealRequest) -> Result<Option<Job>, Fault> {
         let dir = self.dir(request.key.as_ref())?;
         self.0.ledger.accept(request.term.as_ref())?;
+        let key = request.key.clone().unwrap_or_default();
+        self.0.ledger.refuse_closed(&key.operation)?;
         if let Some(job) = self.current(&dir)? {
             return Ok(Some(job));
         }

@@ -33,12 +33,16 @@ pub type Perform = for<'a> fn(&'a Action, &'a JobContext) -> BoxFuture<'a, Resul
 /// Why an action was ended before its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
+    /// The coordinator asked for it.
     Cancelled,
+    /// TERM or INT came to the shim.
+    Stopped,
+    /// So many ms were over.
     Deadline(u64),
 }
 
-/// Performs the job in `dir`. `stop` ends it as a cancellation does (the service manager's
-/// TERM). Returns at once if the job has begun already, or never shall.
+/// Performs the job in `dir`. `stop` ends it as a cancellation does (TERM to this process, e.g. by
+/// the service manager), but is told apart. Returns at once if the job has begun already, or never shall.
 ///
 /// # Errors
 /// If there is no such job or nothing can be written: then there is no exit record either.
@@ -100,8 +104,10 @@ async fn supervise(
     let mut ending = None;
     loop {
         if ending.is_none() {
-            if stop.is_cancelled() || dir.is_cancelled(local.host.as_ref()).unwrap_or(false) {
+            if dir.is_cancelled(local.host.as_ref()).unwrap_or(false) {
                 ending = Some(Ending::Cancelled);
+            } else if stop.is_cancelled() {
+                ending = Some(Ending::Stopped);
             } else if deadline.is_some_and(|deadline| elapsed >= deadline) {
                 ending = Some(Ending::Deadline(job.deadline_ms));
             }
@@ -119,6 +125,8 @@ async fn supervise(
                     let message = "the action panicked; see the log of the agent's host";
                     Err(Fault::new(FaultCode::Internal, message))
                 });
+                // The service manager's TERM reaches the tools as well: they may end first.
+                let ending = ending.or_else(|| stop.is_cancelled().then_some(Ending::Stopped));
                 return (outcome, ending);
             }
             // Unconstrained: a tool's flood of output takes all that the runtime allows a task to
@@ -181,12 +189,14 @@ fn exit(
     let (state, fault, note) = match (outcome, ending) {
         // It came through all the same: what is done is told as done.
         (Ok(note), _) => (JobState::Succeeded, None, note),
-        (Err(fault), Some(Ending::Cancelled)) => {
-            let fault = Fault {
-                code: FaultCode::Cancelled.into(),
-                message: "cancelled by request".to_owned(),
-                ..fault
+        (Err(fault), Some(ending @ (Ending::Cancelled | Ending::Stopped))) => {
+            let message = if ending == Ending::Stopped {
+                "SIGTERM or SIGINT came to the job's process: the service manager or somebody on the host ended it"
+            } else {
+                "cancelled by request"
             };
+            let fault =
+                Fault { code: FaultCode::Cancelled.into(), message: message.to_owned(), ..fault };
             (JobState::Cancelled, Some(fault), String::new())
         }
         (Err(fault), Some(Ending::Deadline(deadline_ms))) => {

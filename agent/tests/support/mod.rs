@@ -305,8 +305,14 @@ pub fn be_a_shim_if_asked() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     let perform: shim::Perform = |action, context| perform(action, context).boxed();
-    runtime
-        .block_on(shim::run(local(Utf8Path::new(&config)), JobDir::at(job), stop, perform))
-        .unwrap();
+    runtime.block_on(async {
+        let kind = tokio::signal::unix::SignalKind::terminate();
+        let (mut terms, stopped) = (tokio::signal::unix::signal(kind).unwrap(), stop.clone());
+        tokio::spawn(async move {
+            terms.recv().await;
+            stopped.cancel();
+        });
+        shim::run(local(Utf8Path::new(&config)), JobDir::at(job), stop, perform).await.unwrap();
+    });
     let _ = JobState::Running;
 }
