@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -444,6 +445,18 @@ async fn a_managed_file_that_somebody_changed_is_not_overwritten() {
     let access = Access::PRIVATE;
     let state = || local.managed().reading("pg_hba.conf", &path).unwrap().state();
     std::fs::write(&path, "theirs").unwrap();
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(&path, mode).unwrap();
+    // Only root may give files away.
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        std::os::unix::fs::chown(&path, Some(12345), Some(23456)).unwrap();
+    }
+    let owned = || {
+        let found = std::fs::metadata(&path).unwrap();
+        (found.uid(), found.gid(), found.mode() & 0o7777)
+    };
+    let theirs = owned();
     assert_eq!(state(), ManagedFileState::Changed);
     local.managed().write(&path, b"one", &access).unwrap();
     local.managed().write(&path, b"two", &access).unwrap();
@@ -451,14 +464,19 @@ async fn a_managed_file_that_somebody_changed_is_not_overwritten() {
     assert_eq!(state(), ManagedFileState::Ours);
     std::fs::write(&path, "changed").unwrap();
     assert_eq!(state(), ManagedFileState::Changed);
-    for outcome in [local.managed().write(&path, b"three", &access), local.managed().restore(&path)]
-    {
+    for outcome in [
+        local.managed().check_write(&path, b"three"),
+        local.managed().write(&path, b"three", &access),
+        local.managed().check_restore(&path),
+        local.managed().restore(&path),
+    ] {
         assert_eq!(outcome.unwrap_err().code(), FaultCode::Drift);
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "changed");
     std::fs::write(&path, "two").unwrap();
     local.managed().restore(&path).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
+    assert_eq!(owned(), theirs);
     local.managed().restore(&path).unwrap();
 
     let fresh = site.path("fresh.conf");

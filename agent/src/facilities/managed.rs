@@ -9,7 +9,7 @@ use bellows_proto::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Local, record};
-use crate::host::Access;
+use crate::host::{Access, Owner};
 
 /// A configuration file is not longer.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -39,6 +39,11 @@ struct Kept {
     bytes: Vec<u8>,
     #[prost(uint32, tag = "2")]
     mode: u32,
+    /// Unset in records of older agents.
+    #[prost(uint32, optional, tag = "3")]
+    uid: Option<u32>,
+    #[prost(uint32, optional, tag = "4")]
+    gid: Option<u32>,
 }
 
 /// The files that Bellows renders on this host.
@@ -51,6 +56,34 @@ impl<'a> ManagedFiles<'a> {
         Self { local }
     }
 
+    /// Whether [`ManagedFiles::write`] would refuse: asked of all files before the first is
+    /// written.
+    ///
+    /// # Errors
+    /// As [`ManagedFiles::write`].
+    pub fn check_write(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(), Fault> {
+        self.writable(path, bytes).map(|_| ())
+    }
+
+    fn writable(&self, path: &Utf8Path, bytes: &[u8]) -> Result<(Option<Kept>, Managed), Fault> {
+        let there = self.there(path)?;
+        let found = there.as_ref().map(|kept| digest::of_bytes(&kept.bytes));
+        match self.remembered(path)? {
+            None => {
+                let path = path.to_string();
+                let managed = Managed { path, original: there.clone(), ..Managed::default() };
+                Ok((there, managed))
+            }
+            Some(managed) => {
+                let done = found == Some(digest::of_bytes(bytes));
+                if done || managed.ours(found.as_ref()) {
+                    return Ok((there, managed));
+                }
+                Err(drift(path))
+            }
+        }
+    }
+
     /// Writes a managed file: its folder must be there. Writing the same bytes again is fine.
     ///
     /// # Errors
@@ -59,21 +92,7 @@ impl<'a> ManagedFiles<'a> {
     pub fn write(&self, path: &Utf8Path, bytes: &[u8], access: &Access) -> Result<(), Fault> {
         let host = &self.local.host;
         let wanted = digest::of_bytes(bytes).to_vec();
-        let there = self.there(path)?;
-        let found = there.as_ref().map(|kept| digest::of_bytes(&kept.bytes));
-        let known = self.remembered(path)?;
-        let mut managed = match known {
-            None => {
-                Managed { path: path.to_string(), original: there.clone(), ..Managed::default() }
-            }
-            Some(managed) => {
-                if !managed.ours(found.as_ref()) && found.as_ref().map(|d| &d[..]) != Some(&wanted)
-                {
-                    return Err(drift(path));
-                }
-                managed
-            }
-        };
+        let (there, mut managed) = self.writable(path, bytes)?;
         managed.previous = there;
         managed.intended.clone_from(&wanted);
         host.create_directory(&self.folder(), &Access::PRIVATE_DIRECTORY)?;
@@ -84,29 +103,43 @@ impl<'a> ManagedFiles<'a> {
         record::write(host.as_ref(), &self.record(path), &managed)
     }
 
-    /// Takes a managed file back: what was there before our first write comes back, or
-    /// nothing. One that was never ours is left alone.
+    /// Whether [`ManagedFiles::restore`] would refuse: asked of all files before the first is
+    /// taken back.
+    ///
+    /// # Errors
+    /// As [`ManagedFiles::write`].
+    pub fn check_restore(&self, path: &Utf8Path) -> Result<(), Fault> {
+        self.restorable(path).map(|_| ())
+    }
+
+    /// With whether what was there before is back already; `None`: it was never ours.
+    fn restorable(&self, path: &Utf8Path) -> Result<Option<(Managed, bool)>, Fault> {
+        let Some(managed) = self.remembered(path)? else {
+            return Ok(None);
+        };
+        let found = self.there(path)?.map(|kept| digest::of_bytes(&kept.bytes));
+        let original = managed.original.as_ref();
+        let back = found == original.map(|kept| digest::of_bytes(&kept.bytes));
+        if back || found.is_none() || managed.ours(found.as_ref()) {
+            return Ok(Some((managed, back)));
+        }
+        Err(drift(path))
+    }
+
+    /// Takes a managed file back: what was there before our first write comes back, with its
+    /// owner and mode, or nothing. One that was never ours is left alone.
     ///
     /// # Errors
     /// As [`ManagedFiles::write`].
     pub fn restore(&self, path: &Utf8Path) -> Result<(), Fault> {
         let host = &self.local.host;
-        let Some(managed) = self.remembered(path)? else {
+        let Some((managed, back)) = self.restorable(path)? else {
             return Ok(());
         };
-        let found = self.there(path)?.map(|kept| digest::of_bytes(&kept.bytes));
-        let original = managed.original.as_ref();
-        let back = found == original.map(|kept| digest::of_bytes(&kept.bytes));
-        if !back {
-            if found.is_some() && !managed.ours(found.as_ref()) {
-                return Err(drift(path));
-            }
-            match original {
-                Some(kept) => {
-                    host.write(path, &kept.bytes, &Access { mode: kept.mode, owner: None })?
-                }
-                None => host.remove_file(path)?,
-            }
+        match &managed.original {
+            Some(kept) if !back => host.write(path, &kept.bytes, &kept.access())?,
+            None if !back => host.remove_file(path)?,
+            Some(_) | None => {}
         }
         Ok(host.remove_file(&self.record(path))?)
     }
@@ -133,7 +166,12 @@ impl<'a> ManagedFiles<'a> {
     fn there(&self, path: &Utf8Path) -> Result<Option<Kept>, Fault> {
         // The folder may be the node's owner's.
         let found = self.local.host.read_guarded(path, LIMIT)?;
-        Ok(found.map(|(bytes, facts)| Kept { bytes, mode: facts.mode }))
+        Ok(found.map(|(bytes, facts)| Kept {
+            bytes,
+            mode: facts.mode,
+            uid: Some(facts.uid),
+            gid: Some(facts.gid),
+        }))
     }
 
     fn remembered(&self, path: &Utf8Path) -> Result<Option<Managed>, Fault> {
@@ -147,6 +185,13 @@ impl<'a> ManagedFiles<'a> {
     /// Named by the digest of the path: a path is no file name.
     fn record(&self, path: &Utf8Path) -> Utf8PathBuf {
         self.folder().join(digest::hex(&digest::of_bytes(path.as_str().as_bytes())))
+    }
+}
+
+impl Kept {
+    fn access(&self) -> Access {
+        let ids = self.uid.zip(self.gid);
+        Access { mode: self.mode, owner: ids.map(|(uid, gid)| Owner::Ids { uid, gid }) }
     }
 }
 

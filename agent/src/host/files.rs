@@ -11,7 +11,7 @@ use std::{
 use camino::Utf8Path;
 use rustix::fs::OFlags;
 
-use super::{Access, FileKind, HostError, Metadata, Space};
+use super::{Access, FileKind, HostError, Metadata, Owner, Space};
 use crate::exec::launch;
 
 pub(super) fn failed(
@@ -155,12 +155,20 @@ fn directory(path: &Utf8Path) -> io::Result<File> {
 /// Owner and mode, through the open file: the folder may be writable for its user, who could
 /// put a link in the path's place. Owner first: a change of owner may clear mode bits.
 fn apply(file: &File, access: &Access) -> io::Result<()> {
-    if let Some(owner) = &access.owner {
-        let user = launch::user(owner)?
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no user {owner:?}")))?;
+    let wanted = match &access.owner {
+        Some(Owner::User(name)) => {
+            let user = launch::user(name)?.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("no user {name:?}"))
+            })?;
+            Some((user.uid, user.gid))
+        }
+        Some(Owner::Ids { uid, gid }) => Some((*uid, *gid)),
+        None => None,
+    };
+    if let Some((uid, gid)) = wanted {
         let found = file.metadata()?;
-        if (found.uid(), found.gid()) != (user.uid, user.gid) {
-            std::os::unix::fs::fchown(file, Some(user.uid), Some(user.gid))?;
+        if (found.uid(), found.gid()) != (uid, gid) {
+            std::os::unix::fs::fchown(file, Some(uid), Some(gid))?;
         }
     }
     file.set_permissions(fs::Permissions::from_mode(access.mode))

@@ -39,8 +39,22 @@ pub struct HostError {
 pub struct Access {
     /// e.g. 0o600.
     pub mode: u32,
-    /// A user of the host, whose primary group it gets; `None`: who runs the agent.
-    pub owner: Option<String>,
+    /// Whose it is; `None`: who runs the agent.
+    pub owner: Option<Owner>,
+}
+
+/// Who owns a file or directory to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A user of the host, whose primary group it gets.
+    User(String),
+    /// As it was before, whether these have names or not.
+    Ids {
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+    },
 }
 
 impl Access {
@@ -51,7 +65,7 @@ impl Access {
 
     /// `mode` with an owner.
     pub fn owned(mode: u32, owner: impl Into<String>) -> Self {
-        Self { mode, owner: Some(owner.into()) }
+        Self { mode, owner: Some(Owner::User(owner.into())) }
     }
 }
 

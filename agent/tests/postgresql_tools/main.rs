@@ -150,6 +150,19 @@ async fn a_first_node_comes_to_life() {
     assert_eq!(configured.clone_rate_kib, Some(500));
     assert_eq!(state(&configured), (ServiceState::Stopped, ServiceState::Stopped));
 
+    // One changed file, and nothing is written or removed.
+    let changed = format!("{}/repmgr.conf", placement.conf_dir);
+    let ours = std::fs::read(&changed).unwrap();
+    std::fs::write(&changed, "node_id=9\n").unwrap();
+    let remove = || Kind::RemoveConfiguration(RemoveConfiguration { node: Some(node("pg1")) });
+    for kind in [configuration("pg1", &[], 500), remove()] {
+        assert_eq!(h1.act(kind).await.unwrap_err().code(), FaultCode::Drift);
+        let reading = h1.read("pg1").await;
+        assert_eq!(reading.hba, Some(hba(&[&h1])));
+        assert_eq!(state(&reading), (ServiceState::Stopped, ServiceState::Stopped));
+    }
+    std::fs::write(&changed, ours).unwrap();
+
     h1.act(init("pg1")).await.unwrap();
     let made = h1.read("pg1").await;
     assert_eq!(made.control_state, "shut down");

@@ -52,6 +52,10 @@ pub(super) async fn write_configuration(
         (PG_IDENT_CONF, pg_ident(&node)),
         (REPMGR_CONF, repmgr_conf::render(&node, action.clone_rate_kib)),
     ];
+    // Likewise one that somebody changed.
+    for (name, text) in &rendered {
+        local.managed().check_write(node.conf_dir.file(name).as_path(), text.as_bytes())?;
+    }
     let private = Access::owned(0o700, &node.os_user);
     for folder in [&node.conf_dir, &node.log_dir] {
         local.host.create_directory(folder.as_path(), &private)?;
@@ -74,6 +78,9 @@ pub(super) async fn remove_configuration(
     let local = context.local();
     let (node, _) = claimed(local, required(action.node.as_ref())?)?;
     refuse_running(context, &node).await?;
+    for name in FILES {
+        local.managed().check_restore(node.conf_dir.file(name).as_path())?;
+    }
     let services = services(context);
     services.remove(&node.repmgrd_service).await?;
     services.remove(&node.server_service).await?;
