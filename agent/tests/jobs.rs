@@ -86,6 +86,15 @@ async fn terms_and_fences_hold() {
     unfenced.cluster = "billing".into();
     let refused = host.jobs.start(unfenced).await.unwrap_err();
     assert_eq!(refused.code(), FaultCode::Fenced);
+    // A fence of one cluster is none for the nodes of another.
+    let mut fence = host.fence(&host.operation);
+    fence.cluster = "billing".into();
+    host.jobs.plant_fence(fence).unwrap();
+    let mut elsewhere = host.request(1, "true");
+    elsewhere.cluster = "billing".into();
+    let refused = host.jobs.start(elsewhere).await.unwrap_err();
+    assert_eq!(refused.code(), FaultCode::Fenced);
+    assert!(refused.message.contains("cluster orders"), "{refused}");
     let mut wrong = host.request(1, "true");
     wrong.digest = vec![0; 32];
     let refused = host.jobs.start(wrong).await.unwrap_err();
@@ -101,7 +110,7 @@ async fn terms_and_fences_hold() {
     stranger.term = Some(bellows_proto::v1::Term { number: 2, store_id: "store-b".into() });
     assert_eq!(code(host.jobs.plant_fence(stranger)), FaultCode::StaleTerm);
     let hello = host.jobs.hello().unwrap();
-    assert_eq!((hello.term, hello.fences.len()), (Some(term(2)), 1));
+    assert_eq!((hello.term, hello.fences.len()), (Some(term(2)), 2));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
 
 use bellows_proto::{
     digest,
-    v1::{Fault, FaultCode, Job, StartJobRequest},
+    v1::{Action, Fault, FaultCode, Job, StartJobRequest},
 };
 
 use super::{
@@ -46,6 +46,7 @@ impl Jobs {
             return Err(Fault::new(FaultCode::Fenced, message));
         }
         self.0.ledger.require(&request.cluster, &key.operation)?;
+        refuse_others(&action, &request.cluster)?;
         tools::permitted(&action, &self.0.local)?;
         // No await between the checks and the record: of two starts the second sees it.
         let record = Record {
@@ -83,5 +84,19 @@ impl Jobs {
     pub(super) fn launching(&self) -> MutexGuard<'_, BTreeSet<String>> {
         let launching = self.0.launching.lock();
         launching.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The fence that was asked for must be that of the nodes that are touched.
+fn refuse_others(action: &Action, cluster: &str) -> Result<(), Fault> {
+    match tools::nodes(action).into_iter().find(|node| node.cluster != cluster) {
+        Some(node) => Err(Fault::new(
+            FaultCode::Fenced,
+            format!(
+                "the fence is of cluster {cluster}, but the action is about node {} of cluster {}",
+                node.node, node.cluster
+            ),
+        )),
+        None => Ok(()),
     }
 }

@@ -16,12 +16,14 @@ use crate::facilities::{Local, Runner, claims::Holdings};
 mod context;
 pub mod host;
 pub mod initdb;
+mod nodes;
 pub mod pg_controldata;
 pub mod postgresql;
 pub mod psql;
 pub mod repmgr;
 
 pub use context::{JOB_MARK, JobContext, QueryContext, Recorder};
+pub use nodes::nodes;
 
 /// The host's own word on an action's outcome; shown, not interpreted.
 pub type Note = String;

@@ -1,0 +1,51 @@
+//! The nodes that an action names: what its fence is checked against. Must not judge them.
+
+use bellows_proto::v1::{
+    Action, HostAction, NodeRef, PostgresqlAction, action, host_action, postgresql_action,
+};
+
+/// All nodes that an action names; a missing one is for the tool to refuse.
+pub fn nodes(action: &Action) -> Vec<&NodeRef> {
+    let named = match &action.kind {
+        Some(action::Kind::Host(action)) => of_host(action),
+        Some(action::Kind::Postgresql(action)) => of_postgresql(action),
+        None => [None, None],
+    };
+    named.into_iter().flatten().collect()
+}
+
+fn of_host(action: &HostAction) -> [Option<&NodeRef>; 2] {
+    use host_action::Kind;
+    let node = match &action.kind {
+        Some(Kind::ClaimNode(action)) => &action.node,
+        Some(Kind::ReleaseNode(action)) => &action.node,
+        Some(Kind::ClaimResource(action)) => &action.node,
+        Some(Kind::ReleaseResource(action)) => &action.node,
+        Some(Kind::Tombstone(action)) => &action.node,
+        Some(Kind::LiftTombstone(action)) => &action.node,
+        None => &None,
+    };
+    [node.as_ref(), None]
+}
+
+fn of_postgresql(action: &PostgresqlAction) -> [Option<&NodeRef>; 2] {
+    use postgresql_action::Kind;
+    let (node, at) = match &action.kind {
+        Some(Kind::WriteConfiguration(action)) => (&action.node, &None),
+        Some(Kind::RemoveConfiguration(action)) => (&action.node, &None),
+        Some(Kind::WriteHba(action)) => (&action.node, &None),
+        Some(Kind::InitDatabase(action)) => (&action.node, &None),
+        Some(Kind::CreateRepmgrDatabase(action)) => (&action.node, &None),
+        Some(Kind::RegisterPrimary(action)) => (&action.node, &None),
+        Some(Kind::CloneStandby(action)) => (&action.node, &None),
+        Some(Kind::RegisterStandby(action)) => (&action.node, &None),
+        Some(Kind::UnregisterStandby(action)) => (&action.node, &action.at),
+        Some(Kind::CreateSlot(action)) => (&action.node, &action.at),
+        Some(Kind::DropSlot(action)) => (&action.node, &action.at),
+        Some(Kind::StartService(action)) => (&action.node, &None),
+        Some(Kind::StopService(action)) => (&action.node, &None),
+        Some(Kind::DiscardData(action)) => (&action.node, &None),
+        None => (&None, &None),
+    };
+    [node.as_ref(), at.as_ref()]
+}
