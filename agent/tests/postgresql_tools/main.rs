@@ -284,6 +284,15 @@ async fn a_standby_comes_and_goes() {
     for service in [REPMGRD, SERVER] {
         h2.act(stop("pg2", service)).await.unwrap();
     }
+    // A number of another node's is refused.
+    let mistaken = Kind::UnregisterStandby(UnregisterStandby {
+        at: Some(node("pg1")),
+        node: Some(node("pg3")),
+        node_id: 2,
+    });
+    let fault = h1.act(mistaken).await.unwrap_err();
+    assert_eq!(fault.code(), FaultCode::Drift, "{fault}");
+    assert_eq!(h1.server("pg1").await.registered.len(), 2);
     for _ in 0..2 {
         h1.act(unregister()).await.unwrap();
     }

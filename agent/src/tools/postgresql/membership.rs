@@ -25,6 +25,7 @@ use crate::{
 
 const UPSTREAM: &str = include_str!("upstream.sql");
 const PROGRESS: &str = include_str!("progress.sql");
+const REGISTERED: &str = include_str!("registered.sql");
 const CREATE_SLOT: &str = include_str!("create_slot.sql");
 const DROP_SLOT: &str = include_str!("drop_slot.sql");
 /// Between two readings of a clone's progress.
@@ -162,7 +163,8 @@ pub(super) async fn register_standby(
     Ok(said(outcome, "registered", "was registered already"))
 }
 
-/// `repmgr standby unregister` of another node, at a survivor.
+/// `repmgr standby unregister` of another node, at a survivor. repmgr takes a number only:
+/// whose it is, is read first.
 pub(super) async fn unregister_standby(
     action: &UnregisterStandby,
     context: &JobContext,
@@ -174,12 +176,40 @@ pub(super) async fn unregister_standby(
             format!("node id {} is not that of another node", action.node_id),
         ));
     }
+    let leaving = required(action.node.as_ref())?;
+    match registered(context, &survivor, action.node_id).await? {
+        None => return Ok("was not registered any more".to_owned()),
+        Some(name) if name == leaving.node => {}
+        Some(name) => {
+            let (id, node) = (action.node_id, &leaving.node);
+            return Err(Fault::new(
+                FaultCode::Drift,
+                format!("node id {id} is registered for {name}, not {node}"),
+            )
+            .remedy("plan anew"));
+        }
+    }
     let outcome = survivor
         .repmgr(context, "unregister the standby", |repmgr| {
             repmgr.standby_unregister(action.node_id)
         })
         .await?;
     Ok(said(outcome, "unregistered", "was not registered any more"))
+}
+
+/// The name in the record of a node id, as this node's server has it; `None`: no record.
+async fn registered(context: &JobContext, at: &Node, id: u32) -> Result<Option<String>, Fault> {
+    let id = id.to_string();
+    let (command, finished) =
+        Client::of_node(at).read(context, at.endpoint(), &[("node_id", &id)], REGISTERED).await?;
+    parse_registered(&finished.stdout)
+        .map_err(|error| fault::unreadable(&command, &error.to_string(), &finished.stdout))
+}
+
+fn parse_registered(stdout: &[u8]) -> Result<Option<String>, psql::ParseError> {
+    let sections = psql::parse_sections(stdout)?;
+    let row = sections.get("registered")?.rows().next();
+    row.map(|row| row.text("node_name").map(str::to_owned)).transpose()
 }
 
 /// Makes a slot that is claimed here. One that is there already is fine: it is claimed.
@@ -240,6 +270,16 @@ fn claimed_slot(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_record_that_could_not_be_read_is_not_absent() {
+        let read = |text: &str| parse_registered(text.as_bytes());
+        assert_eq!(read("#registered\nnode_name\npg2\n#end\n").unwrap().unwrap(), "pg2");
+        assert_eq!(read("#registered\nnode_name\n#end\n").unwrap(), None);
+        // The statement failed.
+        assert!(read("#registered\n#end\n").is_err());
+        assert!(read("").is_err());
+    }
 
     #[test]
     fn progress_has_the_best_total_that_is_known() {
