@@ -146,6 +146,7 @@ async fn output_is_bounded_but_all_of_it_is_heard() {
 struct Slow;
 
 impl Sink for Slow {
+    #[allow(clippy::disallowed_methods)] // It is to be slow, not to wait for anything.
     fn output(&mut self, _: Stream, _: &[u8]) {
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -220,7 +220,7 @@ async fn enrolment(authority: &Arc<Authority>, own: Credentials, fake: FakeEnrol
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = tonic::transport::Server::builder()
-        .serve_with_incoming(EnrolmentServer::new(fake), tls::incoming(listener, config));
+        .serve_with_incoming(EnrolmentServer::new(fake), tls::incoming(listener, config, 8));
     tokio::spawn(serving);
     address
 }

@@ -1,9 +1,9 @@
 //! Facts of the host that guards read.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use bellows_proto::v1::{Fault, FaultCode, HostFacts};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     config::Mode,
@@ -81,15 +81,18 @@ fn pretty_name(os_release: &str) -> String {
         .unwrap_or_default()
 }
 
-/// "glibc 2.36". The library of a running host changes only with an upgrade, after which the
-/// agent is restarted; so it is asked once.
+/// Part of the C library's package.
+const GETCONF: &str = "/usr/bin/getconf";
+
+/// "glibc 2.36". An upgrade does not restart the agent, and a collation version that changed under
+/// a database matters: so it is remembered only while the library's file stays as it is.
 async fn c_library(runner: &dyn Runner) -> Result<String, Fault> {
-    static KNOWN: OnceLock<String> = OnceLock::new();
-    if let Some(known) = KNOWN.get() {
-        return Ok(known.clone());
+    let local = runner.local();
+    let file = library_file(local.host.as_ref());
+    if let Some(known) = local.versions.of(local, &file) {
+        return Ok(known);
     }
-    let invocation =
-        Invocation::new("/usr/bin/getconf", ["GNU_LIBC_VERSION"], Duration::from_secs(2));
+    let invocation = Invocation::new(GETCONF, ["GNU_LIBC_VERSION"], Duration::from_secs(2));
     let command = invocation.command();
     let finished = runner.read(invocation).await?;
     let version = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
@@ -100,7 +103,18 @@ async fn c_library(runner: &dyn Runner) -> Result<String, Fault> {
         )
         .tool(&command, finished.status, &finished.stderr));
     }
-    Ok(KNOWN.get_or_init(|| version).clone())
+    local.versions.put(local, &file, &version);
+    Ok(version)
+}
+
+/// Where the distributions have it; else the program that prints its version: they come together.
+fn library_file(host: &dyn Host) -> Utf8PathBuf {
+    let triplet = format!("/lib/{}-linux-gnu/libc.so.6", architecture(host));
+    [triplet.as_str(), "/lib64/libc.so.6"]
+        .into_iter()
+        .find(|path| matches!(host.metadata(Utf8Path::new(path)), Ok(Some(_))))
+        .unwrap_or(GETCONF)
+        .into()
 }
 
 #[cfg(test)]
