@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Config, ConfigError},
+    config::{self, Config, ConfigError, LaunchForm, Mode},
     enrol,
     facilities::{Local, services},
     host::{RealHost, SystemClock},
@@ -48,6 +48,7 @@ pub fn local(config: Config) -> Result<Local> {
 /// Why it cannot serve.
 pub async fn run(config: Config) -> Result<()> {
     let local = local(config)?;
+    refuse_to_take_jobs_along(&local)?;
     let stop = stop_on_signals()?;
     local
         .host
@@ -68,6 +69,28 @@ pub async fn run(config: Config) -> Result<()> {
     listening.serve(local, jobs, stop).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// A service of systemd takes all processes of its cgroup along when it ends: in the process form
+/// those are the jobs and the databases. An agent that may only observe has none.
+fn refuse_to_take_jobs_along(local: &Local) -> Result<(), ConfigError> {
+    // systemd sets it for services; below one, e.g. in a login, the parent is another.
+    let service = std::env::var_os("INVOCATION_ID").is_some()
+        && rustix::process::getppid() == Some(rustix::process::Pid::INIT);
+    let agent = &local.config.agent;
+    if !takes_jobs_along(service, local.form, agent.mode) {
+        return Ok(());
+    }
+    let reason = "this agent is a systemd service in the process form: its restart would kill jobs and databases";
+    let remedy = "run it as root with launch = \"auto\" or \"systemd\", or outside of systemd";
+    Err(ConfigError::Mistakes {
+        path: local.config.path.to_string(),
+        mistakes: vec![format!("agent.launch: {reason}; {remedy}")],
+    })
+}
+
+fn takes_jobs_along(service: bool, form: LaunchForm, mode: Mode) -> bool {
+    service && form == LaunchForm::Process && mode == Mode::Manage
 }
 
 /// Tombstones first. A host that cannot bury still has to be reachable, so that it is told:
@@ -163,6 +186,7 @@ pub fn check_config(path: &Utf8Path) -> Result<()> {
     let config = config::load(path)?;
     let runtime = &config.agent.runtime_dir;
     let local = local(config.clone())?;
+    refuse_to_take_jobs_along(&local)?;
     if !local.host.is_tmpfs(runtime)? {
         let reason = "is not on a tmpfs: secrets would reach a disk";
         return Err(ConfigError::Mistakes {
@@ -194,5 +218,23 @@ fn failed(fault: Fault) -> anyhow::Error {
         anyhow::anyhow!("{fault}")
     } else {
         anyhow::anyhow!("{fault}; {}", fault.remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_managing_service_in_the_process_form_is_refused() {
+        let refused = (true, LaunchForm::Process, Mode::Manage);
+        for service in [true, false] {
+            for form in [LaunchForm::Systemd, LaunchForm::Process] {
+                for mode in [Mode::Manage, Mode::Observe] {
+                    let expected = (service, form, mode) == refused;
+                    assert_eq!(takes_jobs_along(service, form, mode), expected);
+                }
+            }
+        }
     }
 }
