@@ -235,6 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn a_burial_that_was_cut_short_is_neither_a_tombstone_nor_lifted() {
+        let (bury, lift) = (Default::default(), Default::default());
+        let kinds = [host_action::Kind::Tombstone(bury), host_action::Kind::LiftTombstone(lift)];
+        let judged = |tombstone, burial_begun| {
+            let record = NodeRecord { tombstone, burial_begun, ..NodeRecord::default() };
+            kinds.each_ref().map(|kind| {
+                matches!(judge(kind, Some(&record), DirectoryState::Empty), Probe::Done)
+            })
+        };
+        assert_eq!(judged(false, false), [false, true]);
+        assert_eq!(judged(false, true), [false, false]);
+        assert_eq!(judged(true, true), [true, false]);
+    }
+
+    #[test]
     fn a_clock_is_judged_only_as_far_as_the_answers_time_allows() {
         assert!(matches!(clock_of(-5, 5), Clock::Right));
         assert!(matches!(clock_of(-2000, 2000), Clock::Right));

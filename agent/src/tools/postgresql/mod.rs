@@ -5,7 +5,8 @@
 
 use bellows_proto::v1::{
     Fault, FaultCode, NodeRef, PostgresqlAction, PostgresqlAnswer, PostgresqlPlacement,
-    PostgresqlQuery, SystemFacts, ToolVersion, postgresql_action, postgresql_answer, postgresql_query,
+    PostgresqlQuery, SystemFacts, ToolVersion, postgresql_action, postgresql_answer,
+    postgresql_query,
 };
 use std::time::Duration;
 
