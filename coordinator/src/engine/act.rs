@@ -3,8 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use bellows_proto::v1::{
-    Act, ActDone, ActFailed, ActNever, ActStarted, Action, Evidence, Fault, Held, HoldCause, Job,
-    JobState, Observation, ProbeVerdict, Resumed, event::Kind,
+    Act, ActDone, ActFailed, ActNever, ActStarted, Action, Condition, Evidence, Fault, FaultCode,
+    Held, HoldCause, Job, JobState, Observation, ProbeVerdict, Resumed, event::Kind,
 };
 use futures::future::BoxFuture;
 
@@ -77,7 +77,7 @@ impl<W: World> Run<W> {
                 Probe::NotDone | Probe::Partial(_) => {}
             }
         }
-        let observation = self.ready(act, way).await?;
+        let observation = self.holding(&act.requires, way).await?;
         let resolved = self
             .world
             .systems()
@@ -99,9 +99,13 @@ impl<W: World> Run<W> {
         self.start(&resolved, attempt).await
     }
 
-    /// The observation that an act may start on: its requirements and (forward) the plan's
-    /// invariants hold. What cannot be read is tried for a while; then the operation is held.
-    async fn ready(&self, act: &Act, way: Way) -> Result<Observation, Stop> {
+    /// An observation in which the conditions and (forward) the plan's invariants hold. What is
+    /// unknown or on its way is read again for a while; then the step has failed.
+    pub(super) async fn holding(
+        &self,
+        conditions: &[Condition],
+        way: Way,
+    ) -> Result<Observation, Stop> {
         let mut left = PATIENCE;
         loop {
             let observation = self.observe().await?;
@@ -113,16 +117,16 @@ impl<W: World> Run<W> {
                 }
                 Way::Undo => Verdict::Holds,
             };
-            let (cause, reason) =
-                match observe::all(self.world.systems(), &act.requires, &observation) {
-                    Verdict::Holds if invariants == Verdict::Holds => {
-                        return Ok(observation);
-                    }
-                    Verdict::Holds => (HoldCause::Unknown, "the invariants are unknown".to_owned()),
-                    Verdict::Refused(reason) => return Err(failed(HoldCause::Failed, reason)),
-                    Verdict::NotYet { reason, .. } => (HoldCause::Failed, reason),
-                    Verdict::Unknown(reason) => (HoldCause::Unknown, reason),
-                };
+            let (cause, reason) = match observe::all(self.world.systems(), conditions, &observation)
+            {
+                Verdict::Holds if invariants == Verdict::Holds => {
+                    return Ok(observation);
+                }
+                Verdict::Holds => (HoldCause::Unknown, "the invariants are unknown".to_owned()),
+                Verdict::Refused(reason) => return Err(failed(HoldCause::Failed, reason)),
+                Verdict::NotYet { reason, .. } => (HoldCause::Failed, reason),
+                Verdict::Unknown(reason) => (HoldCause::Unknown, reason),
+            };
             if left.is_zero() {
                 return Err(failed(cause, reason));
             }
@@ -276,7 +280,8 @@ impl<W: World> Run<W> {
         if self.look(|state| state.wish.is_some()) { Err(Stop::Wish) } else { Ok(()) }
     }
 
-    /// Repeats a call that is safe to repeat, with growing pauses, until patience ends.
+    /// Repeats a call that is safe to repeat, with growing pauses, until patience ends. A fence
+    /// that is still there may be one of an operation that is just being closed.
     pub(super) async fn patiently<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>> + Send,
@@ -284,7 +289,10 @@ impl<W: World> Run<W> {
         let (mut left, mut pause) = (PATIENCE, RETRY_PAUSE);
         loop {
             match call().await {
-                Err(fault) if is_passing(&fault) && !left.is_zero() => {
+                Err(fault)
+                    if (is_passing(&fault) || fault.code() == FaultCode::Fenced)
+                        && !left.is_zero() =>
+                {
                     self.world.clock().sleep(pause).await;
                     left = left.saturating_sub(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -14,7 +14,7 @@ use super::{
     index, observe,
     ports::{Clock as _, Verdict},
     rate::Meter,
-    run::{Failure, PATIENCE, RETRY_PAUSE, Run, Stop, failed},
+    run::{Failure, PATIENCE, Run, Stop, failed},
     state::{ActStatus, StepStatus},
 };
 
@@ -75,29 +75,8 @@ impl<W: World> Run<W> {
         }
     }
 
-    /// Must hold now. What is unknown or on its way is read again for a while.
     async fn check(&self, check: &Check) -> Result<Proof, Stop> {
-        let mut left = PATIENCE;
-        loop {
-            let observation = self.observe().await?;
-            self.hold_invariants(&observation, left)?;
-            let (cause, reason) =
-                match observe::all(self.world.systems(), &check.conditions, &observation) {
-                    Verdict::Holds if self.invariants(&observation) == Verdict::Holds => {
-                        return Ok(Proof::default());
-                    }
-                    Verdict::Holds => (HoldCause::Unknown, "the invariants are unknown".to_owned()),
-                    Verdict::Refused(reason) => return Err(failed(HoldCause::Failed, reason)),
-                    Verdict::NotYet { reason, .. } => (HoldCause::Failed, reason),
-                    Verdict::Unknown(reason) => (HoldCause::Unknown, reason),
-                };
-            if left.is_zero() {
-                return Err(failed(cause, reason));
-            }
-            left = left.saturating_sub(RETRY_PAUSE);
-            self.pause(RETRY_PAUSE).await;
-            self.stop_if_turned()?;
-        }
+        self.holding(&check.conditions, Way::Forward).await.map(|_| Proof::default())
     }
 
     /// Reads a number until it has reached its goal; says so when it does not move, and goes
@@ -115,9 +94,13 @@ impl<W: World> Run<W> {
             self.hold_invariants(&observation, PATIENCE)?;
             let now = self.world.clock().now_ms();
             let reason = match observe::all(self.world.systems(), &wait.conditions, &observation) {
-                Verdict::Holds => {
+                Verdict::Holds if self.invariants(&observation) == Verdict::Holds => {
                     self.moves_again(number)?;
                     return Ok(Proof { reading: meter.last(), ..Proof::default() });
+                }
+                Verdict::Holds => {
+                    meter.read(now, None);
+                    "reached, but not every member can be read".to_owned()
                 }
                 Verdict::Refused(reason) => return Err(failed(HoldCause::Failed, reason)),
                 Verdict::NotYet { reason, progress } => {
