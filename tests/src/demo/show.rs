@@ -46,6 +46,7 @@ pub async fn postgresql() -> Result<Report> {
 
 async fn play(stage: &mut Stage) -> Result<Report> {
     let mut members = Members::default();
+    sizes(stage)?;
 
     stage.tell.chapter(&format!("Bellows creates a cluster: 1 primary, {} standbys", MEMBERS - 1));
     parts::create(stage, MEMBERS, MEMBERS).await?;
@@ -151,4 +152,23 @@ fn leave_nothing(stage: Stage) -> Result<()> {
     tell.chapter("The end");
     tell.say("Everything is stopped and removed; nothing of it runs any more.");
     Ok(())
+}
+
+/// What an idle agent costs its host.
+fn sizes(stage: &mut Stage) -> Result<()> {
+    let sizes: Vec<(u64, u64)> =
+        stage.site.agents().iter().map(crate::site::Agent::sizes).collect::<Result<_>>()?;
+    let resident = sizes.iter().map(|(resident, _)| *resident).max().unwrap_or(0);
+    let program = sizes.iter().map(|(_, program)| *program).max().unwrap_or(0);
+    stage.tell.say(&format!(
+        "An idle agent holds {:.1} MiB of memory at most; its program has {:.1} MiB.",
+        mib(resident),
+        mib(program)
+    ));
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for the eyes")]
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
 }

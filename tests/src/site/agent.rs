@@ -75,6 +75,22 @@ impl Agent {
         .with_context(|| crate::site::cli::tail(&log))
     }
 
+    /// Memory that it holds now, and the size of its program: KiB resident (VmRSS of
+    /// `/proc/PID/status`) and KiB on disk.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn sizes(&self) -> Result<(u64, u64)> {
+        let pid = self.child.as_ref().and_then(Child::id).context("the agent does not run")?;
+        let path = format!("/proc/{pid}/status");
+        let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let resident = line.trim().trim_end_matches(" kB").parse().context("VmRSS")?;
+        let program = std::fs::metadata(&self.program).context("the agent's program")?;
+        Ok((resident, program.len() / 1024))
+    }
+
     /// Kills it (SIGKILL) and waits for its end.
     ///
     /// # Errors
