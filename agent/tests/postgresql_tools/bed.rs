@@ -16,7 +16,7 @@ use bellows_agent::{
     tools::{self, JobContext, QueryContext, Recorder},
 };
 use bellows_proto::v1::{
-    Action, Answer, ClaimNode, ClaimResource, Fault, HostAction, NodeRef, Placement,
+    Action, Answer, ClaimNode, ClaimResource, Fault, FaultCode, HostAction, NodeRef, Placement,
     PostgresqlAction, PostgresqlAnswer, PostgresqlLogin, PostgresqlLoginQuery, PostgresqlNodeQuery,
     PostgresqlPlacement, PostgresqlQuery, PostgresqlReading, PostgresqlServer, Progress, Query,
     ToolRun, action, answer, host_action, placement, postgresql_action, postgresql_answer,
@@ -182,8 +182,23 @@ fn local_processes<'a>(local: &'a Local, name: &str) -> Vec<(&'a Local, ProcessI
 }
 
 impl Host<'_> {
+    /// Runs an action, and where it came through runs it once more: what is done already is no
+    /// error, but for what fills a data directory, which never goes onto something that is there.
     pub async fn act(&self, kind: postgresql_action::Kind) -> Result<String, Fault> {
-        self.act_told(kind, &Arc::default(), &CancellationToken::new()).await
+        let told = Arc::default();
+        let first = self.act_told(kind.clone(), &told, &CancellationToken::new()).await?;
+        let again = self.act_told(kind.clone(), &told, &CancellationToken::new()).await;
+        match (&kind, again) {
+            (_, Ok(_)) => {}
+            (
+                postgresql_action::Kind::CloneStandby(_) | postgresql_action::Kind::InitDatabase(_),
+                Err(fault),
+            ) => {
+                assert_eq!(fault.code(), FaultCode::Drift, "{fault}");
+            }
+            (kind, Err(fault)) => panic!("the second time {kind:?}: {fault}"),
+        }
+        Ok(first)
     }
 
     pub async fn act_told(
