@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use bellows_agent::{
     config::{self, Config, ConfigError},
+    enrol::TokenArgs,
     exec::launch,
     run::{self, ServiceVerb},
 };
@@ -36,9 +37,8 @@ enum Command {
         /// The coordinator's enrolment address
         #[arg(long, value_name = "HOST:PORT")]
         coordinator: String,
-        /// From `bellows host token`; "-": read from standard input
-        #[arg(long)]
-        token: String,
+        #[command(flatten)]
+        token: TokenArgs,
     },
     /// Start, stop or show a service of a node, where there is no systemd
     Service {

@@ -54,6 +54,7 @@ pub async fn run(config: Config) -> Result<()> {
         .host
         .create_directory(&local.config.agent.data_dir, &crate::host::Access::PRIVATE_DIRECTORY)
         .context("the agent's own folder")?;
+    enrol::finish(&local).context("the identity")?;
     bury(&local).await;
     let jobs = Jobs::open(local.clone(), ShimProgram::own(&local)).map_err(failed)?;
     let listening = server::listen(&local).await?;
@@ -166,14 +167,10 @@ pub async fn service(config: Config, verb: ServiceVerb, name: &str) -> Result<()
 ///
 /// # Errors
 /// Why there is none.
-pub async fn enrol(config: Config, coordinator: &str, token: &str) -> Result<()> {
+pub async fn enrol(config: Config, coordinator: &str, token: &enrol::TokenArgs) -> Result<()> {
     let local = local(config)?;
-    let text = if token == "-" {
-        std::io::read_to_string(std::io::stdin()).context("read the token")?
-    } else {
-        token.to_owned()
-    };
-    let own = enrol::enrol(&local, coordinator, &text.parse::<enrol::Token>()?).await?;
+    let token = token.read(&local)?;
+    let own = enrol::enrol(&local, coordinator, &token).await?;
     println!("{} is enrolled at site {}", own.name, own.site);
     Ok(())
 }

@@ -123,3 +123,44 @@ fn the_program_says_so_with_status_2() {
     let checked = check(&good);
     assert_eq!(checked.status.code(), Some(0), "{checked:?}");
 }
+
+#[test]
+fn a_token_comes_by_argument_by_input_or_by_file() {
+    use std::{io::Write as _, os::unix::fs::PermissionsExt as _, process::Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("agent.toml");
+    std::fs::write(&config, GOOD).unwrap();
+    let file = folder.path().join("token");
+    // Of another host: refused after it was read, before anything is made.
+    let token = format!("bellows1.other.0123456789abcdef0123.{}", "ab".repeat(32));
+    std::fs::write(&file, format!("{token}\n")).unwrap();
+    let enrol = |words: &[&str]| {
+        #[allow(clippy::disallowed_methods)] // A test starts the program as a user does.
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bellows-agent"))
+            .args(["enrol", "--coordinator", "127.0.0.1:1", "--config"])
+            .arg(&config)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may not read it.
+        let _ = child.stdin.take().unwrap().write_all(format!("{token}\n").as_bytes());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let file_name = file.to_str().unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    for words in [["--token", token.as_str()], ["--token", "-"], ["--token-file", file_name]] {
+        let (status, said) = enrol(&words);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("the token is for host other"), "{said}");
+        assert!(!said.contains("0123456789abcdef"), "{said}");
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (_, said) = enrol(&["--token-file", file_name]);
+    assert!(said.contains("can be read by others"), "{said}");
+    for words in [&[][..], &["--token", "-", "--token-file", file_name]] {
+        assert_eq!(enrol(words).0, Some(2));
+    }
+}

@@ -13,6 +13,9 @@ use bellows_proto::{
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 mod pinned;
+mod source;
+
+pub use source::TokenArgs;
 
 use crate::{
     config::Config,
@@ -23,6 +26,8 @@ use crate::{
 
 /// The whole exchange.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// A file of an identity is not longer.
+const LIMIT: u64 = 64 * 1024;
 /// What the TLS client says it looks for; who answers is judged by [`pinned`].
 const SERVER_NAME: &str = "enrolment.bellows.internal";
 
@@ -108,13 +113,17 @@ pub async fn enrol(
         });
     }
     let folder = config.identity_dir();
+    // An earlier enrolment that got its answer and was cut off comes first.
+    finish(local)?;
     local.host.create_directory(&config.agent.data_dir, &Access::PRIVATE_DIRECTORY)?;
     local.host.create_directory(&folder, &Access::PRIVATE_DIRECTORY)?;
     let key = rcgen::KeyPair::generate()?;
     let private_key = zeroize::Zeroizing::new(key.serialize_pem());
     // On disk before it is used: a certificate without its key would be of no use.
-    let new_key = folder.join("agent.key.new");
-    local.host.write(&new_key, private_key.as_bytes(), &Access::PRIVATE)?;
+    let write = |name: &str, text: &str| {
+        local.host.write(&folder.join(fresh(name)), text.as_bytes(), &Access::PRIVATE)
+    };
+    write(KEY, &private_key)?;
     let request = rcgen::CertificateParams::default().serialize_request(&key)?.pem()?;
     let reply = ask(local, coordinator, token, request).await?;
     let credentials = Credentials {
@@ -123,16 +132,47 @@ pub async fn enrol(
         authority: reply.authority,
     };
     let own = check(&credentials, token, config)?;
-    let files = [
-        ("agent.key", &credentials.private_key),
-        ("agent.crt", &credentials.certificate),
-        ("authority.crt", &credentials.authority),
-    ];
-    for (name, text) in files {
-        local.host.write(&folder.join(name), text.as_bytes(), &Access::PRIVATE)?;
-    }
-    local.host.remove_file(&new_key)?;
+    write(CERTIFICATE, &credentials.certificate)?;
+    write(AUTHORITY, &credentials.authority)?;
+    local.host.write(&folder.join(COMPLETE), b"", &Access::PRIVATE)?;
+    finish(local)?;
     Ok(own)
+}
+
+const KEY: &str = "agent.key";
+const CERTIFICATE: &str = "agent.crt";
+const AUTHORITY: &str = "authority.crt";
+/// It is there while the new files are complete but may not all be in use yet.
+const COMPLETE: &str = "complete.new";
+
+fn fresh(name: &str) -> String {
+    format!("{name}.new")
+}
+
+/// Puts a new identity that is complete in the old one's place, as often as it takes: three files
+/// cannot be replaced at once, and a key without its certificate is of no use. To be called before
+/// the identity is read. Does nothing if there is no new one.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn finish(local: &Local) -> Result<(), HostError> {
+    let (host, folder) = (local.host.as_ref(), local.config.identity_dir());
+    if host.metadata(&folder.join(COMPLETE))?.is_none() {
+        return Ok(());
+    }
+    let names = [KEY, CERTIFICATE, AUTHORITY];
+    for name in names {
+        let bytes = host.read(&folder.join(fresh(name)), LIMIT)?.map(zeroize::Zeroizing::new);
+        if let Some(bytes) = bytes {
+            host.write(&folder.join(name), &bytes, &Access::PRIVATE)?;
+        }
+    }
+    // From here on the new files are left-overs.
+    host.remove_file(&folder.join(COMPLETE))?;
+    for name in names {
+        host.remove_file(&folder.join(fresh(name)))?;
+    }
+    Ok(())
 }
 
 async fn ask(
@@ -219,6 +259,39 @@ mod tests {
             &format!("bellows1.h1.short.{fingerprint}"),
         ] {
             assert!(bad.parse::<Token>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_replaced_as_a_whole_whenever_it_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[agent]\nhost = \"h1\"\naddress = \"127.0.0.1\"\ndata_dir = \"{}\"\n",
+            folder.path().display()
+        );
+        let config = crate::config::parse(camino::Utf8Path::new("agent.toml"), &text).unwrap();
+        let local = crate::run::local(config).unwrap();
+        let identity = folder.path().join("identity");
+        let names = [KEY, CERTIFICATE, AUTHORITY];
+        let now = || names.map(|name| std::fs::read_to_string(identity.join(name)).unwrap());
+        std::fs::create_dir(&identity).unwrap();
+        // Cut off after so many of the three were replaced.
+        for replaced in 0..=names.len() {
+            for (place, name) in names.into_iter().enumerate() {
+                let old = if place < replaced { "new" } else { "old" };
+                std::fs::write(identity.join(name), old).unwrap();
+                std::fs::write(identity.join(fresh(name)), "new").unwrap();
+            }
+            if replaced == 0 {
+                // Without its answer it is none yet.
+                finish(&local).unwrap();
+                assert_eq!(now(), ["old"; 3]);
+            }
+            std::fs::write(identity.join(COMPLETE), "").unwrap();
+            finish(&local).unwrap();
+            assert_eq!(now(), ["new"; 3]);
+            assert_eq!(std::fs::read_dir(&identity).unwrap().count(), 3);
+            finish(&local).unwrap();
         }
     }
 }
