@@ -119,7 +119,46 @@ fn library_file(host: &dyn Host) -> Utf8PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::BoxFuture;
+
     use super::*;
+    use crate::{exec::Finished, facilities::Local};
+
+    /// A `getconf` that prints what it is told.
+    struct Getconf(Local, &'static str);
+
+    impl Runner for Getconf {
+        fn local(&self) -> &Local {
+            &self.0
+        }
+
+        fn run(&self, invocation: Invocation) -> BoxFuture<'_, Result<Finished, Fault>> {
+            self.read(invocation)
+        }
+
+        fn read(&self, _: Invocation) -> BoxFuture<'_, Result<Finished, Fault>> {
+            let stdout = self.1.as_bytes().to_vec();
+            let (stderr, signal, stdout_cut) = (Vec::new(), None, false);
+            let finished = Finished { status: Some(0), signal, stdout, stdout_cut, stderr };
+            Box::pin(async move { Ok(finished) })
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_of_the_c_library_is_seen_without_a_restart() {
+        let text = "[agent]\nhost = \"h1\"\naddress = \"127.0.0.1\"\n";
+        let config = crate::config::parse(Utf8Path::new("agent.toml"), text).unwrap();
+        let mut local = crate::run::local(config).unwrap();
+        let ask = async |local: &Local, text| c_library(&Getconf(local.clone(), text)).await;
+        assert_eq!(ask(&local, "glibc 2.36\n").await.unwrap(), "glibc 2.36");
+        // Remembered.
+        assert_eq!(ask(&local, "glibc 2.39\n").await.unwrap(), "glibc 2.36");
+        // As after a minute, or with another file: what was remembered does not count.
+        local.versions = std::sync::Arc::default();
+        assert_eq!(ask(&local, "glibc 2.39\n").await.unwrap(), "glibc 2.39");
+        local.versions = std::sync::Arc::default();
+        assert!(ask(&local, "musl\n").await.is_err());
+    }
 
     #[test]
     fn the_name_of_the_os_is_unquoted() {
