@@ -105,13 +105,13 @@ pub fn token_help(page: &mut Page, token: &HostToken) {
     page.line(
         Tone::Plain,
         &format!(
-            "This token lets host {} in, once, until {until}. On {} run:",
+            "This token lets host {} in, once, until {until}. On {} run, and paste it:",
             token.host, token.host
         ),
     );
     page.line(
         Tone::Strong,
-        &format!("  bellows-agent enrol --coordinator {} --token TOKEN", token.enrolment_address),
+        &format!("  bellows-agent enrol --coordinator {} --token -", token.enrolment_address),
     );
 }
 
