@@ -12,6 +12,8 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -20,6 +22,13 @@ use super::StoreError;
 
 /// sled's page cache. Its own default is 1 GiB.
 const CACHE_BYTES: u64 = 64 << 20;
+
+/// sled's own lock on its log is waited for so long. Threads of sled outlive a store that was
+/// just closed for a moment, and so does what a child process inherited before its exec.
+const LOG_LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// Our own: a process that was just started holds all our files until its exec.
+const OWN_LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where sled keeps its files.
 pub(super) fn sled_dir(store: &Path) -> PathBuf {
@@ -50,10 +59,10 @@ pub(super) fn lock(store: &Path) -> Result<File, StoreError> {
         .mode(0o600)
         .open(&path)
         .map_err(StoreError::io("open", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse(store.to_owned())),
-        Err(errno) => Err(StoreError::io("lock", &path)(errno.into())),
+    match lock_patiently(&file, OWN_LOCK_PATIENCE) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(StoreError::InUse(store.to_owned())),
+        Err(error) => Err(StoreError::io("lock", &path)(error)),
     }
 }
 
@@ -82,7 +91,34 @@ pub(super) fn open_sled(store: &Path) -> Result<sled::Db, StoreError> {
 }
 
 fn try_open(store: &Path) -> sled::Result<sled::Db> {
+    wait_for_log(store)?;
     sled::Config::new().path(sled_dir(store)).cache_capacity(CACHE_BYTES).open()
+}
+
+/// Waits until nobody holds sled's own lock. Our lock is held already, so that whoever still has
+/// sled's is on its way out. Still held at the end: sled says so itself.
+fn wait_for_log(store: &Path) -> io::Result<()> {
+    match File::open(log_path(store)) {
+        // Released again as the handle is dropped.
+        Ok(log) => lock_patiently(&log, LOG_LOCK_PATIENCE).map(|_| ()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// `false`: somebody else has held it all the time.
+fn lock_patiently(file: &File, patience: Duration) -> io::Result<bool> {
+    let began = Instant::now();
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) if began.elapsed() < patience => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(false),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 fn move_snapshots_aside(store: &Path) -> Result<Vec<PathBuf>, StoreError> {

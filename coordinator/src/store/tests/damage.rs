@@ -150,3 +150,19 @@ fn a_damaged_snapshot_is_moved_aside_and_nothing_is_lost() {
         assert!(text.contains("ERROR") && text.contains("moved aside"), "{text}");
     }
 }
+
+#[test]
+fn a_log_that_is_just_being_let_go_is_waited_for() {
+    let (dir, store) = new_store();
+    let path = dir.path().join("store");
+    drop(store);
+    let held = fs::File::open(files::log_path(&path)).unwrap();
+    patiently(|| rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive));
+    let letting_go = std::thread::spawn(move || {
+        // Longer than sled's one try, far shorter than the store's patience.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(held);
+    });
+    Store::open(&path).unwrap();
+    letting_go.join().unwrap();
+}
