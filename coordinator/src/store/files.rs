@@ -107,6 +107,7 @@ fn wait_for_log(store: &Path) -> io::Result<()> {
 }
 
 /// `false`: somebody else has held it all the time.
+#[allow(clippy::disallowed_methods)] // the store has no clock: it blocks, by its contract
 fn lock_patiently(file: &File, patience: Duration) -> io::Result<bool> {
     let began = Instant::now();
     loop {

@@ -156,11 +156,12 @@ fn a_log_that_is_just_being_let_go_is_waited_for() {
     let (dir, store) = new_store();
     let path = dir.path().join("store");
     drop(store);
-    let held = fs::File::open(files::log_path(&path)).unwrap();
+    let held = File::open(files::log_path(&path)).unwrap();
     patiently(|| rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive));
+    let (_opening, never) = std::sync::mpsc::channel::<()>();
     let letting_go = std::thread::spawn(move || {
         // Longer than sled's one try, far shorter than the store's patience.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        never.recv_timeout(std::time::Duration::from_millis(300)).unwrap_err();
         drop(held);
     });
     Store::open(&path).unwrap();
