@@ -1,0 +1,16 @@
+//! The simulation: the real engine, the real planners and the real job logic of the agents, in one
+//! process and one thread, over a simulated journal, clock, network, disks and tools. Time is
+//! compressed; a run is told by its system, its operation and its faults, and is the same each
+//! time it is run.
+//!
+//! What it leaves out: gRPC and TLS (the end-to-end tests have them), sled (its own tests), and
+//! the tools themselves, which are models here that follow the facts of their systems.
+
+pub mod disk;
+pub mod faults;
+pub mod host;
+pub mod machine;
+pub mod process;
+pub mod programs;
+pub mod tools;
+pub mod world;

@@ -1,0 +1,99 @@
+//! The agent's own programs on a simulated host: the agent itself, the shim, `service`. The code is
+//! the real one; only `main` is ours.
+
+use std::sync::Arc;
+
+use bellows_agent::{
+    config::{self, LaunchForm},
+    facilities::{Local, services},
+    jobs::{Jobs, ShimProgram, shim, store::JobDir},
+    tools::{self, QueryContext},
+};
+use bellows_proto::v1::Fault;
+use camino::Utf8Path;
+use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    host::{SimClock, SimHost},
+    machine::Machine,
+    process::{Kind, Process},
+    tools::{Call, Ending},
+};
+
+/// The path of `bellows-agent`.
+pub const OWN_PROGRAM: &str = "/usr/bin/bellows-agent";
+/// The path of its configuration.
+pub const CONFIG: &str = "/etc/bellows/agent.toml";
+
+/// The host as a process of ours sees it, with the configuration that lies on its disk.
+///
+/// # Panics
+/// If the run's configuration has mistakes: a bug of the simulation.
+#[allow(clippy::expect_used)]
+pub fn local(machine: &Arc<Machine>, me: &Arc<Process>) -> Local {
+    let path = Utf8Path::new(CONFIG);
+    let bytes = machine.disk(|disk| disk.bytes(path).map(<[u8]>::to_vec)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let config = config::parse(path, &text).expect("a good agent.toml");
+    Local {
+        host: Arc::new(SimHost { machine: Arc::clone(machine), me: Arc::clone(me) }),
+        clock: Arc::new(SimClock { world: machine.world(), me: Arc::clone(me) }),
+        config: Arc::new(config),
+        form: LaunchForm::Process,
+        own_program: OWN_PROGRAM.into(),
+        versions: Arc::default(),
+    }
+}
+
+/// An agent that runs.
+#[derive(Clone)]
+pub struct Agent {
+    /// Its process.
+    pub process: Arc<Process>,
+    /// As its tools see the host.
+    pub local: Local,
+    /// Its jobs.
+    pub jobs: Jobs,
+}
+
+/// `bellows-agent run`, up to where it serves.
+///
+/// # Errors
+/// If its records cannot be read, or it died before it served.
+pub async fn agent(machine: &Arc<Machine>) -> Result<Agent, Fault> {
+    let process = machine.spawn(Kind::Agent, std::collections::BTreeMap::new(), None);
+    let local = local(machine, &process);
+    let shim = ShimProgram::own(&local);
+    let jobs = Jobs::open(local.clone(), shim)?;
+    let context = QueryContext::unhurried(local.clone(), std::time::Duration::from_secs(300));
+    process.live(tools::host::enforce(&context)).await;
+    Ok(Agent { process, local, jobs })
+}
+
+/// `bellows-agent shim --job DIR`.
+pub(super) async fn shim(call: Call) {
+    let local = local(&call.machine, &call.process);
+    let folder = call.arguments.iter().skip_while(|word| *word != "--job").nth(1);
+    let Some(folder) = folder.cloned() else { return };
+    let perform: shim::Perform = |action, context| tools::perform(action, context).boxed();
+    let done = shim::run(local, JobDir::at(folder), CancellationToken::new(), perform).await;
+    if let Err(fault) = done {
+        call.machine.world().tell(|| format!("a shim ended badly: {fault}"));
+    }
+}
+
+/// `bellows-agent service VERB NAME`.
+pub(super) async fn service(call: Call) -> Ending {
+    let local = local(&call.machine, &call.process);
+    let words: Vec<_> = call.arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["service", "start", name, ..] => services::start_process(&local, name).await,
+        ["service", "stop", name, ..] => services::stop_process(&local, name).await,
+        _ => return Ending::bad(2, "unknown command\n"),
+    };
+    match done {
+        Ok(()) => Ending::good(""),
+        Err(fault) => Ending::bad(1, format!("{fault}\n")),
+    }
+}

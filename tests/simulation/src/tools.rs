@@ -1,0 +1,101 @@
+//! The tools of a system as a model: what the simulation runs where the real host starts a program.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use camino::Utf8PathBuf;
+use futures::future::BoxFuture;
+
+use super::{machine::Machine, process::Process};
+
+/// One run of a program.
+#[derive(Clone)]
+pub struct Call {
+    /// Absolute path.
+    pub program: Utf8PathBuf,
+    /// Without the program's name.
+    pub arguments: Vec<String>,
+    /// What it reads.
+    pub stdin: Vec<u8>,
+    /// Its environment, as the agent made it.
+    pub environment: BTreeMap<String, String>,
+    /// As whom it runs; empty: as the agent.
+    pub user: String,
+    /// Where it runs.
+    pub machine: Arc<Machine>,
+    /// Itself.
+    pub process: Arc<Process>,
+}
+
+impl Call {
+    /// The program's file name.
+    pub fn name(&self) -> &str {
+        self.program.file_name().unwrap_or_default()
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// Exit status.
+    pub status: i32,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Ending {
+    /// Exit status 0 with this output.
+    pub fn good(stdout: impl Into<Vec<u8>>) -> Self {
+        Self { stdout: stdout.into(), ..Self::default() }
+    }
+
+    /// This exit status with these words on standard error.
+    pub fn bad(status: i32, stderr: impl Into<Vec<u8>>) -> Self {
+        Self { status, stderr: stderr.into(), ..Self::default() }
+    }
+}
+
+/// A file that is on every host before Bellows comes.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// Absolute path.
+    pub path: Utf8PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// e.g. 0o755.
+    pub mode: u32,
+    /// A name of [`Tools::users`], or "root".
+    pub owner: &'static str,
+}
+
+/// The tools and servers of one system, on all hosts of a run. They share state through it: what
+/// one host's server holds, another's tool can ask for over the network.
+///
+/// A run is dropped at an await when its process dies: effects before it stay, effects after it
+/// never come. Time passes only by [`Machine::sleep`].
+pub trait Tools: Send + Sync + 'static {
+    /// Files that are on every host: programs, and what the administrator placed, with mode and
+    /// owner's name.
+    fn files(&self) -> Vec<Installed>;
+
+    /// User names on every host, with user and group id.
+    fn users(&self) -> Vec<(&'static str, u32)>;
+
+    /// Whether a run of it may change the system: what must not happen twice.
+    fn changes(&self, call: &Call) -> bool;
+
+    /// Runs a program to its end.
+    fn run(&self, call: Call) -> BoxFuture<'static, Ending>;
+
+    /// Runs a long-lived program, which was detached. Returns when it ends by itself (a server that
+    /// cannot start does so at once).
+    fn serve(&self, call: Call) -> BoxFuture<'static, ()>;
+
+    /// A process of kind service was ended from outside: in order (TERM, INT), or not (KILL, a
+    /// power cut). Called just after its death.
+    fn ended(&self, machine: &Arc<Machine>, process: &Arc<Process>, in_order: bool);
+
+    /// `ADDRESS:PORT` of servers that listen on this machine now, for `/proc/net/tcp`.
+    fn listening(&self, machine: &Machine) -> Vec<(std::net::Ipv4Addr, u16)>;
+}

@@ -1,0 +1,355 @@
+//! What all parts of a run share: time, chance, the faults and their counts, and what is told.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    faults::{Fate, Fault, Moment, Plan, Trouble},
+    machine::Machine,
+    process::{Kind, Process},
+    tools::Tools,
+};
+
+/// The simulated time of a run's beginning, milliseconds since 1970.
+const BEGINNING_MS: i64 = 1_700_000_000_000;
+/// So many lines of a run's story are kept.
+const STORY: usize = 100_000;
+
+/// What a port asks the run's driver to do; it cannot do it itself in the middle of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// See [`Fault::SecondCoordinator`].
+    SecondCoordinator,
+    /// See [`Fault::Failover`].
+    Failover,
+    /// See [`Fault::Cancel`].
+    Cancel,
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Broken {
+    /// Something was lost, forgotten, or is not as it was told.
+    Lost,
+    /// Something was done twice.
+    Doubled,
+    /// It did not come to rest.
+    Stuck,
+}
+
+/// How often each kind of moment has passed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Durable writes and calls.
+    pub points: usize,
+    /// Calls.
+    pub calls: usize,
+    /// Runs of changing tools.
+    pub tools: usize,
+    /// Events of the journal.
+    pub events: usize,
+}
+
+#[derive(Default)]
+struct State {
+    armed: bool,
+    plan: Plan,
+    counts: Counts,
+    /// What the points were, in order.
+    labels: Vec<String>,
+    struck: Vec<(Moment, Fault, String)>,
+    cut: BTreeMap<String, i64>,
+    broken: Vec<(Broken, String)>,
+    story: Vec<String>,
+    telling: bool,
+}
+
+/// One run's world.
+pub struct World {
+    /// The system's model.
+    pub tools: Arc<dyn Tools>,
+    state: Mutex<State>,
+    machines: Mutex<BTreeMap<String, Arc<Machine>>>,
+    chance: Mutex<fastrand::Rng>,
+    zero: Instant,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl World {
+    /// A world without hosts; orders go to the driver.
+    pub fn new(tools: Arc<dyn Tools>, seed: u64, orders: mpsc::UnboundedSender<Order>) -> Self {
+        Self {
+            tools,
+            state: Mutex::default(),
+            machines: Mutex::default(),
+            chance: Mutex::new(fastrand::Rng::with_seed(seed)),
+            zero: Instant::now(),
+            orders,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a host.
+    pub fn add(&self, machine: Arc<Machine>) {
+        let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
+        machines.insert(machine.name.clone(), machine);
+    }
+
+    /// A host by its name.
+    pub fn machine(&self, name: &str) -> Option<Arc<Machine>> {
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All hosts, by name.
+    pub fn machines(&self) -> Vec<Arc<Machine>> {
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Simulated time, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        BEGINNING_MS + i64::try_from(self.zero.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Lets simulated time pass.
+    pub async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// Random bytes of this run.
+    pub fn random(&self) -> [u8; 16] {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.u128(..).to_le_bytes()
+    }
+
+    /// A number below `limit`.
+    pub fn below(&self, limit: u64) -> u64 {
+        self.chance.lock().unwrap_or_else(PoisonError::into_inner).u64(..limit.max(1))
+    }
+
+    /// From now on moments count and faults strike.
+    pub fn arm(&self, plan: Plan) {
+        let mut state = self.state();
+        (state.armed, state.plan) = (true, plan);
+    }
+
+    /// No fault strikes any more.
+    pub fn disarm(&self) {
+        self.state().armed = false;
+    }
+
+    /// Keeps the run's story, for a failing seed.
+    pub fn tell_all(&self) {
+        self.state().telling = true;
+    }
+
+    /// A line of the run's story.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        let now = self.now_ms() - BEGINNING_MS;
+        let mut state = self.state();
+        if state.telling && state.story.len() < STORY {
+            let line = format!("{:>9}.{:03} {}", now / 1000, now % 1000, line());
+            state.story.push(line);
+        }
+    }
+
+    /// The run's story so far.
+    pub fn story(&self) -> Vec<String> {
+        self.state().story.clone()
+    }
+
+    /// A promise was broken.
+    pub fn breaks(&self, what: Broken, text: String) {
+        self.tell(|| format!("BROKEN {what:?}: {text}"));
+        self.state().broken.push((what, text));
+    }
+
+    /// All promises that were broken.
+    pub fn broken(&self) -> Vec<(Broken, String)> {
+        self.state().broken.clone()
+    }
+
+    /// How often each kind of moment has passed since the faults were armed.
+    pub fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    /// What the points were, in order.
+    pub fn labels(&self) -> Vec<String> {
+        self.state().labels.clone()
+    }
+
+    /// What has struck, and where.
+    pub fn struck(&self) -> Vec<(Moment, Fault, String)> {
+        self.state().struck.clone()
+    }
+
+    /// Does something durable as a process: a point before, a point after. `None`: the process
+    /// was dead, or died at one of them.
+    pub fn durably<T>(
+        &self,
+        who: &Arc<Process>,
+        label: &dyn Fn() -> String,
+        effect: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let number = self.before(who, label)?;
+        let done = effect();
+        self.after(who, number, label)?;
+        Some(done)
+    }
+
+    /// The point before something; its number goes to [`World::after`]. `None`: dead.
+    pub fn before(&self, who: &Arc<Process>, label: &dyn Fn() -> String) -> Option<usize> {
+        if !who.is_alive() {
+            return None;
+        }
+        self.tell(label);
+        let (number, fault) = {
+            let mut state = self.state();
+            if !state.armed {
+                return Some(usize::MAX);
+            }
+            let number = state.counts.points;
+            state.counts.points += 1;
+            state.labels.push(label());
+            (number, state.plan.get(&Moment::Before(number)).copied())
+        };
+        self.strike(who, Moment::Before(number), fault, label);
+        who.is_alive().then_some(number)
+    }
+
+    /// The point after something. `None`: dead.
+    pub fn after(
+        &self,
+        who: &Arc<Process>,
+        number: usize,
+        label: &dyn Fn() -> String,
+    ) -> Option<()> {
+        if !who.is_alive() {
+            return None;
+        }
+        let fault = {
+            let state = self.state();
+            state.plan.get(&Moment::After(number)).copied().filter(|_| state.armed)
+        };
+        self.strike(who, Moment::After(number), fault, label);
+        who.is_alive().then_some(())
+    }
+
+    fn strike(
+        &self,
+        who: &Arc<Process>,
+        moment: Moment,
+        fault: Option<Fault>,
+        label: &dyn Fn() -> String,
+    ) {
+        let Some(fault) = fault else { return };
+        self.struck_at(moment, fault, label);
+        match fault {
+            Fault::Kill => self.kill(who),
+            Fault::PowerCut => match self.machine(&who.host) {
+                Some(machine) => machine.power_cut(),
+                None => self.kill(who),
+            },
+            Fault::Partition { host, seconds } => self.cut(host, seconds),
+            Fault::SecondCoordinator => self.order(Order::SecondCoordinator),
+            Fault::Failover => self.order(Order::Failover),
+            Fault::Cancel => self.order(Order::Cancel),
+            Fault::Call(_) | Fault::Tool(_) => {}
+        }
+    }
+
+    fn struck_at(&self, moment: Moment, fault: Fault, label: &dyn Fn() -> String) {
+        self.tell(|| format!("FAULT {fault:?} at {moment:?}: {}", label()));
+        self.state().struck.push((moment, fault, label()));
+    }
+
+    fn order(&self, order: Order) {
+        // A driver that is gone needs no orders.
+        let _ = self.orders.send(order);
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self, who: &Arc<Process>) {
+        match self.machine(&who.host) {
+            Some(machine) if who.kind != Kind::Coordinator => machine.kill(who.id),
+            Some(_) | None => who.end(),
+        }
+    }
+
+    /// The next call: what happens to it.
+    pub fn next_call(&self, label: &dyn Fn() -> String) -> Option<Fate> {
+        let (moment, fault) = self.next(|counts| &mut counts.calls, Moment::Call)?;
+        self.struck_at(moment, fault, label);
+        match fault {
+            Fault::Call(fate) => Some(fate),
+            Fault::Kill
+            | Fault::PowerCut
+            | Fault::Tool(_)
+            | Fault::Partition { .. }
+            | Fault::SecondCoordinator
+            | Fault::Failover
+            | Fault::Cancel => None,
+        }
+    }
+
+    /// The next run of a changing tool: what happens to it.
+    pub fn next_tool(&self, label: &dyn Fn() -> String) -> Option<Trouble> {
+        let (moment, fault) = self.next(|counts| &mut counts.tools, Moment::Tool)?;
+        self.struck_at(moment, fault, label);
+        match fault {
+            Fault::Tool(trouble) => Some(trouble),
+            Fault::Kill
+            | Fault::PowerCut
+            | Fault::Call(_)
+            | Fault::Partition { .. }
+            | Fault::SecondCoordinator
+            | Fault::Failover
+            | Fault::Cancel => None,
+        }
+    }
+
+    /// An event is in the journal.
+    pub fn next_event(&self, who: &Arc<Process>, label: &dyn Fn() -> String) {
+        if let Some((moment, fault)) = self.next(|counts| &mut counts.events, Moment::Event) {
+            self.strike(who, moment, Some(fault), label);
+        }
+    }
+
+    fn next(
+        &self,
+        count: impl FnOnce(&mut Counts) -> &mut usize,
+        moment: impl FnOnce(usize) -> Moment,
+    ) -> Option<(Moment, Fault)> {
+        let mut state = self.state();
+        if !state.armed {
+            return None;
+        }
+        let count = count(&mut state.counts);
+        let moment = moment(*count);
+        *count += 1;
+        state.plan.get(&moment).map(|fault| (moment, *fault))
+    }
+
+    /// A host cannot be reached for so long.
+    pub fn cut(&self, host: usize, seconds: u64) {
+        let until = self.now_ms() + i64::try_from(seconds).unwrap_or(0) * 1000;
+        let machines = self.machines();
+        if let Some(machine) = machines.get(host % machines.len().max(1)) {
+            self.state().cut.insert(machine.name.clone(), until);
+        }
+    }
+
+    /// Whether the coordinator reaches a host.
+    pub fn is_cut(&self, host: &str) -> bool {
+        let now = self.now_ms();
+        self.state().cut.get(host).is_some_and(|until| now < *until)
+    }
+}
