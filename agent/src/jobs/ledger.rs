@@ -2,6 +2,7 @@
 //! operations. All of it durable before it is answered.
 
 use bellows_proto::{
+    defect::{Defect, is_seeded},
     names::ClusterName,
     v1::{Fault, FaultCode, Fence, Term},
 };
@@ -55,7 +56,7 @@ impl Ledger {
         if term.number > seen.number {
             return record::write(self.local.host.as_ref(), &self.folder("term"), term);
         }
-        if *term == seen {
+        if *term == seen || is_seeded(Defect::LowerTermAccepted) {
             return Ok(());
         }
         let message = format!(

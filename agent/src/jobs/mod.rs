@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use bellows_proto::v1::{
-    CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job, JobKey,
-    JobState, OutputChunk, PlantFenceRequest, SealRequest,
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{
+        CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job, JobKey,
+        JobState, OutputChunk, PlantFenceRequest, SealRequest,
+    },
 };
 use camino::Utf8PathBuf;
 
@@ -164,8 +167,10 @@ impl Jobs {
         if let Some(folder) = above.parent() {
             host.create_directory(folder, &Access::PRIVATE_DIRECTORY)?;
         }
-        // Sealed already is as good.
-        host.create(&above, b"", &Access::PRIVATE)?;
+        if !is_seeded(Defect::SealForgotten) {
+            // Sealed already is as good.
+            host.create(&above, b"", &Access::PRIVATE)?;
+        }
         Ok(None)
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bellows_proto::{
+    defect::{Defect, is_seeded},
     digest,
     v1::{Action, Fault, FaultCode, Job, StartJobRequest},
 };
@@ -33,7 +34,9 @@ impl Jobs {
             let message = "the digest is not that of the action";
             return Err(Fault::new(FaultCode::Invalid, message));
         }
-        if let Some(job) = self.current(&dir)? {
+        if let Some(job) = self.current(&dir)?
+            && !is_seeded(Defect::KnownJobStartedAgain)
+        {
             return if job.digest == request.digest {
                 Ok(job)
             } else {

@@ -2,9 +2,12 @@
 
 use std::{future::Future, time::Duration};
 
-use bellows_proto::v1::{
-    Act, ActDone, ActFailed, ActNever, ActStarted, Action, Condition, Evidence, Fault, FaultCode,
-    Held, HoldCause, Job, JobState, Observation, ProbeVerdict, Resumed, event::Kind,
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{
+        Act, ActDone, ActFailed, ActNever, ActStarted, Action, Condition, Evidence, Fault,
+        FaultCode, Held, HoldCause, Job, JobState, Observation, ProbeVerdict, Resumed, event::Kind,
+    },
 };
 use futures::future::BoxFuture;
 
@@ -56,7 +59,8 @@ impl<W: World> Run<W> {
         way: Way,
     ) -> Result<(), Stop> {
         let attempts = known.map_or(0, |known| known.attempt);
-        if attempts > 0 || way == Way::Undo {
+        let careless = way == Way::Undo && is_seeded(Defect::UndoTwice);
+        if (attempts > 0 || way == Way::Undo) && !careless {
             // What was found done without an attempt carries no act.
             let tried = known.filter(|known| known.attempt > 0);
             let action = tried.map_or(&act.action, |known| &known.act.action);
@@ -83,7 +87,10 @@ impl<W: World> Run<W> {
             .systems()
             .resolve(act, &observation)
             .map_err(|reason| failed(HoldCause::Unknown, reason))?;
-        let attempt = attempts + 1;
+        let attempt = match attempts {
+            1.. if is_seeded(Defect::AttemptReused) => attempts,
+            _ => attempts + 1,
+        };
         let term = self.world.journal().term();
         let started = Kind::ActStarted(ActStarted {
             step,
@@ -92,6 +99,9 @@ impl<W: World> Run<W> {
             term: Some(term),
             undo: way == Way::Undo,
         });
+        if is_seeded(Defect::ActBeforeJournal) {
+            self.start(&resolved, attempt).await?;
+        }
         match way {
             Way::Forward => self.record_unless_wished(started)?,
             Way::Undo => self.record(started)?,
@@ -183,7 +193,11 @@ impl<W: World> Run<W> {
 
     /// Goes on with an attempt that was asked for: finds its job and follows it to its end.
     async fn go_on(&self, known: &ActState, way: Way) -> Result<(), Stop> {
-        let Some(job) = self.seal(&known.act, known.attempt).await? else {
+        let found = match is_seeded(Defect::SealSkipped) {
+            true => self.job_without_seal(&known.act, known.attempt).await,
+            false => self.seal(&known.act, known.attempt).await?,
+        };
+        let Some(job) = found else {
             let (act, attempt) = (known.act.number, known.attempt);
             return self.record(Kind::ActNever(ActNever { act, attempt }));
         };
@@ -218,6 +232,10 @@ impl<W: World> Run<W> {
         let cancelled = job.is_some_and(|job| job.state() == JobState::Cancelled);
         let mut left = PATIENCE;
         let (act, attempt) = (known.act.number, known.attempt);
+        if succeeded && is_seeded(Defect::ExitStatusTrusted) {
+            let evidence = Some(evidence_of(job, "the tool says so".to_owned()));
+            return self.record(Kind::ActDone(ActDone { act, attempt, evidence }));
+        }
         let (verdict, text) = loop {
             let observation = self.observe().await?;
             let verdict = match self.probe(known.act.action.as_ref(), &observation) {
@@ -231,6 +249,9 @@ impl<W: World> Run<W> {
                 }
                 Probe::Partial(seen) if left.is_zero() || !succeeded => {
                     break (ProbeVerdict::Partial, seen);
+                }
+                Probe::Unknown(reason) if is_seeded(Defect::UnknownIsNotDone) => {
+                    break (ProbeVerdict::NotDone, reason);
                 }
                 Probe::Unknown(reason) if left.is_zero() => {
                     break (ProbeVerdict::Unknown, reason);

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bellows_proto::v1::{
-    CancelJobRequest, CloseRequest, Closed, FaultCode, HoldCause, JobKey, event::Kind,
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{CancelJobRequest, CloseRequest, Closed, FaultCode, HoldCause, JobKey, event::Kind},
 };
 use futures::future::join_all;
 
@@ -35,6 +36,9 @@ impl<W: World> Run<W> {
                     }
                     Err(fault) if fault.code() == FaultCode::Conflict => {
                         self.end_jobs_at(&host).await;
+                    }
+                    Err(_) if is_seeded(Defect::CloseNotRepeated) => {
+                        left.remove(&host);
                     }
                     Err(fault) => {
                         tracing::debug!(host, fault = fault.message, "close: trying again");

@@ -1,6 +1,9 @@
 //! What changes together with an event: specs and locks.
 
-use bellows_proto::v1::event::Kind;
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::event::Kind,
+};
 
 use super::{
     World, index,
@@ -46,7 +49,10 @@ pub fn of<W: World>(
                 None => None,
             }
         }
-        Kind::Rested(_) => return Ok(Effects { release_locks: true, ..Effects::default() }),
+        Kind::Rested(_) => {
+            let release_locks = !is_seeded(Defect::LocksKept);
+            return Ok(Effects { release_locks, ..Effects::default() });
+        }
         Kind::StepUndone(_)
         | Kind::Accepted(_)
         | Kind::Fenced(_)
@@ -63,6 +69,7 @@ pub fn of<W: World>(
         | Kind::Resumed(_) => None,
     };
     Ok(match next {
+        Some(_) if is_seeded(Defect::SpecChangeForgotten) => Effects::default(),
         Some(Next::Spec(spec)) => Effects { put_spec: Some(spec), ..Effects::default() },
         Some(Next::NoCluster) => {
             Effects { remove_cluster: Some(plan.cluster.clone()), ..Effects::default() }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bellows_proto::{
+    defect::{Defect, is_seeded},
     digest,
     v1::{
         Act, ActNever, CancelJobRequest, ControlKind, Fault, GetJobRequest, HoldCause, Job, JobKey,
@@ -91,6 +92,13 @@ impl<W: World> Run<W> {
         }
     }
 
+    /// What `Defect::SealSkipped` does.
+    pub(super) async fn job_without_seal(&self, act: &Act, attempt: u32) -> Option<Job> {
+        let key = Some(self.key(act, attempt));
+        let request = GetJobRequest { key, after_revision: 0, wait_ms: 0 };
+        self.world.agents().get_job(&act.host, request).await.ok()
+    }
+
     /// A host that does not answer is waited for; after a while that is told as a stall, so
     /// that the operation can be given up if the host never comes back.
     fn away(&self, step: u32, fault: &Fault, since_ms: i64) -> Result<(), Stop> {
@@ -159,7 +167,7 @@ impl<W: World> Run<W> {
             // Turned back before a restart: the job that still runs ends now.
             None => way == Way::Forward && state.mode != Mode::Forward,
         });
-        if cancelled {
+        if cancelled && !is_seeded(Defect::CancelLeavesJob) {
             let term = Some(self.world.journal().term());
             let request = CancelJobRequest { key: key.clone(), term };
             let asked = self.world.agents().cancel_job(host, request).await?;
@@ -176,8 +184,9 @@ impl<W: World> Run<W> {
         }
         // A wish does not wait for the answer.
         tokio::select! {
-            answer = asked => answer,
+            biased;
             () = self.wished() => Ok(job.clone()),
+            answer = asked => answer,
         }
     }
 

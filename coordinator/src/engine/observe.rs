@@ -1,7 +1,10 @@
 //! Asking a cluster's hosts, and judging lists of conditions.
 
-use bellows_proto::v1::{
-    Asked, Condition, Fault, FaultCode, HoldCause, Intent, Observation, Progress, Spec, asked,
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{
+        Asked, Condition, Fault, FaultCode, HoldCause, Intent, Observation, Progress, Spec, asked,
+    },
 };
 use futures::future::join_all;
 
@@ -81,7 +84,7 @@ pub fn is_passing(fault: &Fault) -> bool {
 
 /// What a refused or failed call means for the step.
 pub fn stop_of(fault: Fault, cause: HoldCause) -> Stop {
-    if fault.code() == FaultCode::StaleTerm {
+    if fault.code() == FaultCode::StaleTerm && !is_seeded(Defect::StaleTermIgnored) {
         return Stop::Stale(fault.message);
     }
     let text = if fault.host.is_empty() {

@@ -173,6 +173,7 @@ impl<W: World> Run<W> {
             return;
         }
         tokio::select! {
+            biased;
             () = woken => {}
             () = self.world.clock().sleep(time) => {}
         }

@@ -2,9 +2,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bellows_proto::v1::{
-    Act, Check, Group, HoldCause, Progress, Step, StepFailed, StepStarted, StepSucceeded,
-    StepUndone, Wait, event::Kind, step,
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{
+        Act, Check, Group, HoldCause, Progress, Step, StepFailed, StepStarted, StepSucceeded,
+        StepUndone, Wait, event::Kind, step,
+    },
 };
 use futures::{StreamExt as _, stream::FuturesUnordered};
 
@@ -160,7 +163,10 @@ impl<W: World> Run<W> {
     pub(super) async fn undo_step(&self, number: u32) -> Result<(), Stop> {
         let plan = self.look(|state| Arc::clone(&state.plan));
         let step = index::step(&plan, number);
-        if let Some(act) = step.and_then(index::act) {
+        let begun = self.look(|state| state.steps.get(&number) != Some(&StepStatus::Succeeded));
+        if let Some(act) = step.and_then(index::act)
+            && !(begun && is_seeded(Defect::UndoMissesLastStep))
+        {
             self.undo_started(act).await?;
         }
         let text = step.map(|step| step.title.clone()).unwrap_or_default();

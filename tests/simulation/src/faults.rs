@@ -1,7 +1,7 @@
 //! What goes wrong in a run, as data: faults, each with the moment at which it strikes. The ports
 //! count the moments as they pass, so that a clean run lists all of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Which count triggers a fault. Counts begin with 0 when the faults are armed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,3 +76,97 @@ pub enum Fault {
 
 /// Faults by their moments.
 pub type Plan = BTreeMap<Moment, Fault>;
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(number) => write!(f, "before:{number}"),
+            Self::After(number) => write!(f, "after:{number}"),
+            Self::Call(number) => write!(f, "call:{number}"),
+            Self::Tool(number) => write!(f, "tool:{number}"),
+            Self::Event(number) => write!(f, "event:{number}"),
+        }
+    }
+}
+
+/// Faults without a value of their own, with their words.
+const WORDS: &[(&str, Fault)] = &[
+    ("kill", Fault::Kill),
+    ("power-cut", Fault::PowerCut),
+    ("request-lost", Fault::Call(Fate::RequestLost)),
+    ("answer-lost", Fault::Call(Fate::AnswerLost)),
+    ("late", Fault::Call(Fate::Late)),
+    ("twice", Fault::Call(Fate::Twice)),
+    ("fails", Fault::Tool(Trouble::Fails)),
+    ("fails-after-effect", Fault::Tool(Trouble::FailsAfterEffect)),
+    ("killed", Fault::Tool(Trouble::Killed)),
+    ("lies", Fault::Tool(Trouble::Lies)),
+    ("hangs", Fault::Tool(Trouble::Hangs)),
+    ("rubbish", Fault::Tool(Trouble::Rubbish)),
+    ("second-coordinator", Fault::SecondCoordinator),
+    ("failover", Fault::Failover),
+    ("cancel", Fault::Cancel),
+];
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Partition { host, seconds } = self {
+            return write!(f, "partition-{host}-{seconds}");
+        }
+        let word = WORDS.iter().find(|(_, fault)| fault == self).map_or("?", |(word, _)| word);
+        f.write_str(word)
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((_, fault)) = WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(*fault);
+        }
+        let parts: Vec<_> = text.split('-').collect();
+        if let ["partition", host, seconds] = parts.as_slice()
+            && let (Ok(host), Ok(seconds)) = (host.parse(), seconds.parse())
+        {
+            return Ok(Self::Partition { host, seconds });
+        }
+        Err(format!("{text:?} is no fault"))
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, number) = text.split_once(':').unwrap_or((text, ""));
+        let number = number.parse().map_err(|_| format!("{text:?} is no moment"))?;
+        match kind {
+            "before" => Ok(Self::Before(number)),
+            "after" => Ok(Self::After(number)),
+            "call" => Ok(Self::Call(number)),
+            "tool" => Ok(Self::Tool(number)),
+            "event" => Ok(Self::Event(number)),
+            _ => Err(format!("{text:?} is no moment")),
+        }
+    }
+}
+
+/// A plan as one word, for a command line.
+pub fn show(plan: &Plan) -> String {
+    let words: Vec<_> = plan.iter().map(|(moment, fault)| format!("{moment}={fault}")).collect();
+    words.join(",")
+}
+
+/// The plan that [`show`] shows; empty: none.
+///
+/// # Errors
+/// If a word is none.
+pub fn parse(text: &str) -> Result<Plan, String> {
+    let mut plan = Plan::new();
+    for word in text.split(',').filter(|word| !word.is_empty()) {
+        let (moment, fault) = word.split_once('=').ok_or_else(|| format!("{word:?} has no ="))?;
+        plan.insert(moment.parse()?, fault.parse()?);
+    }
+    Ok(plan)
+}

@@ -191,6 +191,9 @@ impl SimHost {
         let label =
             || format!("{}: {} {}", call.machine.name, call.name(), call.arguments.join(" "));
         world.tell(|| format!("tool {}", label()));
+        if changes {
+            world.tool_begins(&call);
+        }
         let trouble = if changes { world.next_tool(&label) } else { None };
         match trouble {
             None => world.tools.run(call).await,

@@ -6,11 +6,18 @@
 //! What it leaves out: gRPC and TLS (the end-to-end tests have them), sled (its own tests), and
 //! the tools themselves, which are models here that follow the facts of their systems.
 
+pub mod coordinator;
 pub mod disk;
 pub mod faults;
 pub mod host;
+pub mod journal;
+pub mod listed;
 pub mod machine;
+pub mod matrix;
+pub mod network;
 pub mod process;
 pub mod programs;
+pub mod scenario;
+pub mod site;
 pub mod tools;
 pub mod world;

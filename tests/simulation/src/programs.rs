@@ -1,7 +1,7 @@
 //! The agent's own programs on a simulated host: the agent itself, the shim, `service`. The code is
 //! the real one; only `main` is ours.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bellows_agent::{
     config::{self, LaunchForm},
@@ -9,7 +9,7 @@ use bellows_agent::{
     jobs::{Jobs, ShimProgram, shim, store::JobDir},
     tools::{self, QueryContext},
 };
-use bellows_proto::v1::Fault;
+use bellows_proto::v1::{Fault, ServiceState};
 use camino::Utf8Path;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ use super::{
     tools::{Call, Ending},
 };
 
+/// As the real program has it.
+const BURIAL: Duration = Duration::from_secs(300);
 /// The path of `bellows-agent`.
 pub const OWN_PROGRAM: &str = "/usr/bin/bellows-agent";
 /// The path of its configuration.
@@ -61,14 +63,30 @@ pub struct Agent {
 ///
 /// # Errors
 /// If its records cannot be read, or it died before it served.
-pub async fn agent(machine: &Arc<Machine>) -> Result<Agent, Fault> {
-    let process = machine.spawn(Kind::Agent, std::collections::BTreeMap::new(), None);
+pub async fn agent(machine: &Arc<Machine>, process: Arc<Process>) -> Result<Agent, Fault> {
     let local = local(machine, &process);
     let shim = ShimProgram::own(&local);
     let jobs = Jobs::open(local.clone(), shim)?;
-    let context = QueryContext::unhurried(local.clone(), std::time::Duration::from_secs(300));
-    process.live(tools::host::enforce(&context)).await;
+    let context = QueryContext::unhurried(local.clone(), BURIAL);
+    tools::host::enforce(&context).await;
     Ok(Agent { process, local, jobs })
+}
+
+/// What an administrator does after a reboot where there is no systemd: starts the services that ran.
+pub async fn start_services(machine: &Arc<Machine>) {
+    let me = machine.spawn(Kind::Tool, BTreeMap::new(), None);
+    let local = local(machine, &me);
+    let folder = local.config.agent.data_dir.join("services");
+    for name in machine.disk(|disk| disk.list(&folder)) {
+        let context = QueryContext::unhurried(local.clone(), BURIAL);
+        let reading = me.live(services(&context).reading(&name)).await;
+        if reading.is_ok_and(|reading| reading.state() == ServiceState::Failed)
+            && let Err(fault) = me.live(services::start_process(&local, &name)).await
+        {
+            machine.world().tell(|| format!("the administrator cannot start {name}: {fault}"));
+        }
+    }
+    machine.exited(me.id);
 }
 
 /// `bellows-agent shim --job DIR`.

@@ -1,18 +1,19 @@
 //! What all parts of a run share: time, chance, the faults and their counts, and what is told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use bellows_agent::{host::ProcessId, tools::JOB_MARK};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     faults::{Fate, Fault, Moment, Plan, Trouble},
     machine::Machine,
     process::{Kind, Process},
-    tools::Tools,
+    tools::{Call, Tools},
 };
 
 /// The simulated time of a run's beginning, milliseconds since 1970.
@@ -42,6 +43,17 @@ pub enum Broken {
     Stuck,
 }
 
+/// A point of a clean run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Who did what where.
+    pub text: String,
+    /// It came to its end, so that there is a point after it too.
+    pub ended: bool,
+    /// It only read: dying before or after it is all that can matter.
+    pub reads: bool,
+}
+
 /// How often each kind of moment has passed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -57,11 +69,17 @@ pub struct Counts {
 
 #[derive(Default)]
 struct State {
+    /// Which calls only read.
+    reading_calls: BTreeSet<usize>,
     armed: bool,
     plan: Plan,
     counts: Counts,
     /// What the points were, in order.
-    labels: Vec<String>,
+    labels: Vec<Label>,
+    /// Attempts that some journal has as started.
+    started: BTreeSet<(String, u32, u32)>,
+    /// Which shims ran changing tools of a job.
+    shims: BTreeMap<String, BTreeSet<ProcessId>>,
     struck: Vec<(Moment, Fault, String)>,
     cut: BTreeMap<String, i64>,
     broken: Vec<(Broken, String)>,
@@ -182,8 +200,13 @@ impl World {
     }
 
     /// What the points were, in order.
-    pub fn labels(&self) -> Vec<String> {
+    pub fn labels(&self) -> Vec<Label> {
         self.state().labels.clone()
+    }
+
+    /// Which calls only read.
+    pub fn reading_calls(&self) -> BTreeSet<usize> {
+        self.state().reading_calls.clone()
     }
 
     /// What has struck, and where.
@@ -218,7 +241,7 @@ impl World {
             }
             let number = state.counts.points;
             state.counts.points += 1;
-            state.labels.push(label());
+            state.labels.push(Label { text: label(), ended: false, reads: false });
             (number, state.plan.get(&Moment::Before(number)).copied())
         };
         self.strike(who, Moment::Before(number), fault, label);
@@ -236,7 +259,10 @@ impl World {
             return None;
         }
         let fault = {
-            let state = self.state();
+            let mut state = self.state();
+            if let Some(label) = state.labels.get_mut(number) {
+                label.ended = true;
+            }
             state.plan.get(&Moment::After(number)).copied().filter(|_| state.armed)
         };
         self.strike(who, Moment::After(number), fault, label);
@@ -285,7 +311,12 @@ impl World {
     }
 
     /// The next call: what happens to it.
-    pub fn next_call(&self, label: &dyn Fn() -> String) -> Option<Fate> {
+    pub fn next_call(&self, reads: bool, label: &dyn Fn() -> String) -> Option<Fate> {
+        if reads {
+            let mut state = self.state();
+            let number = state.counts.calls;
+            state.reading_calls.insert(number);
+        }
         let (moment, fault) = self.next(|counts| &mut counts.calls, Moment::Call)?;
         self.struck_at(moment, fault, label);
         match fault {
@@ -336,6 +367,61 @@ impl World {
         let moment = moment(*count);
         *count += 1;
         state.plan.get(&moment).map(|fault| (moment, *fault))
+    }
+
+    /// The point was one of a call that only reads.
+    pub fn only_reads(&self, number: usize) {
+        if let Some(label) = self.state().labels.get_mut(number) {
+            label.reads = true;
+        }
+    }
+
+    /// A journal has it: this attempt of an act may now be asked for.
+    pub fn attempt_is_journalled(&self, operation: &str, act: u32, attempt: u32) {
+        self.state().started.insert((operation.to_owned(), act, attempt));
+    }
+
+    /// A changing tool begins: it must belong to a job, that job's attempt must be in a journal, and
+    /// no other shim may have begun it.
+    pub fn tool_begins(&self, call: &Call) {
+        let Some(job) = call.environment.get(JOB_MARK).cloned() else {
+            let text = format!(
+                "{} {} changes things outside of any job",
+                call.name(),
+                call.arguments.join(" ")
+            );
+            return self.breaks(Broken::Doubled, text);
+        };
+        let mut parts = job.split('/');
+        let operation = parts.next().unwrap_or_default().to_owned();
+        let mut number = || parts.next().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let key = (operation, number(), number());
+        let (unknown, several) = {
+            let mut state = self.state();
+            let unknown = !state.started.contains(&key);
+            let shims = state.shims.entry(job.clone()).or_default();
+            shims.extend(call.process.parent);
+            (unknown, shims.len() > 1)
+        };
+        if unknown {
+            self.breaks(Broken::Lost, format!("job {job} acts, and no journal knows of it"));
+        }
+        if several {
+            self.breaks(Broken::Doubled, format!("job {job} was run by two shims"));
+        }
+        let (host, act) = (&call.machine, job.rsplit_once('/').map_or("", |(act, _)| act));
+        let other = host.processes().into_iter().find(|process| {
+            let mark = process.environment.get(JOB_MARK);
+            process.kind == Kind::Shim
+                && mark.is_some_and(|mark| {
+                    *mark != job && mark.rsplit_once('/').is_some_and(|(a, _)| a == act)
+                })
+        });
+        if let Some(other) = other {
+            let text =
+                format!("job {job} acts while {:?} still lives", other.environment.get(JOB_MARK));
+            self.breaks(Broken::Doubled, text);
+        }
     }
 
     /// A host cannot be reached for so long.

@@ -64,6 +64,7 @@ pub(super) async fn clone_standby(
     let source = Server { application: Some(&client), ..node.peer(upstream.0, upstream.1) };
     let clone = node.repmgr(context, "clone the standby", |repmgr| repmgr.standby_clone(&source));
     select! {
+        biased;
         outcome = clone => outcome?,
         never = report(context, &node, upstream, &client, action.expected_bytes) => match never {},
     };

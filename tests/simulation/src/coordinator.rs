@@ -1,0 +1,97 @@
+//! A coordinator of the simulation: the real engine and the real planners over simulated ports.
+
+use std::{sync::Arc, time::Duration};
+
+use bellows::{
+    engine::{
+        Engine, Ports,
+        ports::{Agents as _, Clock, Journal as _},
+    },
+    systems::AllSystems,
+    term::{Decision, decide},
+};
+use bellows_agent::host::ProcessId;
+use futures::future::join_all;
+
+use super::{
+    journal::{Shelf, SimJournal},
+    network::{Fleet, SimAgents},
+    process::{Kind, Process},
+    world::World,
+};
+
+/// The name of the simulated site.
+pub const SITE: &str = "simulated-site";
+
+/// Time and chance of one coordinator: a dead one sleeps for ever.
+pub struct EngineClock {
+    world: Arc<World>,
+    me: Arc<Process>,
+}
+
+impl Clock for EngineClock {
+    fn now_ms(&self) -> i64 {
+        self.world.now_ms()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.me.live(tokio::time::sleep(time)).await;
+    }
+
+    fn random(&self) -> [u8; 16] {
+        self.world.random()
+    }
+}
+
+type SimPorts = Ports<SimAgents, AllSystems, SimJournal, EngineClock>;
+
+/// One that runs, or has run.
+#[derive(Clone)]
+pub struct Coordinator {
+    /// Its process.
+    pub process: Arc<Process>,
+    /// Its disk.
+    pub shelf: Shelf,
+    /// Its engine.
+    pub engine: Engine<SimPorts>,
+}
+
+/// `bellows serve` on this disk: takes the term, takes operations up. `None`: it died before.
+pub async fn start(
+    world: &Arc<World>,
+    fleet: &Arc<Fleet>,
+    shelf: &Shelf,
+    number: u32,
+) -> Option<Coordinator> {
+    let id = ProcessId { pid: number, started: 0 };
+    let process = Arc::new(Process::new(id, "", Kind::Coordinator));
+    let (me, fleet) = (Arc::clone(&process), Arc::clone(fleet));
+    let ports = Ports {
+        agents: Arc::new(SimAgents { world: Arc::clone(world), me: Arc::clone(&me), fleet }),
+        systems: Arc::new(AllSystems),
+        journal: Arc::new(SimJournal {
+            world: Arc::clone(world),
+            me: Arc::clone(&me),
+            shelf: shelf.clone(),
+        }),
+        clock: Arc::new(EngineClock { world: Arc::clone(world), me: Arc::clone(&me) }),
+    };
+    let (agents, journal) = (Arc::clone(&ports.agents), Arc::clone(&ports.journal));
+    let engine = Engine::new(ports, SITE.to_owned());
+    let starting = async {
+        let hosts: Vec<String> = world.machines().iter().map(|m| m.name.clone()).collect();
+        let replies = join_all(hosts.iter().map(|host| agents.hello(host))).await;
+        let seen: Vec<_> = replies.into_iter().flatten().filter_map(|reply| reply.term).collect();
+        match decide(&journal.term(), &seen, false) {
+            Decision::Lead(number) => journal.raise(number)?,
+            Decision::ReadOnly { reason, .. } => engine.set_read_only(Some(reason)),
+        }
+        engine.recover().ok().map(|_| ())
+    };
+    let started = tokio::select! {
+        biased;
+        () = process.died() => None,
+        started = starting => started,
+    };
+    started.map(|()| Coordinator { process: Arc::clone(&process), shelf: shelf.clone(), engine })
+}

@@ -1,0 +1,66 @@
+//! What a system brings to be simulated: its tools as a model, its hosts' configuration, and the
+//! operations that are tried. All else is the same for every system.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use bellows_proto::v1::{Intent, KeyValue};
+use camino::Utf8PathBuf;
+
+use super::tools::Tools;
+
+/// The model of a system: its tools, and the truth about it that no tool tells.
+pub trait Model: Tools {
+    /// A client writes a row; `None`: nobody takes it. What was taken must never be lost.
+    fn insert(&self) -> Option<u64>;
+    /// Acknowledged rows that a member has not, one sentence each.
+    fn missing(&self) -> Vec<String>;
+    /// The system changes by itself, as it does when its leading node fails. `false`: it cannot now.
+    fn fail_over(&self) -> bool;
+    /// All that can be said of the system, without what differs from run to run.
+    fn describe(&self) -> BTreeMap<String, String>;
+    /// What must never have happened, and has.
+    fn violations(&self) -> Vec<String>;
+}
+
+/// An operation that is tried with every fault.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// In one word.
+    pub name: &'static str,
+    /// What is done before it, without faults.
+    pub before: Vec<Wish>,
+    /// The operation itself.
+    pub wish: Wish,
+    /// The administrator cancels after so many events of the journal.
+    pub cancel_after: Option<usize>,
+}
+
+/// An intent with options.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// What is wanted.
+    pub intent: Intent,
+    /// `--option key=value`.
+    pub options: Vec<KeyValue>,
+}
+
+/// A system in the list.
+pub trait System: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// Number of hosts.
+    fn hosts(&self) -> u8;
+    /// `agent.toml` of a host.
+    fn agent_toml(&self, host: &str, address: Ipv4Addr) -> String;
+    /// A fresh model.
+    fn model(&self) -> Arc<dyn Model>;
+    /// What is tried.
+    fn operations(&self) -> Vec<Operation>;
+    /// Folders in which it lives: what is there is compared after an undone operation.
+    fn roots(&self) -> Vec<Utf8PathBuf>;
+}
+
+/// Every system that is simulated.
+pub fn systems() -> Vec<Box<dyn System>> {
+    vec![]
+}

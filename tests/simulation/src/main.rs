@@ -1,0 +1,80 @@
+//! `bellows-simulation`: the crash matrix, random schedules, and one run told in full.
+
+use std::process::ExitCode;
+
+use bellows_simulation::{
+    faults, listed,
+    matrix::{self, Case, Task},
+};
+
+const USAGE: &str = "\
+usage: bellows-simulation matrix [SCHEDULES]     every point, then random schedules (1000)
+       bellows-simulation soak SCHEDULES [FIRST] random schedules alone, from seed FIRST (1)
+       bellows-simulation run SYSTEM/OPERATION SEED FAULTS   one run, told in full
+       bellows-simulation points                 the points of the clean runs";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
+    let done = match words.as_slice() {
+        ["matrix"] => all(1..=1000, true),
+        ["matrix", many] => number(many).and_then(|many| all(1..=many, true)),
+        ["soak", many] => number(many).and_then(|many| all(1..=many, false)),
+        ["soak", many, first] => number(many).and_then(|many| {
+            let first = number(first)?;
+            all(first..=first.saturating_add(many).saturating_sub(1), false)
+        }),
+        ["run", name, seed] => number(seed).and_then(|seed| one(name, seed, "")),
+        ["run", name, seed, plan] => number(seed).and_then(|seed| one(name, seed, plan)),
+        ["points"] => points(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, String> {
+    let systems = listed::systems();
+    let cases = matrix::cases(&systems)?;
+    let mut tasks = if points { matrix::points(&cases) } else { Vec::new() };
+    tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
+    let summary = matrix::run_all(&cases, &tasks, false);
+    println!("{summary}");
+    Ok(if points { summary.is_good() } else { summary.failures.is_empty() })
+}
+
+fn points() -> Result<bool, String> {
+    let systems = listed::systems();
+    for case in matrix::cases(&systems)? {
+        println!("{}/{}: {:?}", case.system.name(), case.operation.name, case.clean.counts);
+        for (number, label) in case.clean.labels.iter().enumerate() {
+            println!("  {number:>5} {}", label.text);
+        }
+    }
+    Ok(true)
+}
+
+fn one(name: &str, seed: u64, plan: &str) -> Result<bool, String> {
+    let systems = listed::systems();
+    let plan = faults::parse(plan)?;
+    let cases = matrix::cases(&systems)?;
+    let named = |case: &Case<'_>| format!("{}/{}", case.system.name(), case.operation.name) == name;
+    let case = cases.iter().position(named).ok_or_else(|| format!("there is no {name}"))?;
+    let task = Task { case, seed, plan, listed: seed == matrix::SEED };
+    let Some(ended) = matrix::carry_out(&cases, &task, true) else { return Ok(false) };
+    for line in &ended.story {
+        println!("{line}");
+    }
+    println!("ended as {:?}", ended.outcome);
+    for (what, text) in &ended.broken {
+        println!("BROKEN {what:?}: {text}");
+    }
+    Ok(ended.broken.is_empty())
+}

@@ -1,0 +1,401 @@
+//! Every point of every operation of every system, and random schedules: which faults there are, what
+//! each run must come to, and the sum of it all.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bellows_proto::v1::Outcome;
+
+use super::{
+    faults::{self, Fate, Fault, Moment, Plan, Trouble},
+    listed::{Operation, System},
+    scenario::{Ended, Setting, run},
+    world::Broken,
+};
+
+/// The seed of all runs but the random schedules.
+pub const SEED: u64 = 1;
+/// Failures that are told in full.
+const TOLD: usize = 20;
+
+/// An operation and what its clean run was.
+pub struct Case<'a> {
+    /// The system.
+    pub system: &'a dyn System,
+    /// The operation.
+    pub operation: Operation,
+    /// The clean run.
+    pub clean: Ended,
+}
+
+/// One run to be made.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Which case.
+    pub case: usize,
+    /// Delays and ids.
+    pub seed: u64,
+    /// What goes wrong.
+    pub plan: Plan,
+    /// A single fault at a point of the clean run; else a random schedule.
+    pub listed: bool,
+}
+
+/// A run that broke a promise.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Which.
+    pub task: Task,
+    /// How to run it again.
+    pub replay: String,
+    /// What broke.
+    pub broken: Vec<(Broken, String)>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Points in the clean runs.
+    pub listed: usize,
+    /// Points at which a fault struck.
+    pub hit: usize,
+    /// Runs by what they broke.
+    pub broken: BTreeMap<Broken, usize>,
+    /// Random schedules run.
+    pub schedules: usize,
+    /// How the runs ended.
+    pub ends: BTreeMap<String, usize>,
+    /// What failed, in order.
+    pub failures: Vec<Failure>,
+}
+
+impl Summary {
+    /// Every point was hit and nothing broke.
+    pub fn is_good(&self) -> bool {
+        self.failures.is_empty() && self.hit == self.listed && self.listed > 0
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (end, runs) in &self.ends {
+            writeln!(f, "  {runs:>7} runs ended {end}")?;
+        }
+        for failure in self.failures.iter().take(TOLD) {
+            writeln!(f, "FAILED {}", failure.replay)?;
+            for (what, text) in failure.broken.iter().take(5) {
+                writeln!(f, "    {what:?}: {text}")?;
+            }
+        }
+        if self.failures.len() > TOLD {
+            writeln!(f, "... and {} more", self.failures.len() - TOLD)?;
+        }
+        let broken = |what| self.broken.get(&what).copied().unwrap_or(0);
+        let seeds: Vec<String> = self
+            .failures
+            .iter()
+            .filter(|failure| !failure.task.listed)
+            .map(|failure| failure.task.seed.to_string())
+            .collect();
+        write!(
+            f,
+            "crash points: {} listed, {} hit, {} lost, {} doubled, {} stuck; schedules: {} run, failing seeds: {}",
+            self.listed,
+            self.hit,
+            broken(Broken::Lost),
+            broken(Broken::Doubled),
+            broken(Broken::Stuck),
+            self.schedules,
+            if seeds.is_empty() { "none".to_owned() } else { seeds.join(" ") }
+        )
+    }
+}
+
+/// Runs every operation once without a fault.
+///
+/// # Errors
+/// The story of one that does not end well by itself: nothing else can be judged then.
+pub fn cases<'a>(systems: &'a [Box<dyn System>]) -> Result<Vec<Case<'a>>, String> {
+    let mut cases = Vec::new();
+    for system in systems {
+        for operation in system.operations() {
+            let (system, plan) = (system.as_ref(), Plan::new());
+            let setting = Setting { system, operation: &operation, plan, seed: SEED, tell: true };
+            let clean = run(&setting);
+            let wanted = wanted(&operation);
+            if clean.outcome != Some(wanted) || !clean.broken.is_empty() {
+                let story = clean.story.join("\n");
+                return Err(format!(
+                    "{story}\n{}/{} ended as {:?} without a fault: {:?}",
+                    system.name(),
+                    operation.name,
+                    clean.outcome,
+                    clean.broken
+                ));
+            }
+            cases.push(Case { system, operation, clean });
+        }
+    }
+    Ok(cases)
+}
+
+fn wanted(operation: &Operation) -> Outcome {
+    if operation.cancel_after.is_some() { Outcome::Cancelled } else { Outcome::Done }
+}
+
+/// Every single fault at every point of the clean runs.
+pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (case, of) in cases.iter().enumerate() {
+        let mut add = |moment, fault| {
+            let plan = Plan::from([(moment, fault)]);
+            tasks.push(Task { case, seed: SEED, plan, listed: true });
+        };
+        for (number, label) in of.clean.labels.iter().enumerate() {
+            add(Moment::Before(number), Fault::Kill);
+            if label.ended {
+                add(Moment::After(number), Fault::Kill);
+            }
+            if !label.reads && !label.text.starts_with("coordinator") {
+                add(Moment::After(number), Fault::PowerCut);
+            }
+        }
+        for call in 0..of.clean.counts.calls {
+            add(Moment::Call(call), Fault::Call(Fate::RequestLost));
+            if !of.clean.reading_calls.contains(&call) {
+                add(Moment::Call(call), Fault::Call(Fate::AnswerLost));
+                add(Moment::Call(call), Fault::Call(Fate::Late));
+                add(Moment::Call(call), Fault::Call(Fate::Twice));
+            }
+        }
+        for tool in 0..of.clean.counts.tools {
+            for trouble in [
+                Trouble::Fails,
+                Trouble::FailsAfterEffect,
+                Trouble::Killed,
+                Trouble::Lies,
+                Trouble::Hangs,
+                Trouble::Rubbish,
+            ] {
+                add(Moment::Tool(tool), Fault::Tool(trouble));
+            }
+        }
+        for event in 0..of.clean.counts.events {
+            for host in 0..usize::from(of.system.hosts()) {
+                add(Moment::Event(event), Fault::Partition { host, seconds: 100 });
+            }
+            add(Moment::Event(event), Fault::SecondCoordinator);
+            add(Moment::Event(event), Fault::Failover);
+            add(Moment::Event(event), Fault::Cancel);
+        }
+    }
+    tasks
+}
+
+/// A schedule of one to four faults, all told by its seed.
+pub fn schedule(cases: &[Case<'_>], seed: u64) -> Task {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let case = chance.usize(..cases.len().max(1));
+    let mut plan = Plan::new();
+    if let Some(of) = cases.get(case) {
+        for _ in 0..chance.usize(1..=4) {
+            let (moment, fault) = random(&mut chance, of);
+            plan.insert(moment, fault);
+        }
+    }
+    Task { case, seed, plan, listed: false }
+}
+
+fn random(chance: &mut fastrand::Rng, of: &Case<'_>) -> (Moment, Fault) {
+    let counts = of.clean.counts;
+    // A run with faults is longer than the clean one.
+    let mut number = |most: usize| chance.usize(..(most + most / 3).max(1));
+    match number(12) {
+        0..4 => (Moment::Before(number(counts.points)), Fault::Kill),
+        4..6 => (Moment::After(number(counts.points)), Fault::Kill),
+        6 => (Moment::After(number(counts.points)), Fault::PowerCut),
+        7..11 => {
+            let fates = [Fate::RequestLost, Fate::AnswerLost, Fate::Late, Fate::Twice];
+            let fate = fates.get(number(3)).copied().unwrap_or(Fate::Twice);
+            (Moment::Call(number(counts.calls)), Fault::Call(fate))
+        }
+        11..13 => {
+            let troubles = [
+                Trouble::Fails,
+                Trouble::FailsAfterEffect,
+                Trouble::Killed,
+                Trouble::Lies,
+                Trouble::Hangs,
+                Trouble::Rubbish,
+            ];
+            let trouble = troubles.get(number(5)).copied().unwrap_or(Trouble::Fails);
+            (Moment::Tool(number(counts.tools)), Fault::Tool(trouble))
+        }
+        13 | 14 => {
+            let host = number(usize::from(of.system.hosts()));
+            let seconds = u64::try_from(number(200)).unwrap_or(0);
+            (Moment::Event(number(counts.events)), Fault::Partition { host, seconds })
+        }
+        15 => {
+            let fault = match number(4) {
+                0 | 1 => Fault::SecondCoordinator,
+                2 => Fault::Failover,
+                _ => Fault::Cancel,
+            };
+            (Moment::Event(number(counts.events)), fault)
+        }
+        _ => (Moment::Event(number(counts.events)), Fault::Kill),
+    }
+}
+
+/// The run of a task.
+pub fn carry_out(cases: &[Case<'_>], task: &Task, tell: bool) -> Option<Ended> {
+    let of = cases.get(task.case)?;
+    let (plan, seed) = (task.plan.clone(), task.seed);
+    let setting = Setting { system: of.system, operation: &of.operation, plan, seed, tell };
+    let mut ended = run(&setting);
+    let broken = judge(of, task, &ended);
+    ended.broken.extend(broken);
+    Some(ended)
+}
+
+/// Whether a fault can make an operation end otherwise than a crash does.
+fn only_crashes(plan: &Plan) -> bool {
+    plan.values().all(|fault| match fault {
+        Fault::Kill | Fault::Call(_) => true,
+        Fault::PowerCut
+        | Fault::Tool(_)
+        | Fault::Partition { .. }
+        | Fault::SecondCoordinator
+        | Fault::Failover
+        | Fault::Cancel => false,
+    })
+}
+
+/// What the end must be, beside what each run is judged by itself.
+fn judge(of: &Case<'_>, task: &Task, ended: &Ended) -> Vec<(Broken, String)> {
+    let mut broken = Vec::new();
+    if task.listed {
+        for (moment, fault, label) in &ended.struck {
+            if let Moment::Before(number) | Moment::After(number) = moment
+                && of.clean.labels.get(*number).map(|l| &l.text) != Some(label)
+            {
+                let text = format!("{fault} struck at {label:?}: the run is not the clean one");
+                broken.push((Broken::Lost, text));
+            }
+        }
+    }
+    let failed_over = task.plan.values().any(|fault| *fault == Fault::Failover);
+    let mut differs = |what: &str, expected: &super::scenario::Truth| {
+        if ended.after != *expected {
+            let text = format!("{what}, but {}", difference(expected, &ended.after));
+            broken.push((Broken::Lost, text));
+        }
+    };
+    match ended.outcome {
+        Some(Outcome::Done) if !failed_over && of.operation.cancel_after.is_none() => {
+            differs("it ended as done", &of.clean.after);
+        }
+        Some(Outcome::Undone | Outcome::Cancelled) if !failed_over => {
+            differs("it was taken back", &ended.before);
+        }
+        Some(_) | None => {}
+    }
+    let wanted = wanted(&of.operation);
+    if only_crashes(&task.plan) && ended.outcome != Some(wanted) {
+        // A cancel that comes too late finds it done; one that is lost is not asked again.
+        let late = wanted == Outcome::Cancelled && ended.outcome == Some(Outcome::Done);
+        if !late {
+            let text = format!("after crashes alone it ended as {:?}", ended.outcome);
+            broken.push((Broken::Stuck, text));
+        }
+    }
+    broken
+}
+
+fn difference(expected: &super::scenario::Truth, found: &super::scenario::Truth) -> String {
+    let mut words = Vec::new();
+    for path in expected.paths.difference(&found.paths) {
+        words.push(format!("{path} is gone"));
+    }
+    for path in found.paths.difference(&expected.paths) {
+        words.push(format!("{path} is there"));
+    }
+    for (key, value) in &expected.system {
+        if found.system.get(key) != Some(value) {
+            words.push(format!("{key} is {:?} instead of {value:?}", found.system.get(key)));
+        }
+    }
+    for (key, value) in &found.system {
+        if !expected.system.contains_key(key) {
+            words.push(format!("{key} is {value:?} and was not"));
+        }
+    }
+    if expected.nodes != found.nodes {
+        words.push(format!("the spec has {:?} instead of {:?}", found.nodes, expected.nodes));
+    }
+    words.truncate(8);
+    words.join("; ")
+}
+
+/// Runs all tasks, on as many threads as the machine has cores.
+pub fn run_all(cases: &[Case<'_>], tasks: &[Task], stop_at_first: bool) -> Summary {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let summary = Mutex::new(Summary {
+        listed: tasks.iter().filter(|task| task.listed).count(),
+        ..Summary::default()
+    });
+    let work = || {
+        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(ended) = carry_out(cases, task, false) else { continue };
+            let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+            note(&mut summary, cases, task, &ended);
+            if stop_at_first && !summary.failures.is_empty() {
+                return;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.failures.sort_by_key(|failure| (failure.task.case, failure.replay.clone()));
+    summary
+}
+
+fn note(summary: &mut Summary, cases: &[Case<'_>], task: &Task, ended: &Ended) {
+    if task.listed {
+        summary.hit += usize::from(!ended.struck.is_empty());
+    } else {
+        summary.schedules += 1;
+    }
+    let end = ended.outcome.map_or("not begun".to_owned(), |outcome| format!("{outcome:?}"));
+    *summary.ends.entry(end).or_default() += 1;
+    let mut kinds: Vec<Broken> = ended.broken.iter().map(|(what, _)| *what).collect();
+    kinds.sort();
+    kinds.dedup();
+    for kind in kinds {
+        *summary.broken.entry(kind).or_default() += 1;
+    }
+    if !ended.broken.is_empty() {
+        let replay = replay(cases, task);
+        let broken = ended.broken.clone();
+        summary.failures.push(Failure { task: task.clone(), replay, broken });
+    }
+}
+
+/// The command that makes a run again and tells its story.
+pub fn replay(cases: &[Case<'_>], task: &Task) -> String {
+    let of = cases.get(task.case);
+    let name = of.map_or_else(String::new, |c| format!("{}/{}", c.system.name(), c.operation.name));
+    format!("make replay RUN='{name} {} {}'", task.seed, faults::show(&task.plan))
+}

@@ -1,0 +1,362 @@
+//! One run: an operation of a system, with its faults, driven as an administrator would, and judged
+//! at its end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use bellows::engine::state::{self, Mode, OperationState};
+use bellows_proto::v1::{ControlKind, OnFailure, Outcome, Spec};
+use tokio::sync::mpsc;
+
+use super::{
+    coordinator::{self, Coordinator},
+    faults::{Fault, Moment, Plan},
+    journal::Shelf,
+    listed::{Model, Operation, System, Wish},
+    network::Fleet,
+    site,
+    tools::Tools,
+    world::{Broken, Counts, Label, Order, World},
+};
+
+/// The administrator looks so often.
+const LOOK: Duration = Duration::from_millis(100);
+/// `bellows serve` is started again after so long.
+const RESTART: Duration = Duration::from_secs(1);
+/// A refused plan is tried again after so long, so often.
+const PLAN_AGAIN: (Duration, u32) = (Duration::from_secs(20), 12);
+/// Whatever happens, it is at rest after so long.
+const PATIENCE_S: i64 = 4 * 3600;
+/// The writer's pause between two rows.
+const WRITE_PAUSE: Duration = Duration::from_millis(500);
+/// After the end, so long until everything is judged: what was late has arrived then.
+const CALM: Duration = Duration::from_secs(180);
+
+/// What a run is.
+pub struct Setting<'a> {
+    /// The system.
+    pub system: &'a dyn System,
+    /// The operation.
+    pub operation: &'a Operation,
+    /// What goes wrong.
+    pub plan: Plan,
+    /// Delays and ids.
+    pub seed: u64,
+    /// Keep the story.
+    pub tell: bool,
+}
+
+/// The truth at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Truth {
+    /// What the model says.
+    pub system: BTreeMap<String, String>,
+    /// What is on the hosts' disks.
+    pub paths: BTreeSet<String>,
+    /// Nodes of the spec.
+    pub nodes: BTreeSet<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// At rest as; `None`: it never began, or never came to rest.
+    pub outcome: Option<Outcome>,
+    /// The truth before it and after it.
+    pub before: Truth,
+    /// After it.
+    pub after: Truth,
+    /// How often each kind of moment passed.
+    pub counts: Counts,
+    /// The points.
+    pub labels: Vec<Label>,
+    /// Which calls only read.
+    pub reading_calls: BTreeSet<usize>,
+    /// What has struck.
+    pub struck: Vec<(Moment, Fault, String)>,
+    /// Broken promises.
+    pub broken: Vec<(Broken, String)>,
+    /// The story, if it was kept.
+    pub story: Vec<String>,
+}
+
+/// Runs it, in simulated time.
+///
+/// # Panics
+/// If there is no runtime: the machine is out of memory.
+#[allow(clippy::expect_used)]
+pub fn run(setting: &Setting<'_>) -> Ended {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(drive(setting))
+}
+
+/// The administrator.
+struct Admin<'a> {
+    setting: &'a Setting<'a>,
+    world: Arc<World>,
+    fleet: Arc<Fleet>,
+    model: Arc<dyn Model>,
+    coordinator: Coordinator,
+    /// One that was copied and replaced.
+    stale: Option<Coordinator>,
+    started: u32,
+    orders: mpsc::UnboundedReceiver<Order>,
+}
+
+async fn drive(setting: &Setting<'_>) -> Ended {
+    let model = setting.system.model();
+    let (send, orders) = mpsc::unbounded_channel();
+    let tools: Arc<dyn Tools> = Arc::clone(&model) as Arc<dyn Tools>;
+    let world = Arc::new(World::new(tools, setting.seed, send));
+    if setting.tell {
+        world.tell_all();
+    }
+    let fleet = site::build(&world, setting.system);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let Some(coordinator) = coordinator::start(&world, &fleet, &Shelf::default(), 1).await else {
+        return ended(setting, &world, None, (Truth::default(), Truth::default()));
+    };
+    let writer = Arc::clone(&model);
+    tokio::spawn(async move {
+        loop {
+            writer.insert();
+            tokio::time::sleep(WRITE_PAUSE).await;
+        }
+    });
+    let (world, fleet) = (Arc::clone(&world), Arc::clone(&fleet));
+    let mut admin =
+        Admin { setting, world, fleet, model, coordinator, stale: None, started: 1, orders };
+    admin.whole().await
+}
+
+fn ended(
+    setting: &Setting<'_>,
+    world: &World,
+    outcome: Option<Outcome>,
+    (before, after): (Truth, Truth),
+) -> Ended {
+    let _ = setting;
+    Ended {
+        outcome,
+        before,
+        after,
+        counts: world.counts(),
+        labels: world.labels(),
+        reading_calls: world.reading_calls(),
+        struck: world.struck(),
+        broken: world.broken(),
+        story: world.story(),
+    }
+}
+
+impl Admin<'_> {
+    async fn whole(&mut self) -> Ended {
+        let operation = self.setting.operation;
+        for wish in &operation.before {
+            let outcome = self.carry_out(wish).await;
+            if outcome != Some(Outcome::Done) {
+                let text = format!("the preparation ended as {outcome:?}");
+                self.world.breaks(Broken::Stuck, text);
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let before = self.truth();
+        let mut plan = self.setting.plan.clone();
+        if let Some(events) = operation.cancel_after {
+            plan.entry(Moment::Event(events)).or_insert(Fault::Cancel);
+        }
+        self.world.arm(plan);
+        let outcome = self.carry_out(&operation.wish).await;
+        self.world.disarm();
+        tokio::time::sleep(CALM).await;
+        self.judge();
+        let after = self.truth();
+        ended(self.setting, &self.world, outcome, (before, after))
+    }
+
+    fn spec(&self, wish: &Wish) -> Option<Spec> {
+        self.coordinator.shelf.book().specs.get(&wish.intent.cluster).cloned()
+    }
+
+    fn truth(&self) -> Truth {
+        let machines = self.world.machines();
+        let spec = self.spec(&self.setting.operation.wish).unwrap_or_default();
+        Truth {
+            system: self.model.describe(),
+            paths: machines.iter().flat_map(|m| site::paths(m, self.setting.system)).collect(),
+            nodes: spec.nodes.iter().map(|node| format!("{}@{}", node.node, node.host)).collect(),
+        }
+    }
+
+    /// What must hold after every operation, however it ended.
+    fn judge(&self) {
+        for machine in self.world.machines() {
+            for left in site::left_over(&machine) {
+                self.world.breaks(Broken::Lost, format!("left behind: {left}"));
+            }
+        }
+        let book = self.coordinator.shelf.book();
+        for (resource, operation) in &book.locks {
+            let text = format!("{resource} is still locked by {operation}");
+            self.world.breaks(Broken::Lost, text);
+        }
+        for missing in self.model.missing() {
+            self.world.breaks(Broken::Lost, missing);
+        }
+        for violation in self.model.violations() {
+            self.world.breaks(Broken::Lost, violation);
+        }
+        if let Some(stale) = &self.stale
+            && stale.process.is_alive()
+            && stale.engine.is_read_only().is_none()
+            && !stale.shelf.book().operations.values().all(|events| is_closed(events))
+        {
+            let text = "a coordinator that was copied still thinks that it leads".to_owned();
+            self.world.breaks(Broken::Doubled, text);
+        }
+    }
+
+    /// Plans, applies, and sees it to its end.
+    async fn carry_out(&mut self, wish: &Wish) -> Option<Outcome> {
+        let known: BTreeSet<String> =
+            self.coordinator.shelf.book().operations.keys().cloned().collect();
+        let began = self.world.now_ms();
+        let (mut refused, mut decisions) = (0, 0);
+        loop {
+            if self.world.now_ms() - began > PATIENCE_S * 1000 {
+                self.world.breaks(Broken::Stuck, format!("not at rest: {:?}", self.last(&known)));
+                return None;
+            }
+            self.revive().await;
+            let Some((id, state)) = self.last(&known) else {
+                if refused > PLAN_AGAIN.1 {
+                    return None;
+                }
+                refused += u32::from(!self.apply(wish).await);
+                continue;
+            };
+            if let Mode::Closed(outcome) = state.mode {
+                return Some(outcome);
+            }
+            self.obey(&id);
+            if state.parked().is_some() && state.wish.is_none() {
+                self.decide(&id, &mut decisions);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn last(&self, known: &BTreeSet<String>) -> Option<(String, OperationState)> {
+        let book = self.coordinator.shelf.book();
+        let (id, events) = book.operations.iter().find(|(id, _)| !known.contains(*id))?;
+        match state::fold(events) {
+            Ok(state) => Some((id.clone(), state)),
+            Err(illegal) => {
+                self.world.breaks(Broken::Lost, format!("the journal does not fold: {illegal}"));
+                None
+            }
+        }
+    }
+
+    /// Starts the coordinator again if it died.
+    async fn revive(&mut self) {
+        while !self.coordinator.process.is_alive() {
+            tokio::time::sleep(RESTART).await;
+            self.started += 1;
+            let shelf = self.coordinator.shelf.clone();
+            let next = coordinator::start(&self.world, &self.fleet, &shelf, self.started).await;
+            if let Some(next) = next {
+                self.coordinator = next;
+            }
+        }
+    }
+
+    /// `true`: it began, or the coordinator died meanwhile.
+    async fn apply(&mut self, wish: &Wish) -> bool {
+        let engine = self.coordinator.engine.clone();
+        let process = Arc::clone(&self.coordinator.process);
+        let work = async {
+            let plan = engine.plan(&wish.intent, &wish.options).await;
+            let plan = plan.map_err(|error| format!("{error:?}"))?;
+            let applied = engine.apply(plan, OnFailure::Hold, "administrator").await;
+            applied.map(|_| ()).map_err(|error| format!("{error:?}"))
+        };
+        let done = tokio::select! {
+            biased;
+            () = process.died() => return true,
+            done = work => done,
+        };
+        if let Err(error) = &done {
+            self.world.tell(|| format!("not begun: {error}"));
+            tokio::time::sleep(PLAN_AGAIN.0).await;
+        }
+        done.is_ok()
+    }
+
+    /// Does what faults have ordered.
+    fn obey(&mut self, id: &str) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Cancel => {
+                    let asked = self.control(id, ControlKind::Cancel);
+                    self.world.tell(|| format!("cancel: {asked:?}"));
+                }
+                Order::Failover => {
+                    let done = self.model.fail_over();
+                    self.world.tell(|| format!("failover: {done}"));
+                }
+                Order::SecondCoordinator => self.copy(),
+            }
+        }
+    }
+
+    fn control(&self, id: &str, kind: ControlKind) -> Result<(), String> {
+        let engine = &self.coordinator.engine;
+        engine.control(id, kind, "administrator").map_err(|error| error.to_string())
+    }
+
+    /// An old machine comes back, or a copy of this one is started: it leads from now on.
+    fn copy(&mut self) {
+        if self.stale.is_some() {
+            return;
+        }
+        self.stale = Some(self.coordinator.clone());
+        // Not alive: `revive` starts it from the copy.
+        let copy = self.coordinator.shelf.copy();
+        self.coordinator.shelf = copy;
+        let dead = Arc::new(super::process::Process::new(
+            self.coordinator.process.id,
+            "",
+            super::process::Kind::Coordinator,
+        ));
+        dead.end();
+        self.coordinator.process = dead;
+    }
+
+    /// A held operation: try again, then take it back, then give it up.
+    fn decide(&self, id: &str, decisions: &mut u32) {
+        let order = match *decisions {
+            0..3 => [ControlKind::Retry, ControlKind::Resume, ControlKind::Undo],
+            3..8 => [ControlKind::Undo, ControlKind::Cancel, ControlKind::Retry],
+            _ => [ControlKind::Abandon, ControlKind::Undo, ControlKind::Retry],
+        };
+        for kind in order {
+            match self.control(id, kind) {
+                Ok(()) => break,
+                Err(error) => self.world.tell(|| format!("{kind:?}: {error}")),
+            }
+        }
+        *decisions += 1;
+    }
+}
+
+fn is_closed(events: &[bellows_proto::v1::Event]) -> bool {
+    state::fold(events).is_ok_and(|state| matches!(state.mode, Mode::Closed(_)))
+}

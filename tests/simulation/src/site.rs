@@ -1,0 +1,111 @@
+//! The hosts of a run, and what keeps their agents running.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use camino::Utf8Path;
+
+use super::{
+    listed::System,
+    machine::Machine,
+    network::Fleet,
+    process::Kind,
+    programs::{self, CONFIG},
+    world::{Broken, World},
+};
+
+/// systemd starts the agent again after so long.
+const RESTART: Duration = Duration::from_secs(1);
+/// A host needs so long to boot.
+const BOOT: Duration = Duration::from_secs(20);
+/// The agent's own folder.
+pub const STATE: &str = "/var/lib/bellows-agent";
+/// What is in it and does not belong to the system: bookkeeping that stays, or that is checked by
+/// itself.
+const BOOKKEEPING: &[&str] = &["jobs", "closed", "term", "fences", "audit", "specs", "identity"];
+
+/// Makes the hosts; their agents run from now on, until the run's end.
+pub fn build(world: &Arc<World>, system: &dyn System) -> Arc<Fleet> {
+    let fleet = Arc::new(Fleet::default());
+    for number in 1..=system.hosts() {
+        let (name, address) = (format!("h{number}"), Ipv4Addr::new(10, 0, 0, number));
+        let machine = Machine::new(world, &name, address);
+        let toml = system.agent_toml(&name, address);
+        let now = world.now_ms();
+        machine.disk(|disk| {
+            let path = Utf8Path::new(CONFIG);
+            let _ = disk.make_directory(Utf8Path::new("/etc/bellows"), 0o755, (0, 0), now);
+            let _ = disk.put(path, toml.as_bytes(), 0o644, (0, 0), now);
+        });
+        world.add(Arc::clone(&machine));
+        tokio::spawn(keep_running(machine, Arc::clone(&fleet)));
+    }
+    fleet
+}
+
+/// What systemd and the administrator of one host do.
+async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
+    loop {
+        if machine.is_off() {
+            machine.sleep(BOOT).await;
+            machine.power_on();
+            programs::start_services(&machine).await;
+        }
+        let process = machine.spawn(Kind::Agent, std::collections::BTreeMap::new(), None);
+        let starting = process.live(programs::agent(&machine, Arc::clone(&process)));
+        tokio::select! {
+            biased;
+            () = process.died() => {}
+            started = starting => match started {
+                Ok(agent) => {
+                    fleet.put(&machine.name, agent);
+                    process.died().await;
+                }
+                Err(fault) => {
+                    let text = format!("the agent of {} does not start: {fault}", machine.name);
+                    machine.world().breaks(Broken::Stuck, text);
+                    machine.kill(process.id);
+                }
+            },
+        }
+        machine.sleep(RESTART).await;
+    }
+}
+
+/// The paths of all that a system has on a host, with what the agent remembers of it.
+pub fn paths(machine: &Machine, system: &dyn System) -> BTreeSet<String> {
+    let kept = |path: &Utf8Path| {
+        let own = path.strip_prefix(STATE).ok();
+        let first = own.and_then(|own| own.components().next());
+        first.is_none_or(|first| !BOOKKEEPING.contains(&first.as_str()))
+    };
+    let mut roots = system.roots();
+    roots.push(STATE.into());
+    let below = roots.iter().flat_map(|root| machine.disk(|disk| disk.below(root)));
+    below
+        .map(|(path, _)| path)
+        .filter(|path| kept(path))
+        .map(|path| format!("{} {path}", machine.name))
+        .collect()
+}
+
+/// What an operation that is over must not have left on a host.
+pub fn left_over(machine: &Machine) -> Vec<String> {
+    let state = Utf8Path::new(STATE);
+    let list = |path: &Utf8Path| machine.disk(|disk| disk.list(path));
+    let mut left = Vec::new();
+    for fence in list(&state.join("fences")) {
+        left.push(format!("{}: a fence of cluster {fence}", machine.name));
+    }
+    for operation in list(&state.join("jobs")) {
+        left.push(format!("{}: jobs of operation {operation}", machine.name));
+    }
+    for secret in list(Utf8Path::new("/run/bellows-agent/secrets")) {
+        left.push(format!("{}: secrets of job {secret}", machine.name));
+    }
+    for process in machine.processes() {
+        if let Some(job) = process.environment.get(bellows_agent::tools::JOB_MARK) {
+            left.push(format!("{}: a {:?} of job {job} still runs", machine.name, process.kind));
+        }
+    }
+    left
+}
