@@ -61,8 +61,10 @@ pub(super) const TOKEN: u8 = b't';
 pub(super) const OBSERVATION: u8 = b'o';
 /// In the tree of locks: a resource.
 pub(super) const LOCK: u8 = b'l';
-/// In the tree of the store's own facts: the only one.
+/// In the tree of the store's own facts: id, site, term.
 pub(super) const META: &[u8] = b"store";
+/// In the same tree: the doubt that stands.
+pub(super) const DOUBT: &[u8] = b"doubt";
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@
 //! Calls block for the time of an `fdatasync`, a fraction of a millisecond on a quiet disk.
 
 mod chain;
+mod doubt;
 mod error;
 mod files;
 mod inventory;
@@ -43,6 +44,7 @@ use sled::{
     },
 };
 
+pub use doubt::{Doubt, DoubtKind, DoubtReason};
 pub use error::StoreError;
 pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
@@ -75,6 +77,8 @@ pub struct Store {
 
 struct State {
     own: StoreRecord,
+    /// As stored.
+    doubt: Option<Doubt>,
     /// Why nothing is done any more.
     failed: Option<String>,
 }
@@ -148,7 +152,8 @@ impl Store {
         let mut store = Self::assemble(path, db, lock, StoreRecord::default())?;
         let own: StoreRecord = get(&store.meta, keys::META, &|| "the store's own record".into())?
             .ok_or_else(|| StoreError::Emptied(path.to_owned()))?;
-        store.state = RwLock::new(State { own, failed: None });
+        let doubt = store.stored_doubt()?;
+        store.state = RwLock::new(State { own, doubt, failed: None });
         Ok(store)
     }
 
@@ -166,7 +171,7 @@ impl Store {
             specs: db.open_tree("specs")?,
             inventory: db.open_tree("inventory")?,
             meta: db.open_tree(META_TREE)?,
-            state: RwLock::new(State { own, failed: None }),
+            state: RwLock::new(State { own, doubt: None, failed: None }),
             log: files::open_log(path)?,
             db,
             _lock: lock,
@@ -190,11 +195,10 @@ impl Store {
     /// If the disk fails.
     pub fn set_term(&self, number: u64) -> Result<(), StoreError> {
         let own = StoreRecord { term: number, ..self.own() };
-        self.commit(|tables| {
-            put(tables.meta, keys::META, &own, &|| "the store's own record".into())
-        })?;
-        self.lock_state().own = own;
-        Ok(())
+        self.change_with(
+            |tables| put(tables.meta, keys::META, &own, &|| "the store's own record".into()),
+            |state, ()| state.own = own.clone(),
+        )
     }
 
     fn own(&self) -> StoreRecord {
@@ -218,7 +222,16 @@ impl Store {
     /// Changes something: one transaction, then flush, then `fdatasync`. `work` may be run
     /// several times and has no effect but on the tables.
     fn commit<T>(&self, work: impl Fn(&Tables<'_>) -> Result<T, Stop>) -> Result<T, StoreError> {
-        self.change(work, true)
+        self.change(work, |_, _| (), true)
+    }
+
+    /// As [`Store::commit`]; `then` changes what is known in memory, before anybody else reads.
+    fn change_with<T>(
+        &self,
+        work: impl Fn(&Tables<'_>) -> Result<T, Stop>,
+        then: impl FnOnce(&mut State, &T),
+    ) -> Result<T, StoreError> {
+        self.change(work, then, true)
     }
 
     /// As [`Store::commit`], without the wait for the disk: for what may be lost.
@@ -226,12 +239,13 @@ impl Store {
         &self,
         work: impl Fn(&Tables<'_>) -> Result<(), Stop>,
     ) -> Result<(), StoreError> {
-        self.change(work, false)
+        self.change(work, |_, ()| (), false)
     }
 
     fn change<T>(
         &self,
         work: impl Fn(&Tables<'_>) -> Result<T, Stop>,
+        then: impl FnOnce(&mut State, &T),
         durable: bool,
     ) -> Result<T, StoreError> {
         let mut state = self.lock_state();
@@ -244,10 +258,10 @@ impl Store {
             }
             Ok(done)
         });
-        if let Err(error) = &result
-            && error.is_fatal()
-        {
-            state.failed = Some(error.to_string());
+        match &result {
+            Ok(done) => then(&mut state, done),
+            Err(error) if error.is_fatal() => state.failed = Some(error.to_string()),
+            Err(_) => {}
         }
         result
     }
