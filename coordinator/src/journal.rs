@@ -47,8 +47,14 @@ impl StoreJournal {
     }
 
     fn recorded(&self, operation: String) -> Result<Recorded, JournalError> {
-        let read = self.store.events(&operation).map_err(|e| failure(&e))?;
-        Ok(Recorded { operation, events: read.events, damage: read.damage })
+        match self.store.events(&operation) {
+            Ok(read) => Ok(Recorded { operation, events: read.events, damage: read.damage }),
+            Err(error) if error.is_fatal() => Err(failure(&error)),
+            // This operation's matter: the others go on.
+            Err(error) => {
+                Ok(Recorded { operation, events: Vec::new(), damage: Some(error.to_string()) })
+            }
+        }
     }
 }
 

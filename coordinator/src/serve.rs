@@ -165,11 +165,12 @@ async fn keep_readings<S: Systems>(app: &App<S>) {
     }
 }
 
-/// Ends when the store has failed: whatever it was asked for, it does nothing any more.
+/// Keeps the store's watermark up while nothing is written. Ends when the store has failed:
+/// whatever it was asked for, it does nothing any more.
 async fn store_failure(store: &Store) -> StoreError {
     loop {
         tokio::time::sleep(STORE_LOOK).await;
-        if let Err(error) = store.host("") {
+        if let Err(error) = store.keep_watermark() {
             return error;
         }
     }

@@ -117,7 +117,13 @@ impl Store {
         let stood = self.doubt();
         if stood.is_some() {
             self.change_with(
-                |tables| super::pieces::remove::<Stop>(tables.meta, keys::DOUBT),
+                |tables| {
+                    // Damage that nobody can mend is settled once, not at each start.
+                    if let Some(doubt) = read_in(tables)? {
+                        put(tables.meta, keys::SETTLED, &doubt, &name)?;
+                    }
+                    super::pieces::remove::<Stop>(tables.meta, keys::DOUBT)
+                },
                 |state, ()| state.doubt = None,
             )?;
         }
@@ -127,6 +133,16 @@ impl Store {
     /// What is stored, for the opening.
     pub(super) fn stored_doubt(&self) -> Result<Option<Doubt>, StoreError> {
         get(&self.meta, keys::DOUBT, &name)
+    }
+
+    /// The damage that was settled last, in words.
+    pub(super) fn settled(&self) -> Result<Vec<String>, StoreError> {
+        let settled: Option<Doubt> = get(&self.meta, keys::SETTLED, &name)?;
+        let reasons = settled.into_iter().flat_map(|doubt| doubt.reasons);
+        Ok(reasons
+            .filter(|reason| reason.kind() == DoubtKind::Damaged)
+            .map(|reason| reason.text)
+            .collect())
     }
 }
 

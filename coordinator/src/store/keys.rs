@@ -26,6 +26,21 @@ pub(super) fn event(operation: &OperationKey, sequence: u64) -> Vec<u8> {
     [operation.as_slice(), &sequence.to_be_bytes()].concat()
 }
 
+/// The id of an operation.
+pub(super) fn operation_id(operation: &OperationKey) -> String {
+    Uuid::from_bytes(*operation).hyphenated().to_string()
+}
+
+/// After all events of an operation, before those of the next one.
+pub(super) fn after_events(operation: &OperationKey) -> Vec<u8> {
+    [operation.as_slice(), &[0xff; 16]].concat()
+}
+
+/// Where it is noted that an operation is unfinished.
+pub(super) fn open(operation: &OperationKey) -> Vec<u8> {
+    [OPEN, operation].concat()
+}
+
 /// A text of one kind, e.g. a host by its name.
 pub(super) fn text(kind: u8, text: &str) -> Vec<u8> {
     [&[kind], text.as_bytes(), &[0]].concat()
@@ -65,6 +80,12 @@ pub(super) const LOCK: u8 = b'l';
 pub(super) const META: &[u8] = b"store";
 /// In the same tree: the doubt that stands.
 pub(super) const DOUBT: &[u8] = b"doubt";
+/// In the same tree: the doubt that was settled last.
+pub(super) const SETTLED: &[u8] = b"settled";
+/// In the same tree: the number of the last durable commit.
+pub(super) const COMMIT: &[u8] = b"commit";
+/// In the same tree, with the bytes of an operation's id behind it: it is unfinished.
+pub(super) const OPEN: &[u8] = b"open/";
 
 #[cfg(test)]
 mod tests {

@@ -16,10 +16,12 @@
 mod chain;
 mod doubt;
 mod error;
+mod faults;
 mod files;
 mod inventory;
 mod keys;
 mod locks;
+mod open;
 mod operations;
 mod pieces;
 mod records;
@@ -27,6 +29,7 @@ mod specs;
 mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
+mod watermark;
 
 use std::{
     fs::File,
@@ -50,7 +53,8 @@ pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
 pub use records::{HostRecord, LockHolder, TokenRecord};
 
-use records::StoreRecord;
+use records::{CommitRecord, StoreRecord};
+use watermark::Watermark;
 
 /// The tree of the store's own record.
 const META_TREE: &str = "meta";
@@ -79,6 +83,10 @@ struct State {
     own: StoreRecord,
     /// As stored.
     doubt: Option<Doubt>,
+    /// The number of the last durable commit.
+    commit: u64,
+    /// `None` while opening.
+    mark: Option<Watermark>,
     /// Why nothing is done any more.
     failed: Option<String>,
 }
@@ -112,72 +120,6 @@ impl From<StoreError> for Stop {
 }
 
 impl Store {
-    /// Makes a new, empty store in the directory `path` (made if it is missing), with a new
-    /// store id and term 0, for the site of this id.
-    ///
-    /// # Errors
-    /// If there is one already, another process holds it, or the disk fails.
-    pub fn create(path: &Path, site_id: &str) -> Result<Self, StoreError> {
-        files::make_dir(path)?;
-        let lock = files::lock(path)?;
-        if files::has_log(path)? {
-            return Err(StoreError::Exists(path.to_owned()));
-        }
-        let db = files::open_sled(path)?;
-        let own =
-            StoreRecord { store_id: random_uuid(path)?, site_id: site_id.to_owned(), term: 0 };
-        let store = Self::assemble(path, db, lock, own.clone())?;
-        store.commit(|tables| {
-            put(tables.meta, keys::META, &own, &|| "the store's own record".into())
-        })?;
-        files::sync_dirs(path)?;
-        Ok(store)
-    }
-
-    /// Opens the store in the directory `path`. Where sled's snapshot is damaged, moves it
-    /// aside, says so in the log as an ERROR, and reads the whole log instead.
-    ///
-    /// # Errors
-    /// If there is none, another process holds it, it is damaged, or the disk fails.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !files::has_log(path)? {
-            return Err(StoreError::Absent(path.to_owned()));
-        }
-        let lock = files::lock(path)?;
-        let db = files::open_sled(path)?;
-        // Looked at before anything is written: what is left is left as it is.
-        if !db.tree_names().iter().any(|name| name.as_ref() == META_TREE.as_bytes()) {
-            return Err(StoreError::Emptied(path.to_owned()));
-        }
-        let mut store = Self::assemble(path, db, lock, StoreRecord::default())?;
-        let own: StoreRecord = get(&store.meta, keys::META, &|| "the store's own record".into())?
-            .ok_or_else(|| StoreError::Emptied(path.to_owned()))?;
-        let doubt = store.stored_doubt()?;
-        store.state = RwLock::new(State { own, doubt, failed: None });
-        Ok(store)
-    }
-
-    fn assemble(
-        path: &Path,
-        db: sled::Db,
-        lock: File,
-        own: StoreRecord,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            path: path.to_owned(),
-            events: db.open_tree("events")?,
-            operations: db.open_tree("operations")?,
-            locks: db.open_tree("locks")?,
-            specs: db.open_tree("specs")?,
-            inventory: db.open_tree("inventory")?,
-            meta: db.open_tree(META_TREE)?,
-            state: RwLock::new(State { own, doubt: None, failed: None }),
-            log: files::open_log(path)?,
-            db,
-            _lock: lock,
-        })
-    }
-
     /// The UUID of the site that it belongs to.
     pub fn site_id(&self) -> String {
         self.own().site_id
@@ -196,7 +138,7 @@ impl Store {
     pub fn set_term(&self, number: u64) -> Result<(), StoreError> {
         let own = StoreRecord { term: number, ..self.own() };
         self.change_with(
-            |tables| put(tables.meta, keys::META, &own, &|| "the store's own record".into()),
+            |tables| put(tables.meta, keys::META, &own, &open::own_name),
             |state, ()| state.own = own.clone(),
         )
     }
@@ -252,9 +194,14 @@ impl Store {
         if let Some(reason) = &state.failed {
             return Err(StoreError::Failed(reason.clone()));
         }
-        let result = self.transact(work).and_then(|done| {
-            if durable {
+        let number = durable.then(|| state.commit.saturating_add(1));
+        let result = self.transact(work, number).and_then(|done| {
+            if let Some(number) = number {
                 self.make_durable()?;
+                state.commit = number;
+                if let Some(mark) = &mut state.mark {
+                    mark.pass(number)?;
+                }
             }
             Ok(done)
         });
@@ -266,15 +213,25 @@ impl Store {
         result
     }
 
-    fn transact<T>(&self, work: impl Fn(&Tables<'_>) -> Result<T, Stop>) -> Result<T, StoreError> {
+    /// `number`: that of the commit, which goes with what it changes.
+    fn transact<T>(
+        &self,
+        work: impl Fn(&Tables<'_>) -> Result<T, Stop>,
+        number: Option<u64>,
+    ) -> Result<T, StoreError> {
         let trees =
             (&self.events, &self.operations, &self.locks, &self.specs, &self.inventory, &self.meta);
         let outcome = trees.transaction(|(events, operations, locks, specs, inventory, meta)| {
-            work(&Tables { events, operations, locks, specs, inventory, meta }).map_err(|stop| {
-                match stop {
-                    Stop::Sled(error) => ConflictableTransactionError::from(error),
-                    Stop::Refused(error) => ConflictableTransactionError::Abort(error),
+            let tables = Tables { events, operations, locks, specs, inventory, meta };
+            let numbered = work(&tables).and_then(|done| {
+                if let Some(number) = number {
+                    put(meta, keys::COMMIT, &CommitRecord { number }, &open::own_name)?;
                 }
+                Ok(done)
+            });
+            numbered.map_err(|stop| match stop {
+                Stop::Sled(error) => ConflictableTransactionError::from(error),
+                Stop::Refused(error) => ConflictableTransactionError::Abort(error),
             })
         });
         outcome.map_err(|error| match error {
@@ -286,6 +243,14 @@ impl Store {
     fn make_durable(&self) -> Result<(), StoreError> {
         self.db.flush()?;
         self.log.sync_data().map_err(StoreError::io("sync", &files::log_path(&self.path)))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.keep_watermark() {
+            tracing::warn!(%error, "the watermark of the store is not up to date");
+        }
     }
 }
 

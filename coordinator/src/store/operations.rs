@@ -9,7 +9,7 @@ use super::{
     get, get_in,
     keys::{self, OperationKey},
     locks, pieces, put,
-    records::{EventRecord, OperationRecord},
+    records::{EventRecord, OpenRecord, OperationRecord, StoreRecord},
     specs, summary,
 };
 
@@ -46,6 +46,8 @@ pub struct Events {
     pub events: Vec<Event>,
     /// Why they are not all, or not what was written; `None`: they are.
     pub damage: Option<String>,
+    /// They were taken out for their age: there are none, and nothing is damaged.
+    pub pruned: bool,
 }
 
 /// Which operations are listed.
@@ -134,8 +136,11 @@ impl Store {
         let record: OperationRecord = get(&self.operations, &key, &|| entry_name(operation))?
             .ok_or_else(|| StoreError::OperationUnknown(operation.to_owned()))?;
         let mut events = Vec::new();
+        if record.pruned {
+            return Ok(Events { events, damage: None, pruned: true });
+        }
         let damage = self.read_chain(&key, &record, &mut events)?;
-        Ok(Events { events, damage })
+        Ok(Events { events, damage, pruned: false })
     }
 
     /// Walks the chain. What could be verified is in `events`; says why it is not all.
@@ -202,21 +207,21 @@ impl Store {
         }
     }
 
-    /// The ids of all operations whose last event is not `closed`, oldest first.
+    /// The ids of all operations whose last event is not `closed`, oldest first. One whose
+    /// record is damaged is among them.
     ///
     /// # Errors
-    /// If the store failed or an index entry is damaged.
+    /// If the store failed.
     pub fn unfinished(&self) -> Result<Vec<String>, StoreError> {
-        let filter = OperationFilter { unfinished: true, ..OperationFilter::default() };
-        let mut found = self.operations(filter, usize::MAX)?;
-        found.reverse();
-        Ok(found.into_iter().map(|summary| summary.operation).collect())
+        let _guard = self.reading()?;
+        Ok(self.open_keys()?.iter().map(keys::operation_id).collect())
     }
 
-    /// Summaries of operations, newest first, at most `limit`.
+    /// Summaries of operations, newest first, at most `limit`. One whose index entry is
+    /// damaged has nothing but its id and the state "damaged", and passes every filter.
     ///
     /// # Errors
-    /// If the store failed or an index entry is damaged.
+    /// If the store failed.
     pub fn operations(
         &self,
         filter: OperationFilter<'_>,
@@ -224,19 +229,24 @@ impl Store {
     ) -> Result<Vec<OperationSummary>, StoreError> {
         let _guard = self.reading()?;
         let mut found = Vec::new();
-        for item in self.operations.iter().keys().rev() {
+        for key in self.operation_keys().rev() {
             if found.len() >= limit {
                 break;
             }
-            let key = item?;
-            if key.len() != size_of::<OperationKey>() {
-                continue;
-            }
-            let Some(record) = get::<OperationRecord>(&self.operations, &key, &|| {
-                "an operation's index entry".to_owned()
-            })?
-            else {
-                continue;
+            let key = key?;
+            let what = || "an operation's index entry".to_owned();
+            let record = match get::<OperationRecord>(&self.operations, &key, &what) {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(_) => {
+                    found.push(OperationSummary {
+                        operation: keys::operation_id(&key),
+                        state: "damaged".to_owned(),
+                        ..OperationSummary::default()
+                    });
+                    continue;
+                }
             };
             let summary = record.summary.unwrap_or_default();
             if filter.cluster.is_none_or(|cluster| cluster == summary.cluster)
@@ -246,6 +256,31 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Notes which operations are unfinished: for a store of a version that did not.
+    pub(super) fn index_open_operations(&self, own: StoreRecord) -> Result<(), StoreError> {
+        let mut open = Vec::new();
+        for key in self.operation_keys() {
+            let key = key?;
+            let what = || "an operation's index entry".to_owned();
+            match get::<OperationRecord>(&self.operations, &key, &what) {
+                Ok(Some(record)) if record.closed => {}
+                Ok(_) => open.push(key),
+                Err(error) if error.is_fatal() => return Err(error),
+                // Unknown is not over.
+                Err(_) => open.push(key),
+            }
+        }
+        self.change_with(
+            |tables| {
+                for key in &open {
+                    put(tables.meta, &keys::open(key), &OpenRecord {}, &open_name)?;
+                }
+                put(tables.meta, keys::META, &own, &super::open::own_name)
+            },
+            |state, ()| state.own = own.clone(),
+        )
     }
 
     /// The summary of one operation.
@@ -270,6 +305,10 @@ impl Store {
         let first = self.read_link(key, 1, &chain::start(key))?;
         Ok(first.ok().and_then(|(accepted, _)| summary::title(&accepted, step)))
     }
+}
+
+fn open_name() -> String {
+    "the index of unfinished operations".to_owned()
 }
 
 fn entry_name(operation: &str) -> String {
@@ -306,5 +345,10 @@ fn add(
     entry.last_hash = chain::next(&previous, &bytes).to_vec();
     entry.last_sequence = event.sequence;
     summary::advance(&mut entry, event, title);
+    if entry.closed {
+        pieces::remove::<Stop>(tables.meta, &keys::open(key))?;
+    } else if event.sequence == 1 {
+        put(tables.meta, &keys::open(key), &OpenRecord {}, &open_name)?;
+    }
     put(tables.operations, key, &entry, &name)
 }

@@ -89,6 +89,9 @@ pub(super) struct OperationRecord {
     pub undoing: bool,
     #[prost(message, repeated, tag = "6")]
     pub locks: Vec<Lock>,
+    /// Its events are gone: only this entry is left.
+    #[prost(bool, tag = "7")]
+    pub pruned: bool,
 }
 
 /// One event with what binds it to the one before.
@@ -119,4 +122,18 @@ pub(super) struct StoreRecord {
     pub site_id: String,
     #[prost(uint64, tag = "3")]
     pub term: u64,
+    /// Which indexes are kept.
+    #[prost(uint32, tag = "4")]
+    pub revision: u32,
 }
+
+/// The number of the last durable commit.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(super) struct CommitRecord {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+
+/// That an operation is unfinished; its key says it all.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(super) struct OpenRecord {}

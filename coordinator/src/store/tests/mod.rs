@@ -5,7 +5,9 @@ mod damage;
 mod doubt;
 mod kept;
 mod kill;
+mod opening;
 mod operations;
+mod power;
 mod sizes;
 
 use bellows_proto::v1::{
