@@ -12,7 +12,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
 # the ones that need real PostgreSQL servers, and the ones that need root and real systemd hosts.
-LOOPBACK_TESTS := loopback
+LOOPBACK_TESTS := loopback audit
 HOST_TESTS := testbed hosts_scenario
 
 .PHONY: help setup setup-hosts setup-rust tools build lint test test-hosts demo

@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     "bellows/v1/agent.proto",
     "bellows/v1/plan.proto",
     "bellows/v1/events.proto",
+    "bellows/v1/audit.proto",
     "bellows/v1/coordinator.proto",
 ];
 

@@ -3,6 +3,7 @@
 //! `main` is thin: everything is here. [`host`] is the seam to the machine, [`exec`] runs
 //! programs, [`facilities`] are what tools may use of the host, [`tools`] are the tools.
 
+pub mod audit;
 pub mod config;
 pub mod enrol;
 pub mod exec;

@@ -37,7 +37,7 @@ impl Recorder for Runs {
         runs.push(run);
         runs.len() - 1
     }
-    fn tool_ended(&self, _: usize, _: i64, _: Option<&Finished>) {}
+    fn tool_ended(&self, _: usize, _: i64, _: Option<&Finished>, _: [u8; 32]) {}
     fn output(&self, _: &[u8]) {}
     fn progress(&self, _: Progress) {}
 }

@@ -16,8 +16,8 @@ use bellows_proto::{
     identity::{Identity, Role},
     tls::{self, Credentials},
     v1::{
-        AskRequest, EnrolReply, EnrolRequest, FaultCode, HelloReply, HelloRequest, HostFactsQuery,
-        HostQuery, Query, StartJobRequest,
+        AskRequest, EnrolReply, EnrolRequest, FaultCode, HelloRequest, HostFactsQuery, HostQuery,
+        Query, StartJobRequest,
         agent_client::AgentClient,
         answer,
         enrolment_server::{Enrolment, EnrolmentServer},
@@ -102,12 +102,12 @@ fn dial(address: &str, credentials: &Credentials) -> Channel {
 async fn call(channel: Channel, path: &'static str) -> Result<(), Status> {
     let mut grpc = Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let codec = tonic_prost::ProstCodec::<HelloRequest, HelloReply>::default();
+    let codec = tonic_prost::ProstCodec::<HelloRequest, ()>::default();
     let path = http::uri::PathAndQuery::from_static(path);
     let request = Request::new(HelloRequest {});
-    // Most calls refuse an empty message, but not by the caller's role.
-    match grpc.unary(request, path, codec).await {
-        Ok(_) => Ok(()),
+    // Most calls refuse an empty message, but not by the caller's role. An answer is a stream of one.
+    match grpc.server_streaming(request, path, codec).await {
+        Ok(answers) => answers.into_inner().message().await.map(|_| ()),
         Err(status) if fault::from_status(&status, "").code() == FaultCode::Invalid => Ok(()),
         Err(status) => Err(status),
     }

@@ -1,11 +1,12 @@
 //! The engine's journal over the store: a thin adapter, and how finished operations are read
 //! for the API. Decides nothing.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bellows_proto::v1::{Event, Lock, OperationDetail, Plan, Spec, Term, event::Kind};
 
 use crate::{
+    audit::AuditLog,
     engine::ports::{BeginError, Effects, Holder, Journal, JournalError, Recorded},
     store::{Begin, Changes, Store, StoreError},
 };
@@ -14,12 +15,52 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct StoreJournal {
     store: Arc<Store>,
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl StoreJournal {
     /// Over this store.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+        Self { store, audit: None }
+    }
+
+    /// The same, telling every event to the audit log after it is stored.
+    #[must_use]
+    pub fn audited(self, audit: Arc<AuditLog>) -> Self {
+        Self { audit: Some(audit), ..self }
+    }
+
+    /// Events that were stored, but not told to the audit log before a crash, are told now.
+    ///
+    /// # Errors
+    /// If store or log cannot be read or written.
+    pub fn catch_up(&self) -> Result<(), JournalError> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        let told = audit.open_operations();
+        let mut open: BTreeSet<String> = told.keys().cloned().collect();
+        open.extend(self.store.unfinished().map_err(|error| failure(&error))?);
+        for operation in open {
+            let last = told.get(&operation).copied().unwrap_or_default();
+            // One that the store does not know (it was restored, or lost its tail) has no events.
+            let events = match self.store.events(&operation) {
+                Ok(read) => read.events,
+                Err(StoreError::OperationUnknown(_)) => Vec::new(),
+                Err(error) => return Err(failure(&error)),
+            };
+            for event in events.iter().filter(|event| event.sequence > last) {
+                self.tell(&operation, event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, operation: &str, event: &Event) -> Result<(), JournalError> {
+        match &self.audit {
+            Some(audit) => {
+                audit.event(operation, event).map_err(|error| JournalError(error.to_string()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// An operation as it is stored: its summary, its plan, all its events. `None`: there is no
@@ -90,7 +131,7 @@ impl Journal for StoreJournal {
     ) -> Result<(), BeginError> {
         let begin = Begin { operation, accepted, cluster, spec_version, locks };
         match self.store.begin(begin) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(self.tell(operation, accepted)?),
             Err(StoreError::Locked { resource, operation, since_ms: _ }) => {
                 Err(BeginError::Locked(Holder { resource, operation }))
             }
@@ -112,7 +153,8 @@ impl Journal for StoreJournal {
             remove_cluster: effects.remove_cluster.as_deref(),
             release_locks: effects.release_locks,
         };
-        self.store.append(operation, event, &changes).map_err(|error| failure(&error))
+        self.store.append(operation, event, &changes).map_err(|error| failure(&error))?;
+        self.tell(operation, event)
     }
 
     fn unfinished(&self) -> Result<Vec<Recorded>, JournalError> {

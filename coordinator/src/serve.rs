@@ -18,6 +18,7 @@ pub use app::{App, Listeners};
 
 use crate::{
     api::unix::SocketError,
+    audit::AuditError,
     engine::ports::JournalError,
     plan::Systems,
     site::SiteError,
@@ -51,6 +52,9 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit log.
+    #[error("{0}: without its audit log the coordinator does not start")]
+    Audit(#[from] AuditError),
     /// The journal failed: recovery runs at the next start.
     #[error("the coordinator ends, and goes on at its next start: {0}")]
     Journal(#[from] JournalError),
@@ -129,6 +133,7 @@ pub async fn serve_on<S: Systems>(
         tracing::error!(reason, "read-only: nothing is changed and no operation goes on");
         app.engine.set_read_only(Some(reason));
     }
+    app.journal.catch_up()?;
     let operations = app.engine.recover()?;
     let tracker = TaskTracker::new();
     let mut failure = app.spawn(listeners, &tracker, &stop);

@@ -30,6 +30,8 @@ const READS: &[&str] = &[
     "GetOperation",
     "WatchOperation",
     "ReadOperationOutput",
+    "ShowAudit",
+    "VerifyAudit",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation"];
 const ADMINISTERS: &[&str] = &["CreateHostToken"];

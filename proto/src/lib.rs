@@ -3,6 +3,7 @@
 //! Knows nothing of stores, processes or command lines. What goes over the wire, what is
 //! stored and what is shown is one set of types: the generated ones in [`v1`].
 
+pub mod audit;
 pub mod defect;
 pub mod digest;
 pub mod fault;

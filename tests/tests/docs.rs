@@ -73,7 +73,7 @@ fn every_option_of_postgresql_is_explained() {
 #[test]
 fn every_key_of_agent_toml_is_explained() {
     let keys = read("agent/src/config/keys.rs");
-    stand("config.md", "key", &code(quoted(&keys, "const AGENT: &[&str] = &[", "];")));
+    stand("config.md", "key", &code(quoted(&keys, "const AGENT: &[&str] =", "];")));
     let postgresql = read("agent/src/config/postgresql.rs");
     let wanted = quoted(&postgresql, "const KEYS: &[&str] = &[", "];");
     stand("config.md", "key", &code(wanted));

@@ -5,7 +5,8 @@ use toml::{Table, Value};
 use super::{postgresql, values::Checker};
 
 const TOP: &[&str] = &["agent", "systems", "profiles"];
-const AGENT: &[&str] = &["host", "listen", "data_dir", "runtime_dir", "address", "launch", "mode"];
+const AGENT: &[&str] =
+    &["host", "listen", "data_dir", "runtime_dir", "address", "launch", "mode", "audit_segments"];
 const SYSTEMS: &[&str] = &["postgresql"];
 
 /// Notes every key that nothing reads. A new system adds its section here.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use bellows_proto::audit::{KEEP_DEFAULT, KEEP_LEAST};
 use camino::Utf8Path;
 use serde::Deserialize;
 
@@ -9,6 +10,9 @@ use super::{
     AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, keys, postgresql,
     values::{Checker, absolute},
 };
+
+/// `audit_segments` is at most this: 40 GB.
+const AUDIT_SEGMENTS_MOST: u32 = 10_000;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,7 @@ struct RawAgent {
     address: Option<String>,
     launch: Option<String>,
     mode: Option<String>,
+    audit_segments: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -177,6 +182,13 @@ fn check_agent(raw: RawAgent, checker: &mut Checker) -> Option<AgentConfig> {
         Some(other) => Err(format!("{other:?} is not manage or observe")),
     };
     let mode = checker.keep("agent.mode", mode);
+    let segments = raw.audit_segments.unwrap_or(KEEP_DEFAULT);
+    let segments = if (KEEP_LEAST..=AUDIT_SEGMENTS_MOST).contains(&segments) {
+        Ok(segments)
+    } else {
+        Err(format!("{segments} is not from {KEEP_LEAST} to {AUDIT_SEGMENTS_MOST}"))
+    };
+    let audit_segments = checker.keep("agent.audit_segments", segments);
     Some(AgentConfig {
         host: host?,
         listen: listen?,
@@ -185,6 +197,7 @@ fn check_agent(raw: RawAgent, checker: &mut Checker) -> Option<AgentConfig> {
         address: address?,
         launch: launch?,
         mode: mode?,
+        audit_segments: audit_segments?,
     })
 }
 

@@ -49,6 +49,8 @@ pub struct AgentConfig {
     pub launch: Launch,
     /// Whether anything may be changed.
     pub mode: Mode,
+    /// So many segments of the audit log are kept, of about 4 MiB each.
+    pub audit_segments: u32,
 }
 
 /// `launch = "auto|systemd|process"`

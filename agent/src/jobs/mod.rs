@@ -14,11 +14,12 @@ use bellows_proto::{
     defect::{Defect, is_seeded},
     v1::{
         CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job, JobKey,
-        JobState, OutputChunk, PlantFenceRequest, SealRequest,
+        OutputChunk, PlantFenceRequest, SealRequest,
     },
 };
 use camino::Utf8PathBuf;
 
+mod audited;
 mod ending;
 mod launch;
 pub mod ledger;
@@ -31,6 +32,7 @@ pub mod store;
 pub use launch::ShimProgram;
 
 use crate::{
+    audit::{Audit, Caller},
     config::Mode,
     facilities::{Local, secrets},
     host::Access,
@@ -47,12 +49,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// All jobs of this host. Cheap to clone. Lives on one thread: between two awaits nobody else
 /// changes anything.
 #[derive(Clone)]
-pub struct Jobs(Arc<Inner>);
+pub struct Jobs(Arc<Inner>, Caller);
 
 struct Inner {
     local: Local,
     shim: ShimProgram,
     ledger: Ledger,
+    audit: Audit,
     /// Accepted by this agent and being launched right now: not lost, though no process
     /// is there yet.
     launching: Mutex<BTreeSet<String>>,
@@ -66,12 +69,14 @@ impl Jobs {
     pub fn open(local: Local, shim: ShimProgram) -> Result<Self, Fault> {
         let root = local.config.agent.data_dir.join("jobs");
         local.host.create_directory(&root, &Access::PRIVATE_DIRECTORY)?;
-        let jobs = Self(Arc::new(Inner {
+        let inner = Inner {
             ledger: Ledger::new(local.clone()),
+            audit: Audit::open(local.clone()),
             local,
             shim,
             launching: Mutex::default(),
-        }));
+        };
+        let jobs = Self(Arc::new(inner), Caller::default());
         jobs.adopt()?;
         Ok(jobs)
     }
@@ -142,11 +147,13 @@ impl Jobs {
     pub fn plant_fence(&self, request: PlantFenceRequest) -> Result<(), Fault> {
         self.refuse_observer()?;
         self.0.ledger.accept(request.term.as_ref())?;
-        self.0.ledger.plant(&bellows_proto::v1::Fence {
+        let fence = bellows_proto::v1::Fence {
             cluster: request.cluster,
             operation: request.operation,
             term: request.term,
-        })
+        };
+        self.audit_fence(&fence)?;
+        self.0.ledger.plant(&fence)
     }
 
     /// The job of a key, or `None` after writing durably that it never was and never will be.
@@ -166,6 +173,9 @@ impl Jobs {
         let above = dir.never();
         if let Some(folder) = above.parent() {
             host.create_directory(folder, &Access::PRIVATE_DIRECTORY)?;
+        }
+        if host.metadata(&above)?.is_none() {
+            self.audit_call("Seal", request.key.as_ref(), request.term.as_ref())?;
         }
         if !is_seeded(Defect::SealForgotten) {
             // Sealed already is as good.
@@ -243,6 +253,9 @@ impl Jobs {
             return Ok(job);
         }
         let host = self.0.local.host.as_ref();
+        if !dir.is_cancelled(host)? {
+            self.audit_call("CancelJob", request.key.as_ref(), request.term.as_ref())?;
+        }
         if host.create(&dir.file("cancel"), b"", &Access::PRIVATE)? {
             self.see_it_end(dir);
         }
@@ -267,8 +280,11 @@ impl Jobs {
                 .remedy("cancel the job and wait for its end"));
             }
         }
+        self.audit_close(request)?;
         self.0.ledger.close(id)?;
-        Ok(self.0.local.host.remove_directory(&self.root().join(id))?)
+        self.0.local.host.remove_directory(&self.root().join(id))?;
+        self.0.audit.forget(id);
+        Ok(())
     }
 
     /// Folders of jobs, sorted by name.
@@ -300,13 +316,17 @@ impl Jobs {
 
     /// The job as it is: one without an exit record is looked after first.
     fn current(&self, dir: &JobDir) -> Result<Option<Job>, Fault> {
-        let job = dir.job(self.0.local.host.as_ref())?;
-        match job {
-            Some(job) if job.state() == JobState::Running || job.state() == JobState::Accepted => {
-                self.look_after(dir)?;
-                dir.job(self.0.local.host.as_ref())
-            }
-            other => Ok(other),
+        let mut job = dir.job(self.0.local.host.as_ref())?;
+        if job.as_ref().is_some_and(|job| !has_ended(job)) {
+            self.look_after(dir)?;
+            job = dir.job(self.0.local.host.as_ref())?;
         }
+        if let Some(job) = &job
+            && let Err(fault) = self.audit_job(dir, job)
+        {
+            // It can still be asked for; only it cannot be forgotten.
+            tracing::error!(%fault, job = %dir.path(), "a job is not in the audit log yet");
+        }
+        Ok(job)
     }
 }

@@ -100,12 +100,19 @@ impl Recorder for JobRecorder {
         place
     }
 
-    fn tool_ended(&self, place: usize, ended_at_ms: i64, finished: Option<&Finished>) {
+    fn tool_ended(
+        &self,
+        place: usize,
+        ended_at_ms: i64,
+        finished: Option<&Finished>,
+        output: [u8; 32],
+    ) {
         let mut state = self.state();
         if let Some(run) = state.status.tool_runs.get_mut(place) {
             run.ended_at_ms = ended_at_ms;
             run.exit_status = finished.and_then(|finished| finished.status);
             run.signal = finished.and_then(|finished| finished.signal);
+            run.output_digest = output.to_vec();
         }
         self.write(&mut state);
     }

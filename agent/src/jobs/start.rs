@@ -12,7 +12,9 @@ use bellows_proto::{
 };
 
 use super::{
-    Jobs, launch,
+    Jobs,
+    audited::accepted,
+    launch,
     store::{JobDir, Record, unit, word},
 };
 use crate::tools;
@@ -61,6 +63,8 @@ impl Jobs {
             cluster: request.cluster,
             accepted_at_ms: self.0.local.clock.now_ms(),
             deadline_ms: request.deadline_ms,
+            principal: self.1.principal.clone(),
+            asked_from: self.1.head.clone(),
         };
         dir.make(self.0.local.host.as_ref())?;
         dir.put(self.0.local.host.as_ref(), "record", &record)?;
@@ -75,7 +79,10 @@ impl Jobs {
     async fn launch(self, dir: JobDir, record: Record) -> Result<(), Fault> {
         let key = word(&record.key.clone().unwrap_or_default());
         tracing::info!(job = key, cluster = record.cluster, "job accepted");
-        let started = launch::start(&self.0.local, &self.0.shim, &record, &dir).await;
+        let started = match self.0.audit.accepted(accepted(&record)) {
+            Ok(()) => launch::start(&self.0.local, &self.0.shim, &record, &dir).await,
+            Err(fault) => Err(fault),
+        };
         self.launching().remove(&key);
         if let Err(fault) = started {
             tracing::warn!(job = key, %fault, "job could not be started");

@@ -11,7 +11,9 @@
 //!
 //! `ACT-ATTEMPT.never` beside the folders is a seal: the job never was and never will be.
 
-use bellows_proto::v1::{Action, Fault, FaultCode, Job, JobKey, JobState, Progress, Term, ToolRun};
+use bellows_proto::v1::{
+    Action, AuditHead, Fault, FaultCode, Job, JobKey, JobState, Progress, Term, ToolRun,
+};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::output;
@@ -49,6 +51,12 @@ pub struct Record {
     /// The transient unit; empty: a process.
     #[prost(string, tag = "8")]
     pub unit: String,
+    /// Who asked for it: for the audit log.
+    #[prost(string, tag = "9")]
+    pub principal: String,
+    /// How far the log of who asked went.
+    #[prost(message, optional, tag = "10")]
+    pub asked_from: Option<AuditHead>,
 }
 
 /// `begin`

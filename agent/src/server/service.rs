@@ -3,12 +3,14 @@
 use std::{pin::Pin, time::Duration};
 
 use bellows_proto::{
+    audit,
     fault::to_status,
+    tls::Peer,
     v1::{
-        AskReply, AskRequest, CancelJobRequest, CloseReply, CloseRequest, Fault, FaultCode,
-        GetJobRequest, HelloReply, HelloRequest, Job, ListJobsReply, ListJobsRequest, Never,
-        OutputChunk, PlantFenceReply, PlantFenceRequest, ReadOutputRequest, SealReply, SealRequest,
-        StartJobRequest, agent_server, seal_reply,
+        AskReply, AskRequest, AuditChunk, CancelJobRequest, CloseReply, CloseRequest, Fault,
+        FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobKey, ListJobsReply,
+        ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ReadAuditRequest,
+        ReadOutputRequest, SealReply, SealRequest, StartJobRequest, agent_server, seal_reply,
     },
 };
 use futures::Stream;
@@ -16,6 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::missing;
 use crate::{
+    audit::Caller,
     facilities::Local,
     jobs::Jobs,
     tools::{self, QUERY_DEADLINE, QueryContext},
@@ -36,7 +39,21 @@ impl Service {
     }
 
     fn reply<T>(&self, result: Result<T, Fault>) -> Result<Response<T>, Status> {
-        result.map(Response::new).map_err(|fault| to_status(&fault.at(self.host())))
+        let mut response =
+            result.map(Response::new).map_err(|fault| to_status(&fault.at(self.host())))?;
+        if let Some(head) = self.jobs.audit_head() {
+            audit::carry(response.metadata_mut(), &head);
+        }
+        Ok(response)
+    }
+
+    /// The jobs for whoever calls.
+    fn jobs_for<T>(&self, request: &Request<T>) -> Jobs {
+        let identity = request.extensions().get::<Peer>().and_then(|peer| peer.identity.as_ref());
+        self.jobs.called_by(Caller {
+            principal: identity.map(ToString::to_string).unwrap_or_default(),
+            head: audit::carried(request.metadata()),
+        })
     }
 
     async fn answer(&self, request: AskRequest) -> Result<AskReply, Fault> {
@@ -71,16 +88,26 @@ impl agent_server::Agent for Service {
         &self,
         request: Request<PlantFenceRequest>,
     ) -> Result<Response<PlantFenceReply>, Status> {
-        let planted = self.jobs.plant_fence(request.into_inner());
-        self.reply(planted.map(|()| PlantFenceReply {}))
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let operation = request.operation.clone();
+        let planted = jobs.plant_fence(request);
+        self.reply(told(&jobs, "PlantFence", &operation, planted).map(|()| PlantFenceReply {}))
     }
 
     async fn start_job(&self, request: Request<StartJobRequest>) -> Result<Response<Job>, Status> {
-        self.reply(Box::pin(self.jobs.start(request.into_inner())).await)
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let operation = operation_of(request.key.as_ref());
+        let started = Box::pin(jobs.start(request)).await;
+        self.reply(told(&jobs, "StartJob", &operation, started))
     }
 
     async fn seal(&self, request: Request<SealRequest>) -> Result<Response<SealReply>, Status> {
-        let sealed = self.jobs.seal(&request.into_inner());
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let operation = operation_of(request.key.as_ref());
+        let sealed = told(&jobs, "Seal", &operation, jobs.seal(&request));
         self.reply(sealed.map(|job| SealReply {
             outcome: Some(match job {
                 Some(job) => seal_reply::Outcome::Job(job),
@@ -133,11 +160,60 @@ impl agent_server::Agent for Service {
         &self,
         request: Request<CancelJobRequest>,
     ) -> Result<Response<Job>, Status> {
-        self.reply(self.jobs.cancel(&request.into_inner()))
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let operation = operation_of(request.key.as_ref());
+        self.reply(told(&jobs, "CancelJob", &operation, jobs.cancel(&request)))
     }
 
     async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseReply>, Status> {
-        let closed = self.jobs.close(&request.into_inner());
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let closed = told(&jobs, "Close", &request.operation, jobs.close(&request));
         self.reply(closed.map(|()| CloseReply {}))
     }
+
+    type ReadAuditStream = Pin<Box<dyn Stream<Item = Result<AuditChunk, Status>> + Send>>;
+
+    async fn read_audit(
+        &self,
+        request: Request<ReadAuditRequest>,
+    ) -> Result<Response<Self::ReadAuditStream>, Status> {
+        let host = self.host().to_owned();
+        let pieces = self.jobs.audit().pieces(request.into_inner().from_segment);
+        let pieces = pieces.map_err(|fault| to_status(&fault.at(&host)))?;
+        let jobs = self.jobs.clone();
+        let chunks = async_stream::stream! {
+            for piece in pieces {
+                let mut offset = 0;
+                loop {
+                    match jobs.audit().read(piece, offset) {
+                        Ok(Some(chunk)) => {
+                            let length = u64::try_from(chunk.bytes.len()).unwrap_or(u64::MAX);
+                            offset = chunk.offset.saturating_add(length);
+                            yield Ok(chunk);
+                        }
+                        Ok(None) => break,
+                        Err(fault) => {
+                            yield Err(to_status(&fault.at(&host)));
+                            return;
+                        }
+                    }
+                }
+            }
+        };
+        Ok(Response::new(Box::pin(chunks)))
+    }
+}
+
+/// A changing call that was refused goes to the audit log.
+fn told<T>(jobs: &Jobs, call: &str, operation: &str, result: Result<T, Fault>) -> Result<T, Fault> {
+    if let Err(fault) = &result {
+        jobs.refused(call, operation, fault);
+    }
+    result
+}
+
+fn operation_of(key: Option<&JobKey>) -> String {
+    key.map(|key| key.operation.clone()).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bellows_proto::v1::{Fault, Progress, ToolRun};
 use camino::Utf8PathBuf;
 use futures::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -73,8 +74,15 @@ impl Runner for QueryContext {
 pub trait Recorder: Send + Sync {
     /// A tool starts; returns the run's place in the record.
     fn tool_started(&self, run: ToolRun) -> usize;
-    /// It has ended, at this time of the host's clock.
-    fn tool_ended(&self, place: usize, ended_at_ms: i64, finished: Option<&Finished>);
+    /// It has ended, at this time of the host's clock. `output` is SHA-256 of what it wrote, both
+    /// streams in the order in which they were read.
+    fn tool_ended(
+        &self,
+        place: usize,
+        ended_at_ms: i64,
+        finished: Option<&Finished>,
+        output: [u8; 32],
+    );
     /// Bytes for the captured output.
     fn output(&self, bytes: &[u8]);
     /// How far it is.
@@ -161,9 +169,10 @@ impl JobContext {
             started_at_ms: self.local.clock.now_ms(),
             ..ToolRun::default()
         });
-        let mut sink = Tee { recorder: self.recorder.as_ref(), watch };
+        let mut sink = Tee { recorder: self.recorder.as_ref(), watch, hash: Sha256::new() };
         let outcome = self.local.host.run(&invocation, &self.cancel, &mut sink).await;
-        self.recorder.tool_ended(place, self.local.clock.now_ms(), outcome.as_ref().ok());
+        let (now, output) = (self.local.clock.now_ms(), sink.hash.finalize().into());
+        self.recorder.tool_ended(place, now, outcome.as_ref().ok(), output);
         outcome.map_err(|error| fault::of_exec(&invocation, &error))
     }
 }
@@ -194,10 +203,12 @@ impl Runner for JobContext {
 struct Tee<'a> {
     recorder: &'a dyn Recorder,
     watch: &'a mut (dyn FnMut(Stream, &[u8]) + Send),
+    hash: Sha256,
 }
 
 impl Sink for Tee<'_> {
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        self.hash.update(bytes);
         self.recorder.output(bytes);
         (self.watch)(stream, bytes);
     }

@@ -45,7 +45,7 @@ impl Recorder for Told {
         runs.len() - 1
     }
 
-    fn tool_ended(&self, place: usize, ended_at_ms: i64, finished: Option<&Finished>) {
+    fn tool_ended(&self, place: usize, ended_at_ms: i64, finished: Option<&Finished>, _: [u8; 32]) {
         let mut runs = self.runs.lock().unwrap();
         runs[place].ended_at_ms = ended_at_ms;
         runs[place].exit_status = finished.and_then(|finished| finished.status);

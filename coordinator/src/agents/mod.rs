@@ -3,6 +3,7 @@
 //! queries or actions, and it never retries.
 
 mod fault;
+mod witness;
 
 use std::{
     collections::BTreeMap,
@@ -12,15 +13,21 @@ use std::{
 };
 
 use bellows_proto::{
+    audit,
     identity::{Identity, Role},
     tls,
     v1::{
-        Answer, AskRequest, CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest,
-        HelloReply, HelloRequest, Job, OutputChunk, PlantFenceRequest, Query, ReadOutputRequest,
-        SealRequest, StartJobRequest, agent_client::AgentClient, seal_reply::Outcome,
+        Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest, CloseRequest, Fault,
+        FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState, OutputChunk,
+        PlantFenceRequest, Query, ReadAuditRequest, ReadOutputRequest, SealRequest,
+        StartJobRequest, agent_client::AgentClient, seal_reply::Outcome,
     },
 };
-use tonic::{Response, Status, Streaming, transport::Channel};
+use tonic::{
+    Request, Response, Status, Streaming,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
 
 use crate::engine::ports::Agents;
 
@@ -43,10 +50,36 @@ pub trait Addresses: Send + Sync + 'static {
     fn address(&self, host: &str) -> Option<String>;
 }
 
+/// The audit log, as far as calls to agents concern it: it goes along with them, and what agents
+/// tell of jobs and of their own logs goes into it.
+pub trait Witness: Send + Sync + 'static {
+    /// How far our own log goes: told with every call.
+    fn head(&self) -> AuditHead;
+    /// An agent told that a job has ended, and how far its own log goes.
+    fn job_ended(&self, host: &str, job: &Job, agent: Option<AuditHead>);
+    /// An agent told how far its own log goes.
+    fn seen(&self, host: &str, agent: AuditHead);
+}
+
+/// Tells with each call how far our audit log goes.
+#[derive(Clone)]
+struct Carry(Option<Arc<dyn Witness>>);
+
+impl Interceptor for Carry {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(witness) = &self.0 {
+            audit::carry(request.metadata_mut(), &witness.head());
+        }
+        Ok(request)
+    }
+}
+
+type Client = AgentClient<InterceptedService<Channel, Carry>>;
+
 /// A kept channel and the address that it was made for.
 struct Kept {
     address: String,
-    client: AgentClient<Channel>,
+    client: Client,
 }
 
 /// The agents of a site, one kept channel each.
@@ -55,12 +88,21 @@ pub struct GrpcAgents {
     tls: Arc<rustls::ClientConfig>,
     addresses: Box<dyn Addresses>,
     kept: Mutex<BTreeMap<String, Kept>>,
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl GrpcAgents {
     /// No channel is opened before the first call.
     pub fn new(site_id: String, tls: Arc<rustls::ClientConfig>, addresses: impl Addresses) -> Self {
-        Self { site_id, tls, addresses: Box::new(addresses), kept: Mutex::default() }
+        let (addresses, kept) = (Box::new(addresses), Mutex::default());
+        Self { site_id, tls, addresses, kept, witness: None }
+    }
+
+    /// The same before a witness.
+    #[must_use]
+    pub fn before(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = Some(witness);
+        self
     }
 
     /// A job's captured output, as it comes where `request.follow` is set.
@@ -78,9 +120,21 @@ impl GrpcAgents {
             |mut client| async move { client.read_output(request).await },
         )
         .await
+        .map(Response::into_inner)
     }
 
-    fn client(&self, host: &str) -> Result<AgentClient<Channel>, Fault> {
+    /// An agent's audit log as it is stored there.
+    ///
+    /// # Errors
+    /// If the agent cannot be reached or cannot read it.
+    pub async fn read_audit(&self, host: &str) -> Result<Streaming<AuditChunk>, Fault> {
+        let request = ReadAuditRequest::default();
+        self.call(host, CALL_DEADLINE, |mut client| async move { client.read_audit(request).await })
+            .await
+            .map(Response::into_inner)
+    }
+
+    fn client(&self, host: &str) -> Result<Client, Fault> {
         let address = self.addresses.address(host).ok_or_else(|| fault::unknown_host(host))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get(host).filter(|known| known.address == address) {
@@ -91,22 +145,52 @@ impl GrpcAgents {
         let channel =
             tls::channel(&address, &identity.dns_name(), Arc::clone(&self.tls), CONNECT_DEADLINE)
                 .map_err(|e| fault::bad_address(host, &e))?;
-        let client = AgentClient::new(channel);
+        let client = AgentClient::with_interceptor(channel, Carry(self.witness.clone()));
         kept.insert(host.to_owned(), Kept { address, client: client.clone() });
         Ok(client)
     }
 
-    async fn call<T, F, Fut>(&self, host: &str, deadline: Duration, call: F) -> Result<T, Fault>
+    async fn call<T, F, Fut>(
+        &self,
+        host: &str,
+        deadline: Duration,
+        call: F,
+    ) -> Result<Response<T>, Fault>
     where
-        F: FnOnce(AgentClient<Channel>) -> Fut + Send,
+        F: FnOnce(Client) -> Fut + Send,
         Fut: Future<Output = Result<Response<T>, Status>> + Send,
     {
         let client = self.client(host)?;
         match tokio::time::timeout(deadline, call(client)).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Ok(response)) => Ok(response),
             Ok(Err(status)) => Err(fault::from_status(&status, host)),
             Err(_) => Err(fault::deadline(host, deadline)),
         }
+    }
+
+    /// How far the agent's audit log goes.
+    fn seen<T>(&self, host: &str, response: Response<T>) -> T {
+        if let (Some(witness), Some(head)) = (&self.witness, audit::carried(response.metadata())) {
+            witness.seen(host, head);
+        }
+        response.into_inner()
+    }
+
+    /// A job: whoever hears of its end, the audit log did before.
+    fn job(&self, host: &str, head: Option<AuditHead>, job: Job) -> Job {
+        if let Some(witness) = &self.witness
+            && has_ended(&job)
+        {
+            witness.job_ended(host, &job, head);
+        }
+        job
+    }
+}
+
+fn has_ended(job: &Job) -> bool {
+    match job.state() {
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Lost => true,
+        JobState::Unspecified | JobState::Accepted | JobState::Running => false,
     }
 }
 
@@ -117,6 +201,8 @@ impl Agents for GrpcAgents {
                 client.hello(HelloRequest {}).await
             })
             .await?;
+        let name = reply.get_ref().host.clone();
+        let reply = if name == host { self.seen(host, reply) } else { reply.into_inner() };
         if reply.host == host { Ok(reply) } else { Err(fault::other_host(host, &reply.host)) }
     }
 
@@ -125,6 +211,7 @@ impl Agents for GrpcAgents {
         let reply = self
             .call(host, ASK_DEADLINE, |mut client| async move { client.ask(request).await })
             .await?;
+        let reply = reply.into_inner();
         reply.answer.filter(|answer| answer.kind.is_some()).ok_or_else(|| fault::empty(host))
     }
 
@@ -139,16 +226,19 @@ impl Agents for GrpcAgents {
     }
 
     async fn start_job(&self, host: &str, request: StartJobRequest) -> Result<Job, Fault> {
-        self.call(host, CALL_DEADLINE, |mut client| async move { client.start_job(request).await })
-            .await
+        let reply = self
+            .call(host, CALL_DEADLINE, |mut client| async move { client.start_job(request).await })
+            .await?;
+        Ok(self.job(host, audit::carried(reply.metadata()), reply.into_inner()))
     }
 
     async fn seal(&self, host: &str, request: SealRequest) -> Result<Option<Job>, Fault> {
         let reply = self
             .call(host, CALL_DEADLINE, |mut client| async move { client.seal(request).await })
             .await?;
-        match reply.outcome {
-            Some(Outcome::Job(job)) => Ok(Some(job)),
+        let head = audit::carried(reply.metadata());
+        match reply.into_inner().outcome {
+            Some(Outcome::Job(job)) => Ok(Some(self.job(host, head, job))),
             Some(Outcome::Never(_)) => Ok(None),
             // Neither "it is" nor "it never was": an answer of a newer agent, and no answer.
             None => Err(fault::empty(host)),
@@ -157,17 +247,24 @@ impl Agents for GrpcAgents {
 
     async fn get_job(&self, host: &str, request: GetJobRequest) -> Result<Job, Fault> {
         let deadline = Duration::from_millis(request.wait_ms.into()) + WAIT_MARGIN;
-        self.call(host, deadline, |mut client| async move { client.get_job(request).await }).await
+        let reply = self
+            .call(host, deadline, |mut client| async move { client.get_job(request).await })
+            .await?;
+        Ok(self.job(host, audit::carried(reply.metadata()), reply.into_inner()))
     }
 
     async fn cancel_job(&self, host: &str, request: CancelJobRequest) -> Result<Job, Fault> {
-        self.call(host, CALL_DEADLINE, |mut client| async move { client.cancel_job(request).await })
-            .await
+        let reply = self
+            .call(host, CALL_DEADLINE, |mut client| async move { client.cancel_job(request).await })
+            .await?;
+        Ok(self.job(host, audit::carried(reply.metadata()), reply.into_inner()))
     }
 
     async fn close(&self, host: &str, request: CloseRequest) -> Result<(), Fault> {
-        self.call(host, CALL_DEADLINE, |mut client| async move { client.close(request).await })
+        let reply = self
+            .call(host, CALL_DEADLINE, |mut client| async move { client.close(request).await })
             .await?;
+        self.seen(host, reply);
         Ok(())
     }
 }

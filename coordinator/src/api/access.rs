@@ -12,8 +12,11 @@ use bellows_proto::{
     tls::Peer,
     v1::{Fault, FaultCode},
 };
-use futures::future::{Either, Ready, ready};
+use futures::future::{BoxFuture, Either, Ready, ready};
 use tonic::{body::Body, transport::server::UdsConnectInfo};
+
+use super::audited;
+use crate::audit::AuditLog;
 
 /// Who may call an RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/WatchOperation", READ),
     ("/bellows.v1.Coordinator/ControlOperation", OPERATE),
     ("/bellows.v1.Coordinator/ReadOperationOutput", READ),
+    ("/bellows.v1.Coordinator/ShowAudit", READ),
+    ("/bellows.v1.Coordinator/VerifyAudit", READ),
     ("/bellows.v1.Enrolment/Enrol", Rule::Token),
 ];
 
@@ -150,17 +155,24 @@ fn remote(site_id: &str, peer: Option<&Peer>) -> Result<Principal, Fault> {
     Ok(Principal { name: identity.to_string(), role: identity.role })
 }
 
+/// Whether a call changes something: it goes to the audit log then. What is not only read does.
+pub fn changes(path: &str) -> bool {
+    let rule = TABLE.iter().find(|(known, _)| *known == path).map(|(_, rule)| *rule);
+    rule.is_some_and(|rule| rule != READ) && !path.ends_with("/PlanIntent")
+}
+
 /// The layer that stands before the services of one listener.
 #[derive(Debug, Clone)]
 pub struct Authorise {
     door: Door,
     site_id: Arc<str>,
+    audit: Arc<AuditLog>,
 }
 
 impl Authorise {
-    /// Stands at this door of this site.
-    pub fn new(door: Door, site_id: &str) -> Self {
-        Self { door, site_id: site_id.into() }
+    /// Stands at this door of this site, and tells the audit log.
+    pub fn new(door: Door, site_id: &str, audit: Arc<AuditLog>) -> Self {
+        Self { door, site_id: site_id.into(), audit }
     }
 }
 
@@ -181,11 +193,16 @@ pub struct Guarded<S> {
 
 impl<S> tower::Service<http::Request<Body>> for Guarded<S>
 where
-    S: tower::Service<http::Request<Body>, Response = http::Response<Body>>,
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    S::Error: Send,
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Either<Ready<Result<Self::Response, Self::Error>>, S::Future>;
+    type Future = Either<Ready<Answered<S>>, Either<S::Future, BoxFuture<'static, Answered<S>>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -202,18 +219,31 @@ where
         };
         match judge(self.rules.door, &self.rules.site_id, request.uri().path(), &caller) {
             Ok(principal) => {
+                let name = principal.as_ref().map(|principal| principal.name.clone());
                 if let Some(principal) = principal {
                     request.extensions_mut().insert(principal);
                 }
-                Either::Right(self.inner.call(request))
+                if !changes(request.uri().path()) {
+                    return Either::Right(Either::Left(self.inner.call(request)));
+                }
+                // The one that was polled ready is the one to call.
+                let next = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, next);
+                let audit = Arc::clone(&self.rules.audit);
+                Either::Right(Either::Right(Box::pin(audited::call(inner, request, audit, name))))
             }
             Err(fault) => {
-                tracing::warn!(path = request.uri().path(), why = fault.message, "call refused");
+                let path = request.uri().path();
+                tracing::warn!(path, why = fault.message, "call refused");
+                audited::refused(&self.rules.audit, &caller, path, &fault);
                 Either::Left(ready(Ok(to_status(&fault).into_http())))
             }
         }
     }
 }
+
+/// What a service answers.
+type Answered<S> = Result<http::Response<Body>, <S as tower::Service<http::Request<Body>>>::Error>;
 
 #[cfg(test)]
 mod tests {
@@ -241,6 +271,17 @@ mod tests {
         assert!(judge(Door::Remote, "s", WATCH, &Caller::default()).is_err());
         // A user id means nothing over TLS.
         assert!(judge(Door::Remote, "s", WATCH, &user(0)).is_err());
+    }
+
+    #[test]
+    fn what_changes_something_is_audited() {
+        let changing: Vec<&str> =
+            TABLE.iter().map(|(path, _)| *path).filter(|path| changes(path)).collect();
+        let calls = ["ApplyPlan", "ControlOperation", "CreateHostToken", "Enrol"];
+        for call in calls {
+            assert!(changing.iter().any(|path| path.ends_with(&format!("/{call}"))), "{call}");
+        }
+        assert!(!changes(WATCH) && !changes("/bellows.v1.Coordinator/PlanIntent"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use bellows_proto::{
 use tonic::Status;
 
 use crate::{
+    audit::AuditError,
     engine::{
         ControlError,
         ports::{BeginError, JournalError},
@@ -55,6 +56,16 @@ fn disk(text: String) -> Status {
         &Fault::new(FaultCode::Io, text)
             .remedy("look at the disk of the coordinator and at its log, then start it again"),
     )
+}
+
+/// The audit log failed.
+pub fn audit(error: &AuditError) -> Status {
+    disk(error.to_string())
+}
+
+/// A file of the audit log cannot be read.
+pub fn unreadable_audit(error: &std::io::Error) -> Status {
+    disk(format!("the audit log cannot be read: {error}"))
 }
 
 /// The store refused or failed.

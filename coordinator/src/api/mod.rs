@@ -3,6 +3,8 @@
 //! makes no choices of its own, and knows no system.
 
 pub mod access;
+mod audit;
+mod audited;
 mod clusters;
 pub mod enrolment;
 mod fault;
@@ -16,18 +18,20 @@ mod watch;
 use std::{pin::Pin, sync::Arc};
 
 use bellows_proto::v1::{
-    ApplyPlanRequest, ApplyReply, ClusterDetail, ClusterStatus, ControlOperationRequest,
-    CreateHostTokenRequest, GetClusterRequest, GetHostRequest, GetOperationRequest, GetSiteRequest,
-    GetStatusRequest, HostDetail, HostToken, ListClustersReply, ListClustersRequest,
-    ListHostsReply, ListHostsRequest, ListOperationsReply, ListOperationsRequest, OperationDetail,
-    OperationOutput, OperationSummary, PlanIntentRequest, PlanReply, ReadOperationOutputRequest,
-    Site, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
+    ApplyPlanRequest, ApplyReply, AuditEntry, ClusterDetail, ClusterStatus,
+    ControlOperationRequest, CreateHostTokenRequest, GetClusterRequest, GetHostRequest,
+    GetOperationRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken,
+    ListClustersReply, ListClustersRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
+    ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, PlanIntentRequest,
+    PlanReply, ReadOperationOutputRequest, ShowAuditRequest, Site, VerifyAuditReply,
+    VerifyAuditRequest, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::{
     agents::GrpcAgents,
+    audit::AuditLog,
     engine::{Engine, World},
     inventory::Inventory,
     journal::StoreJournal,
@@ -51,6 +55,7 @@ pub struct Api<W: World> {
     engine: Engine<W>,
     agents: Arc<GrpcAgents>,
     store: Arc<Store>,
+    audit: Arc<AuditLog>,
     inventory: Inventory,
     journal: StoreJournal,
     site: Arc<SiteFacts>,
@@ -63,6 +68,7 @@ impl<W: World> Clone for Api<W> {
             engine: self.engine.clone(),
             agents: Arc::clone(&self.agents),
             store: Arc::clone(&self.store),
+            audit: Arc::clone(&self.audit),
             inventory: self.inventory.clone(),
             journal: self.journal.clone(),
             site: Arc::clone(&self.site),
@@ -77,12 +83,13 @@ impl<W: World> Api<W> {
         engine: Engine<W>,
         agents: Arc<GrpcAgents>,
         store: Arc<Store>,
+        audit: Arc<AuditLog>,
         inventory: Inventory,
         site: SiteFacts,
     ) -> Self {
         let journal = StoreJournal::new(Arc::clone(&store));
         let now_ms = crate::clock::now_ms;
-        Self { engine, agents, store, inventory, journal, site: Arc::new(site), now_ms }
+        Self { engine, agents, store, audit, inventory, journal, site: Arc::new(site), now_ms }
     }
 
     fn site(&self) -> Site {
@@ -172,7 +179,11 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<ApplyPlanRequest>,
     ) -> Result<Response<ApplyReply>, Status> {
         let who = principal(&request)?;
-        self.apply(request.into_inner(), &who).await.map(Response::new)
+        let reply = self.apply(request.into_inner(), &who).await?;
+        let said = plans::said(&reply);
+        let mut response = Response::new(reply);
+        response.extensions_mut().insert(said);
+        Ok(response)
     }
 
     async fn list_operations(
@@ -213,5 +224,21 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<ReadOperationOutputRequest>,
     ) -> Result<Response<Self::ReadOperationOutputStream>, Status> {
         self.read_output(request.into_inner()).map(Response::new)
+    }
+
+    type ShowAuditStream = Streamed<AuditEntry>;
+
+    async fn show_audit(
+        &self,
+        request: Request<ShowAuditRequest>,
+    ) -> Result<Response<Self::ShowAuditStream>, Status> {
+        self.audit_entries(request.into_inner()).map(Response::new)
+    }
+
+    async fn verify_audit(
+        &self,
+        request: Request<VerifyAuditRequest>,
+    ) -> Result<Response<VerifyAuditReply>, Status> {
+        self.verify_logs(request.into_inner()).await.map(Response::new)
     }
 }

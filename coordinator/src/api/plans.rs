@@ -9,7 +9,7 @@ use bellows_proto::{
 };
 use tonic::Status;
 
-use super::{Api, access::Principal, fault};
+use super::{Api, access::Principal, audited::Said, fault};
 use crate::engine::{ApplyError, PlanError, World, ports};
 
 impl<W: World> Api<W> {
@@ -65,6 +65,21 @@ impl<W: World> Api<W> {
         };
         Ok(ApplyReply { outcome: Some(outcome) })
     }
+}
+
+/// The reply in a word, for the audit log.
+pub(super) fn said(reply: &ApplyReply) -> Said {
+    let (operation, text) = match &reply.outcome {
+        Some(apply_reply::Outcome::Operation(id)) => (id.clone(), "accepted".to_owned()),
+        Some(apply_reply::Outcome::Refusals(refusals)) => {
+            (String::new(), format!("refused by {} guards", refusals.refusals.len()))
+        }
+        Some(apply_reply::Outcome::Changed(_)) => {
+            (String::new(), "refused: the plan has changed".to_owned())
+        }
+        None => Default::default(),
+    };
+    Said { operation, text }
 }
 
 fn mistaken(mistakes: &[String]) -> Status {

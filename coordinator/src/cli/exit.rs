@@ -21,6 +21,15 @@ pub const STATUSES: &str = "Exit status:
   6  undone, cancelled or abandoned otherwise
   130  the view was left (Ctrl-C, output closed); the operation goes on";
 
+/// Shown below `bellows audit verify --help`: what it has besides.
+pub const VERIFY_STATUSES: &str = "Exit status:
+  0  every log is whole and they fit each other
+  1  failed
+  2  bad usage: an argument or an option is not valid
+  4  the coordinator cannot be reached
+  7  damage: a record was changed, removed or added
+  8  not verified: a log could not be read, e.g. because its host does not answer";
+
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -38,6 +47,10 @@ pub enum Exit {
     Refused,
     /// Undone, cancelled or abandoned otherwise.
     Otherwise,
+    /// The audit log is damaged.
+    Damaged,
+    /// Not every part of the audit log could be read.
+    NotVerified,
     /// The view was left; the operation goes on.
     ViewLeft,
 }
@@ -53,6 +66,8 @@ impl Exit {
             Self::Unreachable => 4,
             Self::Refused => 5,
             Self::Otherwise => 6,
+            Self::Damaged => 7,
+            Self::NotVerified => 8,
             Self::ViewLeft => 130,
         }
     }
@@ -276,6 +291,9 @@ mod tests {
             Exit::ViewLeft,
         ] {
             assert!(STATUSES.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
+        }
+        for exit in [Exit::Damaged, Exit::NotVerified] {
+            assert!(VERIFY_STATUSES.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
         }
     }
 }

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, STATUSES};
 
-use commands::{apply, cluster, expand, host, init, op, serve, shrink, status};
+use commands::{apply, audit, cluster, expand, host, init, op, serve, shrink, status};
 use connect::Client;
 use exit::Failure;
 use output::Output;
@@ -66,6 +66,8 @@ enum Command {
     /// Operations: follow and steer them
     #[command(subcommand)]
     Op(op::Command),
+    /// The audit log: who asked for what and all that ran; show it, check it
+    Audit(audit::Args),
 }
 
 /// What every command has.
@@ -107,5 +109,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Shrink(args) => shrink::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Op(command) => op::run(context, command).await,
+        Command::Audit(args) => audit::run(context, args).await,
     }
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bellows_proto::{
+    audit::Limits,
     tls,
     v1::{coordinator_server::CoordinatorServer, enrolment_server::EnrolmentServer},
 };
@@ -17,14 +18,15 @@ use tower::layer::util::{Identity, Stack};
 
 use super::ServeError;
 use crate::{
-    agents::GrpcAgents,
+    agents::{GrpcAgents, Witness},
     api::{
         Api, SiteFacts,
         access::{Authorise, Door},
         enrolment::{self, EnrolmentService},
         unix,
     },
-    clock::RealClock,
+    audit::AuditLog,
+    clock::{RealClock, now_ms},
     engine::{Engine, Ports},
     inventory::Inventory,
     journal::StoreJournal,
@@ -52,6 +54,8 @@ pub struct App<S: Systems> {
     pub(super) api: Api<RealPorts<S>>,
     pub(super) agents: Arc<GrpcAgents>,
     pub(super) store: Arc<Store>,
+    audit: Arc<AuditLog>,
+    pub(super) journal: StoreJournal,
     pub(super) inventory: Inventory,
     server_tls: Arc<rustls::ServerConfig>,
     enrolment_tls: Arc<rustls::ServerConfig>,
@@ -75,9 +79,11 @@ impl<S: Systems> App<S> {
     pub fn build(folder: &Path, systems: S) -> Result<Self, ServeError> {
         let Site { config, authority, credentials } = Site::load(folder)?;
         let store = Arc::new(Store::open(&config.store_dir())?);
+        let limits = Limits { keep: config.audit_segments, ..Limits::default() };
+        let audit = Arc::new(AuditLog::open(&config.audit_dir(), limits, now_ms)?);
         let inventory = Inventory::new(Arc::clone(&store), Arc::new(authority));
         let addresses = inventory.clone();
-        let agents = Arc::new(GrpcAgents::new(
+        let agents = GrpcAgents::new(
             config.site_id.clone(),
             tls::client_config(&credentials)?,
             move |host: &str| match addresses.host(host) {
@@ -87,11 +93,13 @@ impl<S: Systems> App<S> {
                     None
                 }
             },
-        ));
+        );
+        let agents = Arc::new(agents.before(Arc::clone(&audit) as Arc<dyn Witness>));
+        let journal = StoreJournal::new(Arc::clone(&store)).audited(Arc::clone(&audit));
         let ports = Ports {
             agents: Arc::clone(&agents),
             systems: Arc::new(systems),
-            journal: Arc::new(StoreJournal::new(Arc::clone(&store))),
+            journal: Arc::new(journal.clone()),
             clock: Arc::new(RealClock),
         };
         let engine = Engine::new(ports, config.site_id.clone());
@@ -107,6 +115,7 @@ impl<S: Systems> App<S> {
             engine.clone(),
             Arc::clone(&agents),
             Arc::clone(&store),
+            Arc::clone(&audit),
             inventory.clone(),
             facts,
         );
@@ -118,6 +127,8 @@ impl<S: Systems> App<S> {
             api,
             agents,
             store,
+            audit,
+            journal,
             inventory,
         })
     }
@@ -146,12 +157,13 @@ impl<S: Systems> App<S> {
             || CoordinatorServer::new(self.api.clone()).max_decoding_message_size(LARGEST_REQUEST);
         let own_uid = rustix::process::geteuid().as_raw();
         let incoming = UnixListenerStream::new(listeners.local);
-        let local = server(Door::Local { own_uid }, site);
+        let door = |door| server(Authorise::new(door, site, Arc::clone(&self.audit)));
+        let local = door(Door::Local { own_uid });
         run(Box::pin(local.serve_with_incoming_shutdown(api(), incoming, end())));
         if let Some(listener) = listeners.remote {
             let incoming =
                 tls::incoming(listener, Arc::clone(&self.server_tls), tls::CONNECTIONS_AT_ONCE);
-            let remote = server(Door::Remote, site);
+            let remote = door(Door::Remote);
             run(Box::pin(remote.serve_with_incoming_shutdown(api(), incoming, end())));
         }
         let service = EnrolmentServer::new(EnrolmentService::new(self.inventory.clone()))
@@ -161,7 +173,7 @@ impl<S: Systems> App<S> {
             Arc::clone(&self.enrolment_tls),
             tls::STRANGERS_AT_ONCE,
         );
-        let enrolment = server(Door::Enrolment, site)
+        let enrolment = door(Door::Enrolment)
             .timeout(ENROLMENT_DEADLINE)
             // Strangers may not keep the few places.
             .max_connection_age(ENROLMENT_AGE);
@@ -196,12 +208,12 @@ impl Listeners {
 }
 
 /// A server behind the access table.
-fn server(door: Door, site_id: &str) -> Server<Stack<Authorise, Identity>> {
+fn server(rules: Authorise) -> Server<Stack<Authorise, Identity>> {
     Server::builder()
         .concurrency_limit_per_connection(CALLS_AT_ONCE)
         .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(tls::KEEP_ALIVE_DEADLINE))
-        .layer(Authorise::new(door, site_id))
+        .layer(rules)
 }
 
 type Serving = std::pin::Pin<Box<dyn Future<Output = Result<(), tonic::transport::Error>> + Send>>;

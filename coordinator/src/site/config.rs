@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bellows_proto::names::HostName;
+use bellows_proto::{
+    audit::{KEEP_DEFAULT, KEEP_LEAST},
+    names::HostName,
+};
 
 use super::{
     Init,
@@ -14,6 +17,9 @@ use super::{
 
 /// The kernel takes no longer path for a socket (`sun_path` with its closing zero byte).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
+
+/// `segments` of the audit log is at most this: 40 GB.
+const AUDIT_SEGMENTS_MOST: u32 = 10_000;
 
 /// The configuration of `bellows serve`. Made by `bellows init`, edited by administrators.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct Config {
     /// HOST:PORT that agents reach the enrolment listener at, shown with each host token;
     /// `None`: as it listens.
     pub enrolment_address: Option<String>,
+    /// So many segments of the audit log are kept, of about 4 MiB each.
+    pub audit_segments: u32,
 }
 
 /// Where `bellows serve` listens.
@@ -46,6 +54,11 @@ impl Config {
     /// Where the store is: for [`crate::store::Store::open`].
     pub fn store_dir(&self) -> PathBuf {
         self.data_dir.join("store")
+    }
+
+    /// Where the audit log is: for [`crate::audit::AuditLog::open`].
+    pub fn audit_dir(&self) -> PathBuf {
+        self.data_dir.join("audit")
     }
 
     /// Reads the text of a `site.toml`.
@@ -97,6 +110,14 @@ impl Config {
             section.mistake("address", format!("{address:?} is not HOST:PORT"));
         }
         section.finish();
+
+        let mut audit = file.section("audit");
+        let segments = audit.optional::<u32>("segments").unwrap_or(KEEP_DEFAULT);
+        if !(KEEP_LEAST..=AUDIT_SEGMENTS_MOST).contains(&segments) {
+            let text = format!("{segments} is not from {KEEP_LEAST} to {AUDIT_SEGMENTS_MOST}");
+            audit.mistake("segments", text);
+        }
+        audit.finish();
         file.finish();
 
         Some(Self {
@@ -105,6 +126,7 @@ impl Config {
             data_dir: data_dir?,
             listen: Listen { api, enrolment: enrolment?, socket: socket? },
             enrolment_address: address,
+            audit_segments: segments,
         })
     }
 
@@ -122,6 +144,7 @@ impl Config {
                 socket: within(&init.socket, "bellows.sock"),
             },
             enrolment_address: init.enrolment_address.clone(),
+            audit_segments: KEEP_DEFAULT,
         }
     }
 
@@ -152,6 +175,8 @@ impl Config {
             "# What agents reach the enrolment listener at; shown with each host token.\n"
                 .to_owned(),
             line("address", self.enrolment_address.clone(), "\"coordinator.example:7421\""),
+            "\n[audit]\n# So many segments of the audit log are kept, of 4 MiB each.\n".to_owned(),
+            format!("segments = {}\n", self.audit_segments),
         ]
         .concat()
     }

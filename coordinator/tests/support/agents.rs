@@ -9,10 +9,10 @@ use bellows_proto::{
     fault::to_status,
     tls::{self, Credentials},
     v1::{
-        AskReply, AskRequest, CancelJobRequest, CloseReply, CloseRequest, CreateHostTokenRequest,
-        EnrolRequest, Fault, GetJobRequest, HelloReply, HelloRequest, Job, ListJobsReply,
-        ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ReadOutputRequest,
-        SealReply, SealRequest, StartJobRequest,
+        AskReply, AskRequest, AuditChunk, CancelJobRequest, CloseReply, CloseRequest,
+        CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest, HelloReply, HelloRequest, Job,
+        ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest,
+        ReadAuditRequest, ReadOutputRequest, SealReply, SealRequest, StartJobRequest,
         agent_server::{Agent, AgentServer},
         coordinator_client::CoordinatorClient,
         enrolment_client::EnrolmentClient,
@@ -105,6 +105,16 @@ impl Agent for OnTheWire {
     async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseReply>, Status> {
         let closed = self.hosts.close(&self.host, request.into_inner()).await;
         answer(closed.map(|()| CloseReply {}))
+    }
+
+    type ReadAuditStream = Pin<Box<dyn Stream<Item = Result<AuditChunk, Status>> + Send>>;
+
+    /// An agent from before there was an audit log.
+    async fn read_audit(
+        &self,
+        _: Request<ReadAuditRequest>,
+    ) -> Result<Response<Self::ReadAuditStream>, Status> {
+        Err(Status::unimplemented(""))
     }
 }
 

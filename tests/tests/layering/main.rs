@@ -118,6 +118,13 @@ const TABLE: &[Row] = &[
         why: "jobs know the world through `Host` and `Clock`, so that they run in a simulation",
     },
     Row {
+        module: "agent::audit",
+        may: Some(&["proto", "agent::host", "agent::facilities"]),
+        never: &[STORES, FILES, SOCKETS, RPC, PROCESSES, THREADS, TIME, CHANCE],
+        sync: true,
+        why: "what jobs tell it is written through `Host`, so that it runs in a simulation",
+    },
+    Row {
         module: "agent::exec",
         may: Some(&[]),
         never: &[STORES, RPC, COMMAND_LINE],

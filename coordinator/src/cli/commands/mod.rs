@@ -1,6 +1,7 @@
 //! One file per command: its arguments, its call, what it shows.
 
 pub mod apply;
+pub mod audit;
 pub mod cluster;
 pub mod expand;
 pub mod host;

@@ -1,0 +1,173 @@
+//! Changing calls on their way to the audit log: written before they are carried out, and again
+//! when they are answered. Once for all of them, beside the access table.
+//!
+//! A call is read here as it came over the wire. What it is about is written in words where the
+//! message is known, and always as a digest; a token never is.
+
+use std::sync::Arc;
+
+use bellows_proto::{
+    audit::words,
+    digest, fault as faults,
+    fault::to_status,
+    v1::{
+        ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest, CreateHostTokenRequest,
+        EnrolRequest, Fault, FaultCode,
+    },
+};
+use http_body_util::{BodyExt as _, Full, Limited};
+use prost::Message;
+use tonic::{Code, Status, body::Body};
+
+use super::access::Caller;
+use crate::audit::{AuditError, AuditLog};
+
+/// The longest request: as the services take it, and its frame.
+const LONGEST: usize = 17 * 1024 * 1024;
+/// Compressed or not, and the length.
+const FRAME_BYTES: usize = 5;
+/// Texts of others are not written longer, characters.
+const LONGEST_TEXT: usize = 300;
+
+/// What an answer says in a word: a handler puts it into the answer's extensions where "it was
+/// answered" is not enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The operation that it began.
+    pub(super) operation: String,
+    /// e.g. "refused by 2 guards".
+    pub(super) text: String,
+}
+
+/// Carries a changing call out between its two records.
+pub(super) async fn call<S>(
+    mut inner: S,
+    request: http::Request<Body>,
+    audit: Arc<AuditLog>,
+    principal: Option<String>,
+) -> Result<http::Response<Body>, S::Error>
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>>,
+{
+    let (parts, body) = request.into_parts();
+    let name = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let Ok(body) = Limited::new(body, LONGEST).collect().await else {
+        let fault = Fault::new(FaultCode::Invalid, "the request cannot be read, or is too long");
+        return Ok(to_status(&fault.remedy("send it again")).into_http());
+    };
+    let body = body.to_bytes();
+    // A host that enrols has no name yet; strangers must not fill the log.
+    let stranger = principal.is_none();
+    let asked = AuditCall {
+        principal: principal.unwrap_or_else(|| "a host with a token".to_owned()),
+        ..about(&name, body.get(FRAME_BYTES..).unwrap_or_default())
+    };
+    let mut answer = AuditAnswer {
+        principal: asked.principal.clone(),
+        call: asked.call.clone(),
+        operation: asked.operation.clone(),
+        text: asked.detail.clone(),
+        ..AuditAnswer::default()
+    };
+    if !stranger {
+        match audit.call(asked) {
+            Ok(number) => answer.call_number = number,
+            Err(error) => return Ok(unwritten(&error).into_http()),
+        }
+    }
+    let request = http::Request::from_parts(parts, Body::new(Full::new(body)));
+    let response = inner.call(request).await?;
+    let failed = Status::from_header_map(response.headers())
+        .filter(|status| status.code() != Code::Ok)
+        .map(|status| faults::from_status(&status, ""));
+    if let Some(said) = response.extensions().get::<Said>() {
+        answer.text.clone_from(&said.text);
+        if !said.operation.is_empty() {
+            answer.operation.clone_from(&said.operation);
+        }
+    }
+    if let Some(fault) = &failed {
+        answer.code = fault.code;
+        answer.text = words(fault).chars().take(LONGEST_TEXT).collect();
+    }
+    let written = match (stranger, failed) {
+        (true, Some(_)) => audit.refused(answer),
+        (true, None) | (false, _) => audit.answer(answer),
+    };
+    // What was done is done: the caller hears of it, and the log's own failure ends the program.
+    if let Err(error) = written {
+        tracing::error!(%error, "an answer is not in the audit log");
+    }
+    Ok(response)
+}
+
+/// A call that the access table refused.
+pub(super) fn refused(audit: &AuditLog, caller: &Caller, path: &str, fault: &Fault) {
+    let identity = caller.peer.as_ref().and_then(|peer| peer.identity.as_ref());
+    let principal = match (identity, caller.uid) {
+        (Some(identity), _) => format!("{identity} of site {}", identity.site),
+        (None, Some(uid)) => format!("uid {uid} (unix socket)"),
+        (None, None) => "somebody without a certificate".to_owned(),
+    };
+    let refusal = AuditAnswer {
+        principal,
+        call: path.rsplit('/').next().unwrap_or_default().chars().take(LONGEST_TEXT).collect(),
+        code: fault.code,
+        text: words(fault).chars().take(LONGEST_TEXT).collect(),
+        ..AuditAnswer::default()
+    };
+    if let Err(error) = audit.refused(refusal) {
+        tracing::error!(%error, "a refused call is not in the audit log");
+    }
+}
+
+fn unwritten(error: &AuditError) -> Status {
+    to_status(
+        &Fault::new(FaultCode::Io, error.to_string()).remedy(
+            "look at the disk of the coordinator: without its audit log it changes nothing",
+        ),
+    )
+}
+
+/// What a call is about.
+fn about(name: &str, message: &[u8]) -> AuditCall {
+    let call = AuditCall {
+        call: name.to_owned(),
+        request_digest: digest::of_bytes(message).to_vec(),
+        ..AuditCall::default()
+    };
+    match name {
+        "ApplyPlan" => match ApplyPlanRequest::decode(message) {
+            Ok(ApplyPlanRequest { plan: Some(plan), .. }) => AuditCall {
+                plan_digest: digest::of(&plan).to_vec(),
+                cluster: plan.cluster,
+                intent: plan.intent,
+                ..call
+            },
+            Ok(_) | Err(_) => call,
+        },
+        "ControlOperation" => match ControlOperationRequest::decode(message) {
+            Ok(control) => {
+                let kind = control.kind().as_str_name();
+                let word = kind.strip_prefix("CONTROL_KIND_").unwrap_or(kind).to_lowercase();
+                AuditCall { operation: cut(&control.operation), detail: word, ..call }
+            }
+            Err(_) => call,
+        },
+        "CreateHostToken" => match CreateHostTokenRequest::decode(message) {
+            Ok(token) => AuditCall { detail: format!("host {}", cut(&token.host)), ..call },
+            Err(_) => call,
+        },
+        // The token lets a host in: not even a digest of it.
+        "Enrol" => {
+            let address = EnrolRequest::decode(message).map(|enrol| cut(&enrol.address));
+            let detail = address.map(|address| format!("agent at {address}"));
+            AuditCall { detail: detail.unwrap_or_default(), request_digest: Vec::new(), ..call }
+        }
+        _ => call,
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
+}
