@@ -13,7 +13,7 @@ use std::{
 
 use bellows_proto::{
     audit::{
-        Disk, Limits, Log, RECORD_LIMIT, SEGMENT_BYTES, index_of, job_ended, segment_name, words,
+        Disk, Limits, Log, RECORD_LIMIT, Refusals, SEGMENT_BYTES, index_of, job_ended, segment_name, words,
     },
     v1::{
         AuditAnswer, AuditCall, AuditChunk, AuditHead, AuditJobAccepted, AuditOpened, Fault,
@@ -29,8 +29,6 @@ use crate::{
 
 /// Bytes per chunk for a reader.
 const CHUNK: usize = 64 * 1024;
-/// A refusal like the one before is counted, not written, for so long: callers try again.
-const SAME_REFUSAL_MS: i64 = 60_000;
 
 /// Who makes a call.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,8 +53,7 @@ struct State {
     accepted: BTreeSet<String>,
     /// Jobs whose end the log has.
     ended: BTreeSet<String>,
-    /// What was refused last, when, and how often since.
-    refused: Option<(AuditAnswer, i64, u64)>,
+    refusals: Refusals,
 }
 
 /// A place in the log, for a reader.
@@ -150,8 +147,8 @@ impl Audit {
         self.append(Kind::Call(AuditCall { principal, coordinator, ..call }))
     }
 
-    /// A changing call that was refused, or failed. That it cannot be written is only logged:
-    /// nothing was changed.
+    /// A changing call that was refused, or failed. The same again and again, or too many, are
+    /// counted only. That it cannot be written is only logged: nothing was changed.
     pub fn refused(&self, caller: &Caller, call: &str, operation: &str, fault: &Fault) {
         let mut state = self.state();
         let now = self.local.clock.now_ms();
@@ -163,16 +160,8 @@ impl Audit {
             text: words(fault),
             ..AuditAnswer::default()
         };
-        let mut not_written = 0;
-        if let Some((last, at, more)) = state.refused.as_mut() {
-            if *last == refusal && now.abs_diff(*at) < SAME_REFUSAL_MS.unsigned_abs() {
-                *more += 1;
-                return;
-            }
-            not_written = *more;
-        }
-        let kind = Kind::Answer(AuditAnswer { not_written, ..refusal.clone() });
-        state.refused = Some((refusal, now, 0));
+        let Some(refusal) = state.refusals.take(refusal, now) else { return };
+        let kind = Kind::Answer(refusal);
         if let Err(fault) = self.append_to(&mut state, kind) {
             tracing::error!(%fault, call, "a refused call is not in the audit log");
         }

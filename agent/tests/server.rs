@@ -139,6 +139,10 @@ async fn every_call_is_for_the_coordinator_of_the_site_only() {
     let coordinator = authority.issue("s", Role::Coordinator, "coordinator");
     let unknown = call(dial(&address, &coordinator), "/bellows.v1.Agent/Shell").await;
     assert_eq!(fault::from_status(&unknown.unwrap_err(), "").code(), FaultCode::Denied);
+    let file = host.folder.path().join("state/audit/segment.0000000001");
+    let log = std::fs::read(file).unwrap();
+    let tells = |what: &[u8]| log.windows(what.len()).any(|part| part == what);
+    assert!(tells(b"x (viewer) of site s") && tells(b"StartJob"), "refusals are in the audit log");
 }
 
 #[tokio::test]

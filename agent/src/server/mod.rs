@@ -121,12 +121,13 @@ impl Listening {
     ) -> Result<(), ServeError> {
         let config = tls::server_config(&self.credentials)?;
         let incoming = tls::incoming(self.listener, config, tls::CONNECTIONS_AT_ONCE);
+        let roles = RoleLayer::new(Arc::from(self.own.site.as_str()), jobs.clone());
         let service = AgentServer::new(service::Service::new(local, jobs));
         let serving = Server::builder()
             .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(tls::KEEP_ALIVE_DEADLINE))
             .concurrency_limit_per_connection(CALLS_AT_ONCE)
-            .layer(RoleLayer::new(Arc::from(self.own.site.as_str())))
+            .layer(roles)
             .serve_with_incoming_shutdown(service, incoming, stop.clone().cancelled_owned());
         let drained = async {
             stop.cancelled().await;

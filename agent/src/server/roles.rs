@@ -15,6 +15,8 @@ use bellows_proto::{
 use futures::future::{Either, Ready, ready};
 use tonic::body::Body;
 
+use crate::{audit::Caller, jobs::Jobs};
+
 /// Every call of the agent with the roles that may make it.
 pub const ALLOWED: &[(&str, &[Role])] = &[
     ("/bellows.v1.Agent/Hello", &[Role::Coordinator]),
@@ -29,6 +31,9 @@ pub const ALLOWED: &[(&str, &[Role])] = &[
     ("/bellows.v1.Agent/Close", &[Role::Coordinator]),
     ("/bellows.v1.Agent/ReadAudit", &[Role::Coordinator]),
 ];
+
+/// The name of a call that is not ours is not written longer, characters.
+const LONGEST_CALL: usize = 100;
 
 /// Whether a peer may make a call at this site.
 fn judge(site: &str, path: &str, peer: Option<&Peer>) -> Result<(), Fault> {
@@ -51,12 +56,13 @@ fn judge(site: &str, path: &str, peer: Option<&Peer>) -> Result<(), Fault> {
 #[derive(Clone)]
 pub struct RoleLayer {
     site: Arc<str>,
+    jobs: Jobs,
 }
 
 impl RoleLayer {
-    /// For an agent of this site.
-    pub fn new(site: Arc<str>) -> Self {
-        Self { site }
+    /// For an agent of this site; what is refused goes to the audit log of these jobs.
+    pub fn new(site: Arc<str>, jobs: Jobs) -> Self {
+        Self { site, jobs }
     }
 }
 
@@ -64,14 +70,14 @@ impl<S> tower::Layer<S> for RoleLayer {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { site: Arc::clone(&self.site), inner }
+        Guarded { rules: self.clone(), inner }
     }
 }
 
 /// A service behind the table.
 #[derive(Clone)]
 pub struct Guarded<S> {
-    site: Arc<str>,
+    rules: RoleLayer,
     inner: S,
 }
 
@@ -89,11 +95,19 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let peer = request.extensions().get::<Peer>();
-        match judge(&self.site, request.uri().path(), peer) {
+        match judge(&self.rules.site, request.uri().path(), peer) {
             Ok(()) => Either::Left(self.inner.call(request)),
             Err(refusal) => {
                 let from = peer.and_then(|peer| peer.address);
                 tracing::warn!(?from, fault = %refusal, "call refused");
+                let principal = match peer.and_then(|peer| peer.identity.as_ref()) {
+                    Some(identity) => format!("{identity} of site {}", identity.site),
+                    None => "somebody without a certificate".to_owned(),
+                };
+                let call = request.uri().path().rsplit('/').next().unwrap_or_default();
+                let call: String = call.chars().take(LONGEST_CALL).collect();
+                let caller = Caller { principal, head: None };
+                self.rules.jobs.called_by(caller).refused(&call, "", &refusal);
                 Either::Right(ready(Ok(fault::to_status(&refusal).into_http())))
             }
         }

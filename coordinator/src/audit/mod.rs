@@ -18,7 +18,7 @@ use std::{
 };
 
 use bellows_proto::{
-    audit::{Entry, Limits, Log},
+    audit::{Entry, Limits, Log, Refusals},
     v1::{
         AuditAnswer, AuditCall, AuditHead, AuditJobReported, AuditOpened, AuditRecord,
         AuditWitness, Event, Job, audit_record::Kind, event,
@@ -29,11 +29,6 @@ use disk::Folder;
 pub use disk::Pieces;
 pub use facts::{HostFacts, OwnFacts};
 pub use verify::{Verification, verify};
-
-/// A refusal like the one before is counted, not written, for so long.
-const SAME_REFUSAL_MS: u64 = 60_000;
-/// So many refusals are written in a minute: whoever may not do a thing must not fill the log.
-const REFUSALS_PER_MINUTE: u32 = 30;
 
 /// The audit log cannot be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,14 +65,6 @@ struct Known {
     jobs: BTreeSet<(String, String)>,
     /// How far each agent's log went.
     heads: BTreeMap<String, AuditHead>,
-}
-
-#[derive(Debug, Default)]
-struct Refusals {
-    last: Option<(AuditAnswer, i64)>,
-    minute: i64,
-    written: u32,
-    not_written: u64,
 }
 
 impl AuditLog {
@@ -259,28 +246,6 @@ impl Known {
         }
         let last = self.events.entry(operation.to_owned()).or_default();
         *last = event.sequence.max(*last);
-    }
-}
-
-impl Refusals {
-    /// The refusal as it is to be written; `None`: it is only counted.
-    fn take(&mut self, refusal: AuditAnswer, now_ms: i64) -> Option<AuditAnswer> {
-        let minute = now_ms.div_euclid(60_000);
-        if minute != self.minute {
-            (self.minute, self.written) = (minute, 0);
-        }
-        let same = self
-            .last
-            .as_ref()
-            .is_some_and(|(last, at)| *last == refusal && now_ms.abs_diff(*at) < SAME_REFUSAL_MS);
-        if same || self.written >= REFUSALS_PER_MINUTE {
-            self.not_written += 1;
-            return None;
-        }
-        self.written += 1;
-        self.last = Some((refusal.clone(), now_ms));
-        let not_written = std::mem::take(&mut self.not_written);
-        Some(AuditAnswer { not_written, ..refusal })
     }
 }
 

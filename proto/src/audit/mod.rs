@@ -17,12 +17,14 @@ mod head;
 mod job;
 mod log;
 mod reader;
+mod refusals;
 
 pub use frame::{HEADER_BYTES, Hash, RECORD_LIMIT};
 pub use head::{METADATA, carried, carry};
 pub use job::{job_ended, words};
 pub use log::{Disk, KEEP_DEFAULT, KEEP_LEAST, Limits, Log, SEGMENT_BYTES, index_of, segment_name};
 pub use reader::{Chain, Entry, Reader};
+pub use refusals::Refusals;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,117 @@
+//! Calls to a coordinator and what its audit log tells of them: who asked, what was refused, and
+//! never a token.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use bellows::{clock::now_ms, systems::AllSystems};
+use bellows_proto::{
+    identity::Role,
+    tls::{self, Credentials},
+    v1::{
+        AuditEntry, ControlKind, ControlOperationRequest, CreateHostTokenRequest, EnrolRequest,
+        FaultCode, GetSiteRequest, ShowAuditRequest, VerifyAuditRequest, audit_record::Kind,
+        coordinator_client::CoordinatorClient, enrolment_client::EnrolmentClient,
+    },
+};
+use support::{Running, through_socket};
+use tonic::transport::Channel;
+
+const OPERATION: &str = "01932c07-7d5b-7000-8000-000000000001";
+
+fn remote(running: &Running, role: Role) -> CoordinatorClient<Channel> {
+    let issued = running.site.authority.issue(role, "alice", now_ms()).unwrap();
+    let credentials = Credentials {
+        certificate: issued.certificate,
+        private_key: issued.private_key.to_string(),
+        authority: running.site.authority.certificate().to_owned(),
+    };
+    let config = tls::client_config(&credentials).unwrap();
+    let deadline = std::time::Duration::from_secs(3);
+    let server = running.server_name();
+    CoordinatorClient::new(tls::channel(&running.remote, &server, config, deadline).unwrap())
+}
+
+async fn shown(
+    api: &mut CoordinatorClient<Channel>,
+    request: ShowAuditRequest,
+) -> Vec<AuditEntry> {
+    let mut entries = api.show_audit(request).await.unwrap().into_inner();
+    let mut found = Vec::new();
+    while let Some(entry) = entries.message().await.unwrap() {
+        assert_eq!(entry.damage, "");
+        found.push(entry);
+    }
+    found
+}
+
+/// Who, what, and how it ended where that is told.
+fn told(entries: &[AuditEntry]) -> Vec<(String, String, Option<FaultCode>)> {
+    let of = |entry: &AuditEntry| match entry.record.clone()?.kind? {
+        Kind::Call(call) => Some((call.principal, format!("{} {}", call.call, call.detail), None)),
+        Kind::Answer(answer) => {
+            Some((answer.principal.clone(), answer.call.clone(), Some(answer.code())))
+        }
+        Kind::Opened(_)
+        | Kind::Torn(_)
+        | Kind::Pruned(_)
+        | Kind::JobAccepted(_)
+        | Kind::JobEnded(_)
+        | Kind::Event(_)
+        | Kind::JobReported(_)
+        | Kind::Witness(_) => None,
+    };
+    entries.iter().filter_map(of).collect()
+}
+
+#[tokio::test]
+async fn calls_are_told_with_who_asked_and_how_they_ended() {
+    let running = Running::start(AllSystems).await;
+    let mut admin = CoordinatorClient::new(through_socket(&running));
+    admin.get_site(GetSiteRequest {}).await.unwrap();
+    let wanted = CreateHostTokenRequest { host: "h1".into(), valid_minutes: 1 };
+    let token = admin.create_host_token(wanted).await.unwrap().into_inner().token;
+    let control = ControlOperationRequest {
+        operation: OPERATION.into(),
+        kind: ControlKind::Cancel.into(),
+    };
+    let mut viewer = remote(&running, Role::Viewer);
+    assert!(viewer.control_operation(control.clone()).await.is_err());
+    let mut operator = remote(&running, Role::Operator);
+    assert!(operator.control_operation(control).await.is_err());
+    let mut door = EnrolmentClient::new(running.without_certificate(&running.enrolment));
+    let enrol = EnrolRequest { token: format!("{token}x"), ..EnrolRequest::default() };
+    assert!(door.enrol(enrol).await.is_err());
+
+    let entries = shown(&mut viewer, ShowAuditRequest::default()).await;
+    let told = told(&entries);
+    let own = told[0].0.clone();
+    assert!(own.ends_with("(unix socket)"), "{own}");
+    let row = |who: &str, what: &str, code| (who.to_owned(), what.to_owned(), code);
+    let site = &running.site.config.site_id;
+    let expected = [
+        row(&own, "CreateHostToken host h1", None),
+        row(&own, "CreateHostToken", Some(FaultCode::Unspecified)),
+        row(&format!("alice (viewer) of site {site}"), "ControlOperation", Some(FaultCode::Denied)),
+        row("alice (operator)", "ControlOperation cancel", None),
+        row("alice (operator)", "ControlOperation", Some(FaultCode::NotFound)),
+        row("a host with a token", "Enrol", Some(FaultCode::Denied)),
+    ];
+    assert_eq!(told, expected);
+    let request = ShowAuditRequest { operation: OPERATION.into(), ..ShowAuditRequest::default() };
+    assert_eq!(shown(&mut viewer, request).await.len(), 2);
+
+    let reply = viewer.verify_audit(VerifyAuditRequest::default()).await.unwrap().into_inner();
+    assert_eq!(reply.findings, []);
+    for entry in std::fs::read_dir(running.site.config.audit_dir()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(bytes.len() > 500);
+        // The secret is the token's longest part.
+        let secret = token.split('.').max_by_key(|part| part.len()).unwrap();
+        for part in token.split('.').filter(|part| part.len() > 8).chain([secret]) {
+            let found = bytes.windows(part.len()).any(|window| window == part.as_bytes());
+            assert!(!found, "a part of the token is in the log");
+        }
+    }
+    running.end().await;
+}
