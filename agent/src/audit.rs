@@ -13,7 +13,8 @@ use std::{
 
 use bellows_proto::{
     audit::{
-        Disk, Limits, Log, RECORD_LIMIT, Refusals, SEGMENT_BYTES, index_of, job_ended, segment_name, words,
+        Disk, Limits, Log, RECORD_LIMIT, Refusals, SEGMENT_BYTES, index_of, job_ended,
+        segment_name, words,
     },
     v1::{
         AuditAnswer, AuditCall, AuditChunk, AuditHead, AuditJobAccepted, AuditOpened, Fault,

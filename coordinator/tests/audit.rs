@@ -32,10 +32,7 @@ fn remote(running: &Running, role: Role) -> CoordinatorClient<Channel> {
     CoordinatorClient::new(tls::channel(&running.remote, &server, config, deadline).unwrap())
 }
 
-async fn shown(
-    api: &mut CoordinatorClient<Channel>,
-    request: ShowAuditRequest,
-) -> Vec<AuditEntry> {
+async fn shown(api: &mut CoordinatorClient<Channel>, request: ShowAuditRequest) -> Vec<AuditEntry> {
     let mut entries = api.show_audit(request).await.unwrap().into_inner();
     let mut found = Vec::new();
     while let Some(entry) = entries.message().await.unwrap() {
@@ -71,10 +68,8 @@ async fn calls_are_told_with_who_asked_and_how_they_ended() {
     admin.get_site(GetSiteRequest {}).await.unwrap();
     let wanted = CreateHostTokenRequest { host: "h1".into(), valid_minutes: 1 };
     let token = admin.create_host_token(wanted).await.unwrap().into_inner().token;
-    let control = ControlOperationRequest {
-        operation: OPERATION.into(),
-        kind: ControlKind::Cancel.into(),
-    };
+    let control =
+        ControlOperationRequest { operation: OPERATION.into(), kind: ControlKind::Cancel.into() };
     let mut viewer = remote(&running, Role::Viewer);
     assert!(viewer.control_operation(control.clone()).await.is_err());
     let mut operator = remote(&running, Role::Operator);
