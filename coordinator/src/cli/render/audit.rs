@@ -262,3 +262,95 @@ fn parts(parts: &[&str]) -> String {
     let said: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     said.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::page::Look;
+    use bellows_proto::v1::{AuditLogReport, AuditRecord, Event, JobState, Rested};
+
+    fn record(number: u64, kind: Kind) -> AuditEntry {
+        let record = AuditRecord { number, at_ms: 1_700_000_000_000, kind: Some(kind) };
+        AuditEntry { record: Some(record), ..AuditEntry::default() }
+    }
+
+    #[test]
+    fn records_are_lines_and_programs_stand_below_them() {
+        let call = AuditCall {
+            principal: "alice (operator)".into(),
+            call: "ApplyPlan".into(),
+            cluster: "orders".into(),
+            plan_digest: vec![0xab; 32],
+            ..AuditCall::default()
+        };
+        let refused = AuditAnswer {
+            principal: "bob (viewer) of site s".into(),
+            call: "ApplyPlan".into(),
+            code: FaultCode::Denied.into(),
+            text: "bob (viewer) may not do this".into(),
+            not_written: 3,
+            ..AuditAnswer::default()
+        };
+        let ran = ToolRun {
+            command: vec!["/usr/bin/repmgr".into(), "standby".into(), "a\nb".into()],
+            user: "postgres".into(),
+            exit_status: Some(6),
+            started_at_ms: 1_000,
+            ended_at_ms: 1_250,
+            output_digest: vec![0xcd; 32],
+            ..ToolRun::default()
+        };
+        let job = AuditJobEnded {
+            key: Some(JobKey { operation: "0193".into(), act: 7, attempt: 1 }),
+            state: JobState::Failed.into(),
+            code: FaultCode::ToolFailed.into(),
+            text: "repmgr failed".into(),
+            tool_runs: vec![ran],
+            output_bytes: 12,
+            ..AuditJobEnded::default()
+        };
+        let rested = event::Kind::Rested(Rested { text: "done".into(), ..Rested::default() });
+        let event = Event { sequence: 9, at_ms: 1, kind: Some(rested) };
+        let event =
+            AuditEvent { operation: "0193".into(), event: Some(event), ..AuditEvent::default() };
+        let mut damaged = record(4, Kind::Event(event));
+        damaged.damage = "it was changed".into();
+        let mut page = Page::new(&Look::plain());
+        for one in [
+            record(1, Kind::Call(call)),
+            record(2, Kind::Answer(refused)),
+            record(3, Kind::JobEnded(job)),
+            damaged,
+        ] {
+            entry(&mut page, &one);
+        }
+        insta::assert_snapshot!(page.into_text());
+    }
+
+    #[test]
+    fn a_check_says_what_is_damaged_and_who_is_right() {
+        let log = |host: &str, last| AuditLogReport {
+            host: host.into(),
+            first: 1,
+            last,
+            ..AuditLogReport::default()
+        };
+        let damage = AuditFinding {
+            verdict: AuditVerdict::Damage.into(),
+            host: "h1".into(),
+            number: 7,
+            text: "record 7 is missing at the end of the log".into(),
+            reason: "hosts confirm the coordinator's log".into(),
+            ..AuditFinding::default()
+        };
+        let reply = VerifyAuditReply {
+            logs: vec![log("", 40), log("h1", 6)],
+            findings: vec![damage],
+            jobs: 3,
+            anchors: 9,
+        };
+        let mut page = Page::new(&Look::plain());
+        verification(&mut page, &reply);
+        insta::assert_snapshot!(page.into_text());
+    }
+}
