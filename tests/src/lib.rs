@@ -7,6 +7,7 @@ pub mod authority;
 pub mod demo;
 pub mod duplicates;
 pub mod guard;
+pub mod kills;
 pub mod narrate;
 pub mod process;
 pub mod reap;

@@ -1,5 +1,6 @@
 //! Wrappers around the system's own tools that count their runs. They know nothing of Bellows:
-//! each appends one line to a log (when, who, what, how) and becomes the real tool.
+//! each appends one line to a log (when, who, what, how) and becomes the real tool. Where a file
+//! of traps ([`crate::kills::trap`]) stands beside the log, the tool first falls into its trap.
 
 use std::{
     os::unix::fs::PermissionsExt as _,
@@ -63,16 +64,28 @@ case "@TOOL@ ${PGOPTIONS-}" in
 psql*) input=yes; [ ! -c /dev/stdin ] || input=no ;;
 *) input=no ;;
 esac
+folded=''
 if [ $input = yes ]; then
   statement=$(/usr/bin/cat)
   folded=$(printf %s "$statement" | /usr/bin/tr '\t\n' '  ')
-  printf '%s\n' "$line$tab$folded$args" >>'@LOG@'
-  exec '@REAL@' "$@" <<END
+fi
+printf '%s\n' "$line$tab$folded$args" >>'@LOG@'
+run() {
+  if [ $input = yes ]; then
+    "$@" <<END
 $statement
 END
-fi
-printf '%s\n' "$line$tab$args" >>'@LOG@'
-exec '@REAL@' "$@"
+  else
+    "$@"
+  fi
+}
+tool='@TOOL@'; after=''
+[ ! -r '@LOG@.trap' ] || . '@LOG@.trap'
+[ -n "$after" ] || run exec '@REAL@' "$@"
+run '@REAL@' "$@"
+code=$?
+eval "$after"
+exit $code
 "#;
 
 /// The text of the wrapper of one tool.

@@ -60,10 +60,19 @@ impl Agent {
     /// # Errors
     /// It cannot be started or does not listen within 30 s; the error has the end of its log.
     pub async fn start(&mut self) -> Result<()> {
+        self.start_with(&[]).await
+    }
+
+    /// As [`Agent::start`], with more in its environment; its jobs and services do not get it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_with(&mut self, environment: &[(&str, &str)]) -> Result<()> {
         let log = self.log();
         let sink = File::options().create(true).append(true).open(&log);
         let sink = sink.with_context(|| format!("log {}", log.display()))?;
         let mut command = self.command(&["run"]);
+        command.envs(environment.iter().copied());
         command.stdout(sink.try_clone().context("share the log")?).stderr(sink);
         self.child = Some(command.spawn().context("start an agent")?);
         let address = self.address();
@@ -73,6 +82,14 @@ impl Agent {
         })
         .await
         .with_context(|| crate::site::cli::tail(&log))
+    }
+
+    /// Runs the agent's program with these words, e.g. `service start NAME`, to its end.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not end within 30 s.
+    pub async fn command_line(&self, words: &[&str]) -> Result<process::Ended> {
+        process::run(self.command(words), LIMIT).await
     }
 
     /// Memory that it holds now, and the size of its program: KiB resident (VmRSS of

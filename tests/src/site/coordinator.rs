@@ -89,6 +89,20 @@ impl Coordinator {
         .with_context(|| super::cli::tail(&self.log))
     }
 
+    /// Waits for it to end by itself, and returns how it did, in words.
+    ///
+    /// # Errors
+    /// It did not run, or does not end within `limit`.
+    pub async fn ended(&mut self, limit: std::time::Duration) -> Result<String> {
+        let child = self.child.as_mut().context("the coordinator does not run")?;
+        let status = tokio::time::timeout(limit, child.wait())
+            .await
+            .with_context(|| format!("the coordinator has not ended within {limit:?}"))?
+            .context("wait for the coordinator")?;
+        self.child = None;
+        Ok(status.to_string())
+    }
+
     /// Kills it (SIGKILL) and waits for its end.
     ///
     /// # Errors

@@ -1,0 +1,306 @@
+//! Real systemd hosts with a site: the coordinator runs beside them, on a small file system of
+//! its own.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    process,
+    site::{Cli, Coordinator, temporary},
+    sql::{Login, Server},
+    testbed::{Host, Testbed},
+    wrapper,
+    writer::{TABLE, Writer},
+};
+
+const CLUSTER: &str = "orders";
+const TOOLS: &str = "/opt/tools";
+const TOOL_LOG: &str = "/var/log/tools.log";
+/// Where the data directories are, a small file system of its own.
+pub const DATA: &str = "/srv/pg";
+const PASSWORD: &str = "throw-away";
+/// Nothing of a test takes longer.
+pub const LIMIT: Duration = Duration::from_secs(240);
+/// Names of the hosts.
+pub const NAMES: [&str; 3] = ["db1", "db2", "db3"];
+
+/// Real hosts with a cluster of two, a writer, and a coordinator beside them whose folder is a
+/// small file system of its own.
+pub struct Machines {
+    /// The hosts.
+    pub testbed: Testbed,
+    /// Beside them.
+    pub coordinator: Coordinator,
+    /// Where its store is.
+    pub disk: SmallDisk,
+    /// The client.
+    pub writer: Option<Writer>,
+    third: u32,
+}
+
+/// A tmpfs over a folder, taken away when dropped.
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    async fn over(folder: PathBuf, size: &str) -> Result<Self> {
+        let mut mount = process::command("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"]).arg(&folder);
+        process::run(mount, LIMIT).await?.expect_code(0)?;
+        Ok(Self(folder))
+    }
+
+    /// Writes until nothing fits any more.
+    ///
+    /// # Errors
+    /// The filler cannot be made.
+    pub fn fill(&self) -> Result<()> {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.0.join("full")).context("the filler")?;
+        for size in [1 << 20, 4096, 1] {
+            let block = vec![0; size];
+            while file.write_all(&block).is_ok() {}
+        }
+        Ok(())
+    }
+
+    /// Makes room again.
+    ///
+    /// # Errors
+    /// The filler cannot be removed.
+    pub fn free(&self) -> Result<()> {
+        std::fs::remove_file(self.0.join("full")).context("remove the filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // The coordinator's handle was dropped before; lazily, should it still be ending.
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Machines {
+    /// Boots hosts, makes a site and a cluster of two, and lets a writer begin.
+    ///
+    /// # Errors
+    /// As [`Testbed::up`]; or something of Bellows does not come.
+    pub async fn up() -> Result<Self> {
+        let testbed = Testbed::up(&NAMES)?;
+        let disk = SmallDisk::over(temporary("hosts")?, "64m").await?;
+        let outside = testbed.outside().to_string();
+        let mut coordinator = Coordinator::init(&disk.0, &outside).await?;
+        coordinator.start().await?;
+        let cli = coordinator.cli().clone();
+        for host in testbed.hosts() {
+            install(host)?;
+            let token = cli.token(host.name()).await?;
+            enrol(host, coordinator.enrolment_address(), &token)?;
+        }
+        let mut machines = Self { testbed, coordinator, disk, writer: None, third: 2 };
+        machines.connected().await?;
+        machines.create().await?;
+        Ok(machines)
+    }
+
+    /// The command line.
+    pub fn cli(&self) -> Cli {
+        self.coordinator.cli().clone()
+    }
+
+    /// Waits until all agents are connected.
+    ///
+    /// # Errors
+    /// Not within four minutes.
+    pub async fn connected(&self) -> Result<()> {
+        let cli = self.cli();
+        process::until("all agents are connected", LIMIT, || async {
+            Ok(cli.connected_hosts().await? == NAMES.len())
+        })
+        .await
+    }
+
+    async fn create(&mut self) -> Result<()> {
+        let networks = format!("client_networks={}/32", self.testbed.outside());
+        let words = [
+            "cluster",
+            "create",
+            CLUSTER,
+            "--system",
+            "postgresql",
+            "--node",
+            "pg1@db1",
+            "--node",
+            "pg2@db2",
+            "--option",
+            &networks,
+            "--option",
+            "shared_buffers_mib=32",
+            "--yes",
+        ];
+        self.cli().run(&words).await?.expect_code(0)?;
+        // On the host itself the database's administrator needs no password.
+        let statements = format!(
+            "create role observer superuser login password '{PASSWORD}'; \
+             create table filler as select i as id, repeat(md5(i::text), 30) as text \
+             from generate_series(1, 32768) as i"
+        );
+        let sockets = format!("--host=/run/bellows-postgresql/{CLUSTER}/pg1");
+        let psql = format!("{}/psql", wrapper::POSTGRESQL_BIN);
+        self.testbed.host("db1")?.succeed(&[
+            "runuser",
+            "--user",
+            "postgres",
+            "--",
+            &psql,
+            "-X",
+            &sockets,
+            "--username=postgres",
+            "--dbname=repmgr",
+            "--command",
+            &statements,
+        ])?;
+        let addresses = vec![self.address("db1")?, self.address("db2")?];
+        self.writer = Some(Writer::start(&addresses, &login()).await?);
+        Ok(())
+    }
+
+    fn address(&self, host: &str) -> Result<String> {
+        Ok(self.testbed.host(host)?.address().to_string())
+    }
+
+    /// A host's server.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn server(&self, host: &str) -> Result<Server> {
+        Server::connect(&self.address(host)?, &login()).await
+    }
+
+    /// Begins an expand onto the third host and waits for the middle of its slow copy.
+    ///
+    /// # Errors
+    /// It is refused, or does not copy.
+    pub async fn copying(&mut self, rate_kib: u32) -> Result<String> {
+        self.third += 1;
+        let node = format!("pg{}@db3", self.third);
+        let rate = format!("clone_rate_kib={rate_kib}");
+        let words = ["expand", CLUSTER, "--node", &node, "--option", &rate, "--yes", "--detach"];
+        self.cli().run(&words).await?.expect_code(0)?;
+        let list = self.cli().operations().await?;
+        let operation = list.last().context("no operation began")?.operation.clone();
+        let primary = self.server("db1").await?;
+        process::until("the copy is on its way", LIMIT, || async {
+            let progress = primary.backup_progress().await?;
+            Ok(progress.is_some_and(|(done, total)| done * 10 > total && done * 5 < total * 3))
+        })
+        .await?;
+        Ok(operation)
+    }
+
+    /// The third node is a member everywhere and has every acknowledged row; then it leaves.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub async fn grown(&mut self, operation: &str) -> Result<()> {
+        let third = format!("pg{}", self.third);
+        let rows = self.writer.as_ref().context("no writer")?.tally().acknowledged;
+        let written = self.server("db1").await?.written().await?;
+        for host in NAMES {
+            let server = self.server(host).await?;
+            let names: Vec<String> =
+                server.members().await?.into_iter().map(|one| one.name).collect();
+            ensure!(names == ["pg1", "pg2", &third], "{host} counts {names:?}");
+            if server.in_recovery().await? {
+                server.replayed(&written, LIMIT).await?;
+            }
+            let missing = rows.difference(&server.ids(TABLE).await?).count();
+            ensure!(missing == 0, "{missing} acknowledged rows are not at {host}");
+        }
+        let slots = self.server("db1").await?.slots().await?;
+        ensure!(slots.len() == 2 && slots.iter().all(|one| one.active), "slots: {slots:?}");
+        self.settled(operation).await?;
+        let words = ["shrink", CLUSTER, "--node", &third, "--option", "data=wipe", "--yes"];
+        self.cli().run(&words).await?.expect_code(0)?;
+        Ok(())
+    }
+
+    /// No job is left on any host, and no tool ran twice.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub async fn settled(&self, operation: &str) -> Result<()> {
+        let cli = self.cli();
+        let mut journals = Vec::new();
+        for one in cli.operations().await? {
+            journals.push(cli.operation(&one.operation).await?);
+        }
+        let mut runs = Vec::new();
+        for host in self.testbed.hosts() {
+            let Ok(log) = host.get(TOOL_LOG) else { continue };
+            runs.push((host.name().to_owned(), wrapper::parse(&String::from_utf8(log)?)?));
+            let units =
+                host.succeed(&["systemctl", "list-units", "--plain", "--no-legend", "*job*"])?;
+            ensure!(!units.contains(operation), "{} still has {units}", host.name());
+        }
+        let attempts = crate::duplicates::attempts(&journals);
+        let findings = crate::duplicates::find(&runs, &attempts);
+        let doubled: Vec<&String> =
+            findings.duplicates.iter().filter(|one| !of_a_service(one)).collect();
+        ensure!(doubled.is_empty(), "doubled tool runs: {doubled:?}");
+        Ok(())
+    }
+}
+
+/// systemd starts servers and repmgrd again by itself, and repmgrd promotes by repmgr.
+fn of_a_service(run: &str) -> bool {
+    [": postgres ", ": repmgrd ", " standby promote", " standby follow"]
+        .iter()
+        .any(|words| run.contains(words))
+}
+
+fn login() -> Login {
+    Login {
+        user: "observer".to_owned(),
+        password: PASSWORD.to_owned(),
+        database: "repmgr".to_owned(),
+        port: 5432,
+    }
+}
+
+/// What a package and an administrator would put on a host.
+fn install(host: &Host) -> Result<()> {
+    let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
+    host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
+    let unit = include_bytes!("../../../packaging/systemd/bellows-agent.service");
+    host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
+    host.put(TOOL_LOG, b"", 0o666)?;
+    for tool in wrapper::POSTGRESQL_TOOLS {
+        let real = std::path::Path::new(wrapper::POSTGRESQL_BIN).join(tool);
+        let script = wrapper::script(tool, &real, std::path::Path::new(TOOL_LOG));
+        host.put(&format!("{TOOLS}/{tool}"), script.as_bytes(), 0o755)?;
+    }
+    // The guards want 1 GiB and the databases' size.
+    host.succeed(&["mkdir", "-p", DATA])?;
+    host.succeed(&["mount", "-t", "tmpfs", "-o", "size=2500m,mode=755", "tmpfs", DATA])?;
+    let passfile = "/etc/bellows/repmgr.pgpass";
+    host.put(passfile, format!("*:*:*:repmgr:{PASSWORD}\n").as_bytes(), 0o600)?;
+    host.succeed(&["chown", "postgres:postgres", passfile])?;
+    let config = format!(
+        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
+         [systems.postgresql]\nbin_dir = \"{TOOLS}\"\npassfile = \"{passfile}\"\n\
+         data_root = \"{DATA}\"\n",
+        host.name(),
+        address = host.address(),
+    );
+    host.put("/etc/bellows/agent.toml", config.as_bytes(), 0o644)
+}
+
+fn enrol(host: &Host, coordinator: &str, token: &str) -> Result<()> {
+    let config = ["--config", "/etc/bellows/agent.toml"];
+    let enrol = ["bellows-agent", "enrol", "--coordinator", coordinator, "--token", token];
+    host.succeed(&[&enrol[..], &config].concat())?;
+    host.succeed(&["systemctl", "enable", "--now", "bellows-agent"])?;
+    Ok(())
+}

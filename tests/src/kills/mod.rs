@@ -1,0 +1,20 @@
+//! Real kills and real troubles (`make test-kills`): the programs as they are, real PostgreSQL
+//! and repmgr, a writer all the time. What is struck, when, and how it must end is data
+//! ([`points`], [`troubles`], [`failover`], [`hosts`]); the rest of this module plays it and looks at the system afterwards.
+
+pub mod drive;
+pub mod failover;
+pub mod ground;
+pub mod group;
+pub mod hosts;
+pub mod machines;
+pub mod moment;
+pub mod play;
+pub mod point;
+pub mod points;
+pub mod proof;
+pub mod special;
+pub mod strike;
+pub mod tally;
+pub mod trap;
+pub mod troubles;
