@@ -14,8 +14,9 @@ CARGO_DENY_VERSION := 0.20.2
 # the ones that need real PostgreSQL servers, and the ones that need root and real systemd hosts.
 LOOPBACK_TESTS := loopback audit
 HOST_TESTS := testbed hosts_scenario
+KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-rust tools build lint test test-hosts demo
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +26,9 @@ setup: ## Debian packages for tests and demo (nothing to do: no root, no network
 
 setup-hosts: setup ## Debian packages for the testbed of real systemd hosts
 	@tests/scripts/setup-packages hosts
+
+setup-kills: setup-hosts ## Debian packages for the kill points
+	@tests/scripts/setup-packages kills
 
 setup-rust: ## the rustup components that `make lint` uses
 	@tests/scripts/setup-rust
@@ -55,6 +59,10 @@ test: setup ## unit tests and the end-to-end tests on loopback
 test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root)
 	cargo test --locked --workspace --no-run
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
+
+test-kills: setup-kills ## real kills and troubles, some 70 points under a writer (root, about 20 minutes; KILLS="words" plays some)
+	cargo test --locked --workspace --no-run
+	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")
 
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
