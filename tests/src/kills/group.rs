@@ -134,7 +134,8 @@ async fn play_all(
         }
     }
     if let Err(error) = ground.site.down() {
-        lines.push(Line::tell(group, "nothing is left", Instant::now(), Err(error)));
+        let left = Line::tell(group, "nothing is left", Instant::now(), Err(error));
+        lines.push(Line { hit: false, ..left });
     }
     lines
 }
@@ -166,7 +167,8 @@ async fn specials(group: &'static str, points: &[Special], wanted: Wanted) -> Ve
         lines.push(Line::tell(group, point.name, began, outcome));
     }
     if let Some(Err(error)) = ground.map(|ground| ground.site.down()) {
-        lines.push(Line::tell(group, "nothing is left", Instant::now(), Err(error)));
+        let left = Line::tell(group, "nothing is left", Instant::now(), Err(error));
+        lines.push(Line { hit: false, ..left });
     }
     lines
 }
@@ -217,7 +219,7 @@ pub fn nowhere(
 ) -> Vec<Line> {
     let why = |name| {
         let error = anyhow::anyhow!("there was no ground to play it on: {error:#}");
-        Line::tell(group, name, Instant::now(), Err(error))
+        Line { hit: false, ..Line::tell(group, name, Instant::now(), Err(error)) }
     };
     names.map(why).collect()
 }

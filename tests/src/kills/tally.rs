@@ -15,6 +15,8 @@ pub struct Line {
     pub outcome: Result<String, String>,
     /// How long it took.
     pub took: Duration,
+    /// It could be played; otherwise it failed for want of a ground, or is no point.
+    pub hit: bool,
 }
 
 impl Line {
@@ -30,6 +32,7 @@ impl Line {
             name: name.to_owned(),
             outcome: outcome.map_err(|error| format!("{error:#}")),
             took: began.elapsed(),
+            hit: true,
         };
         let seconds = line.took.as_secs_f64();
         match &line.outcome {
@@ -55,11 +58,11 @@ pub fn summary(lines: &[Line], took: Duration) -> String {
         .collect();
     let well = lines.iter().filter(|line| line.outcome.is_ok()).count();
     let failed = lines.len() - well;
+    let hit = lines.iter().filter(|line| line.hit).count();
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
     format!(
-        "{}\nkill points: {} hit, {well} ended well\ntest result: {verdict}. {well} passed; {failed} failed; finished in {:.1} s",
+        "{}\nkill points: {hit} hit, {well} ended well\ntest result: {verdict}. {well} passed; {failed} failed; finished in {:.1} s",
         table(&["group", "point", "what happened", "s"], &rows),
-        lines.len(),
         took.as_secs_f64()
     )
 }
