@@ -71,10 +71,15 @@ async fn network_cut(on: &mut Machines) -> Result<String> {
 async fn node_full(on: &mut Machines) -> Result<String> {
     let operation = on.copying(SLOW_KIB).await?;
     let host = on.testbed.host("db3")?;
-    let full = format!("fallocate -l $(df --output=avail -B1 {DATA} | tail -n1) {DATA}/full");
-    host.succeed(&["sh", "-c", &full])?;
-    let held = until_held_for(&on.cli(), &operation, &["space", "pg_basebackup", "clone"]).await?;
-    on.testbed.host("db3")?.succeed(&["rm", &format!("{DATA}/full")])?;
+    // Nearly all at once, then the rest, which ends with "No space left on device".
+    let fill = format!(
+        "free=$(df --output=avail -B1 {DATA} | tail -n1); \
+         fallocate -l $((free - 8388608)) {DATA}/full; dd if=/dev/zero of={DATA}/rest bs=4k; true"
+    );
+    host.succeed(&["sh", "-c", &fill])?;
+    let held = until_held_for(&on.cli(), &operation, &["no space left"]).await?;
+    let free = ["rm", "-f", &format!("{DATA}/full"), &format!("{DATA}/rest")];
+    on.testbed.host("db3")?.succeed(&free)?;
     on.cli().run(&["op", "retry", &operation, "--detach"]).await?.expect_code(0)?;
     let mut course = drive::to_end(&on.cli(), &operation, End::MayHold(&[]), "done").await?;
     on.grown(&operation).await?;
