@@ -91,6 +91,7 @@ pub fn store(error: &StoreError) -> Status {
         | StoreError::Sled(_)
         | StoreError::Failed(_)
         | StoreError::Begin { .. }
+        | StoreError::Backup { .. }
         | StoreError::Sequence { .. } => disk(chain(error)),
     }
 }

@@ -130,6 +130,13 @@ impl Store {
         Ok(stood)
     }
 
+    /// Believes what was just put into the tree.
+    pub(super) fn take_stored_doubt(&self) -> Result<(), StoreError> {
+        let doubt = self.stored_doubt()?;
+        self.lock_state().doubt = doubt;
+        Ok(())
+    }
+
     /// What is stored, for the opening.
     pub(super) fn stored_doubt(&self) -> Result<Option<Doubt>, StoreError> {
         get(&self.meta, keys::DOUBT, &name)

@@ -67,6 +67,14 @@ pub enum StoreError {
         /// Its size.
         bytes: usize,
     },
+    /// A file that is no whole backup, or not of this site.
+    #[error("{} cannot be restored, and nothing was changed: {reason}", file.display())]
+    Backup {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file or directory beside sled.
     #[error("cannot {doing} {}", path.display())]
     Io {
@@ -142,6 +150,7 @@ impl StoreError {
             | Self::Emptied(_)
             | Self::Format { .. }
             | Self::Damaged { .. }
+            | Self::Backup { .. }
             | Self::TooLarge { .. }
             | Self::OperationId(_)
             | Self::OperationUnknown(_)

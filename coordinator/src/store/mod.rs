@@ -13,7 +13,9 @@
 //!
 //! Calls block for the time of an `fdatasync`, a fraction of a millisecond on a quiet disk.
 
+mod backup;
 mod chain;
+mod check;
 mod doubt;
 mod error;
 mod faults;
@@ -25,6 +27,7 @@ mod open;
 mod operations;
 mod pieces;
 mod records;
+mod restore;
 mod specs;
 mod summary;
 #[cfg(test)]
@@ -47,11 +50,14 @@ use sled::{
     },
 };
 
+pub use backup::Backup;
+pub use check::{Report, check};
 pub use doubt::{Doubt, DoubtKind, DoubtReason};
 pub use error::StoreError;
 pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
 pub use records::{HostRecord, LockHolder, TokenRecord};
+pub use restore::{Restored, restore};
 
 use records::{CommitRecord, StoreRecord};
 use watermark::Watermark;

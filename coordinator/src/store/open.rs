@@ -12,15 +12,15 @@ use super::{
 };
 
 /// The index of unfinished operations is kept since this revision.
-const REVISION: u32 = 1;
+pub(super) const REVISION: u32 = 1;
 /// A watermark that is behind by more is odd: so much is not committed within its interval.
 const USUAL_LAG: u64 = 100_000;
 
 /// What the trees say at an opening.
-struct Found {
+pub(super) struct Found {
     /// Of all that a site's store begins with.
     own: StoreRecord,
-    reasons: Vec<DoubtReason>,
+    pub reasons: Vec<DoubtReason>,
 }
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// As [`Store::open_as_it_is`]; where sled panics on what it reads, says so.
-    fn open_unbroken(path: &Path) -> Result<(Self, Found), StoreError> {
+    pub(super) fn open_unbroken(path: &Path) -> Result<(Self, Found), StoreError> {
         std::panic::catch_unwind(|| Self::open_as_it_is(path)).unwrap_or_else(|_| {
             let reason = "its database gave up while reading it".to_owned();
             Err(StoreError::Corrupt { path: path.to_owned(), reason })

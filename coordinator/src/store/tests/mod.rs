@@ -1,6 +1,7 @@
 //! Tests of the store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod backup;
 mod damage;
 mod doubt;
 mod kept;
