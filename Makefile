@@ -16,7 +16,7 @@ LOOPBACK_TESTS := loopback audit
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo bench
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,3 +67,6 @@ test-kills: setup-kills ## real kills and troubles, some 70 points under a write
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
 	$(TARGET_DIR)/release/bellows-demo
+
+bench: ## how long a start and a list take with 10,000 operations and 1,000,000 events
+	cargo bench --locked -p bellows --bench store

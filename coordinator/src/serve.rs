@@ -6,6 +6,7 @@
 
 mod app;
 pub mod log;
+pub mod offline;
 mod term;
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};

@@ -34,7 +34,7 @@ const READS: &[&str] = &[
     "VerifyAudit",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation"];
-const ADMINISTERS: &[&str] = &["CreateHostToken"];
+const ADMINISTERS: &[&str] = &["BackupStore", "CreateHostToken", "PruneOperations"];
 
 fn may(role: Role, method: &str) -> bool {
     match role {

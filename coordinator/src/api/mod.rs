@@ -12,19 +12,21 @@ mod hosts;
 mod operations;
 mod output;
 mod plans;
+mod store;
 pub mod unix;
 mod watch;
 
 use std::{pin::Pin, sync::Arc};
 
 use bellows_proto::v1::{
-    ApplyPlanRequest, ApplyReply, AuditEntry, ClusterDetail, ClusterStatus,
-    ControlOperationRequest, CreateHostTokenRequest, GetClusterRequest, GetHostRequest,
-    GetOperationRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken,
+    ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart, BackupStoreRequest, ClusterDetail,
+    ClusterStatus, ControlOperationRequest, CreateHostTokenRequest, GetClusterRequest,
+    GetHostRequest, GetOperationRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken,
     ListClustersReply, ListClustersRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
     ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, PlanIntentRequest,
-    PlanReply, ReadOperationOutputRequest, ShowAuditRequest, Site, VerifyAuditReply,
-    VerifyAuditRequest, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
+    PlanReply, PruneOperationsReply, PruneOperationsRequest, ReadOperationOutputRequest,
+    ShowAuditRequest, Site, VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest,
+    WatchUpdate, coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -240,5 +242,21 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<VerifyAuditRequest>,
     ) -> Result<Response<VerifyAuditReply>, Status> {
         self.verify_logs(request.into_inner()).await.map(Response::new)
+    }
+
+    type BackupStoreStream = Streamed<BackupPart>;
+
+    async fn backup_store(
+        &self,
+        _: Request<BackupStoreRequest>,
+    ) -> Result<Response<Self::BackupStoreStream>, Status> {
+        self.backup().map(Response::new)
+    }
+
+    async fn prune_operations(
+        &self,
+        request: Request<PruneOperationsRequest>,
+    ) -> Result<Response<PruneOperationsReply>, Status> {
+        self.prune(&request.into_inner()).map(Response::new)
     }
 }

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, STATUSES};
 
-use commands::{apply, audit, cluster, expand, host, init, op, serve, shrink, status};
+use commands::{apply, audit, cluster, expand, host, init, op, serve, shrink, status, store};
 use connect::Client;
 use exit::Failure;
 use output::Output;
@@ -68,6 +68,9 @@ enum Command {
     Op(op::Command),
     /// The audit log: who asked for what and all that ran; show it, check it
     Audit(audit::Args),
+    /// The store: check it, back it up, restore it, prune old operations
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// What every command has.
@@ -110,5 +113,6 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Op(command) => op::run(context, command).await,
         Command::Audit(args) => audit::run(context, args).await,
+        Command::Store(command) => store::run(context, command).await,
     }
 }

@@ -31,6 +31,11 @@ pub(super) fn operation_id(operation: &OperationKey) -> String {
     Uuid::from_bytes(*operation).hyphenated().to_string()
 }
 
+/// When an operation's id was made: milliseconds since 1970 (the first 48 bits of a UUIDv7).
+pub(super) fn made_at_ms(operation: &OperationKey) -> i64 {
+    operation.iter().take(6).fold(0, |time, byte| time << 8 | i64::from(*byte))
+}
+
 /// After all events of an operation, before those of the next one.
 pub(super) fn after_events(operation: &OperationKey) -> Vec<u8> {
     [operation.as_slice(), &[0xff; 16]].concat()

@@ -26,6 +26,7 @@ mod locks;
 mod open;
 mod operations;
 mod pieces;
+mod prune;
 mod records;
 mod restore;
 mod specs;
@@ -56,8 +57,9 @@ pub use doubt::{Doubt, DoubtKind, DoubtReason};
 pub use error::StoreError;
 pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
+pub use prune::Pruned;
 pub use records::{HostRecord, LockHolder, TokenRecord};
-pub use restore::{Restored, restore};
+pub use restore::{Restored, restore, verify_backup};
 
 use records::{CommitRecord, StoreRecord};
 use watermark::Watermark;

@@ -74,8 +74,16 @@ pub fn restore(path: &Path, file: &Path, site_id: &str) -> Result<Restored, Stor
     }
 }
 
+/// Whether a file is a whole backup: how many values it has.
+///
+/// # Errors
+/// [`StoreError::Backup`]: it is not.
+pub fn verify_backup(file: &Path) -> Result<u64, StoreError> {
+    verify(file).map(|(_, tail)| tail.entries)
+}
+
 /// Reads the whole file once and believes nothing of it.
-pub(super) fn verify(file: &Path) -> Result<(Head, Tail), StoreError> {
+fn verify(file: &Path) -> Result<(Head, Tail), StoreError> {
     let wrong =
         |reason: &str| StoreError::Backup { file: file.to_owned(), reason: reason.to_owned() };
     let mut lines = Lines::open(file)?;

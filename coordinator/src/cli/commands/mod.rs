@@ -10,3 +10,4 @@ pub mod op;
 pub mod serve;
 pub mod shrink;
 pub mod status;
+pub mod store;

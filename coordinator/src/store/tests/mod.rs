@@ -4,11 +4,13 @@
 mod backup;
 mod damage;
 mod doubt;
+mod full;
 mod kept;
 mod kill;
 mod opening;
 mod operations;
 mod power;
+mod prune;
 mod sizes;
 
 use bellows_proto::v1::{
