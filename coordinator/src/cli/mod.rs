@@ -1,5 +1,6 @@
 //! The command line: a client of the coordinator's API, and `init` and `serve`. It knows the
-//! API's messages and how to show them; it never opens the store.
+//! API's messages and how to show them; it never opens the store (`bellows store` has that done
+//! by `serve::offline`, while no coordinator runs).
 
 mod args;
 mod commands;
