@@ -16,7 +16,7 @@ LOOPBACK_TESTS := loopback audit
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo bench
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo bench crash-matrix soak replay
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,24 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 test: setup ## unit tests and the end-to-end tests on loopback
 	cargo test --locked --no-fail-fast --workspace
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
+	$(SIMULATION_TEST)
+
+# With the switch for seeded defects: never a profile or a folder that released programs come from.
+SIMULATION := --locked --profile simulation -p bellows-simulation --features defects
+SIMULATION_TEST := cargo test $(SIMULATION) --no-fail-fast --test matrix -- --nocapture
+SIMULATION_RUN := cargo run $(SIMULATION) --quiet --
+
+crash-matrix: ## every crash point of every operation, and 1,000 random schedules, simulated
+	$(SIMULATION_RUN) matrix
+
+SCHEDULES ?= 100000
+FIRST ?= 1
+soak: ## 100,000 random schedules (SCHEDULES=N, FIRST=seed)
+	$(SIMULATION_RUN) soak $(SCHEDULES) $(FIRST)
+
+RUN ?=
+replay: ## one simulated run told in full (RUN='system/operation seed faults', as a failure prints it)
+	$(SIMULATION_RUN) run $(RUN)
 
 test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root)
 	cargo test --locked --workspace --no-run

@@ -35,7 +35,8 @@ pub struct Entry {
 /// All files of a host, by path. `/` is always there.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
-    entries: BTreeMap<Utf8PathBuf, Entry>,
+    /// By path, as text: comparing paths part by part takes long.
+    entries: BTreeMap<String, Entry>,
 }
 
 fn not_found() -> io::Error {
@@ -45,17 +46,17 @@ fn not_found() -> io::Error {
 impl Disk {
     /// What is there.
     pub fn entry(&self, path: &Utf8Path) -> Option<&Entry> {
-        self.entries.get(path)
+        self.entries.get(path.as_str())
     }
 
     /// What is there, to change it.
     pub fn entry_mut(&mut self, path: &Utf8Path) -> Option<&mut Entry> {
-        self.entries.get_mut(path)
+        self.entries.get_mut(path.as_str())
     }
 
     /// The bytes of a file.
     pub fn bytes(&self, path: &Utf8Path) -> Option<&[u8]> {
-        match self.entries.get(path).map(|entry| &entry.node) {
+        match self.entries.get(path.as_str()).map(|entry| &entry.node) {
             Some(Node::File { bytes, .. }) => Some(bytes),
             Some(Node::Directory) | None => None,
         }
@@ -63,7 +64,8 @@ impl Disk {
 
     /// Whether a directory is there.
     pub fn is_directory(&self, path: &Utf8Path) -> bool {
-        path == "/" || self.entries.get(path).is_some_and(|entry| entry.node == Node::Directory)
+        path == "/"
+            || self.entries.get(path.as_str()).is_some_and(|entry| entry.node == Node::Directory)
     }
 
     /// Puts a whole file, durably.
@@ -85,7 +87,7 @@ impl Disk {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
         let node = Node::File { bytes: bytes.to_vec(), synced: bytes.len() };
-        self.entries.insert(path.to_owned(), Entry { node, mode, owner, changed_at_ms: now });
+        self.entries.insert(path.to_string(), Entry { node, mode, owner, changed_at_ms: now });
         Ok(())
     }
 
@@ -94,10 +96,10 @@ impl Disk {
     /// # Errors
     /// If its directory is not there, or it is one.
     pub fn append(&mut self, path: &Utf8Path, more: &[u8], now: i64) -> io::Result<()> {
-        if !self.entries.contains_key(path) {
+        if !self.entries.contains_key(path.as_str()) {
             self.put(path, b"", 0o600, (0, 0), now)?;
         }
-        match self.entries.get_mut(path).map(|entry| &mut entry.node) {
+        match self.entries.get_mut(path.as_str()).map(|entry| &mut entry.node) {
             Some(Node::File { bytes, .. }) => {
                 bytes.extend_from_slice(more);
                 Ok(())
@@ -108,7 +110,9 @@ impl Disk {
 
     /// What was appended is durable.
     pub fn sync(&mut self, path: &Utf8Path) {
-        if let Some(Entry { node: Node::File { bytes, synced }, .. }) = self.entries.get_mut(path) {
+        if let Some(Entry { node: Node::File { bytes, synced }, .. }) =
+            self.entries.get_mut(path.as_str())
+        {
             *synced = bytes.len();
         }
     }
@@ -127,7 +131,7 @@ impl Disk {
         if path == "/" {
             return Ok(());
         }
-        match self.entries.get_mut(path) {
+        match self.entries.get_mut(path.as_str()) {
             Some(entry) if entry.node == Node::Directory => {
                 (entry.mode, entry.owner) = (mode, owner);
                 return Ok(());
@@ -141,24 +145,36 @@ impl Disk {
             self.make_directory(above, 0o755, (0, 0), now)?;
         }
         let entry = Entry { node: Node::Directory, mode, owner, changed_at_ms: now };
-        self.entries.insert(path.to_owned(), entry);
+        self.entries.insert(path.to_string(), entry);
         Ok(())
     }
 
     /// Removes what is at the path and all below it; absent is fine.
     pub fn remove(&mut self, path: &Utf8Path) {
-        self.entries.retain(|found, _| !found.starts_with(path));
+        let below = format!("{path}/");
+        let inside: Vec<String> = self.inside(&below).map(|(found, _)| found.clone()).collect();
+        for found in inside {
+            self.entries.remove(&found);
+        }
+        self.entries.remove(path.as_str());
+    }
+
+    /// All whose path begins with this text.
+    fn inside<'a>(&'a self, below: &'a str) -> impl Iterator<Item = (&'a String, &'a Entry)> {
+        let from = self.entries.range(below.to_owned()..);
+        from.take_while(move |(found, _)| found.starts_with(below))
     }
 
     /// Names in a directory, sorted.
     pub fn list(&self, directory: &Utf8Path) -> Vec<String> {
-        let inside = self.entries.keys().filter(|path| path.parent() == Some(directory));
-        inside.filter_map(|path| path.file_name().map(str::to_owned)).collect()
+        let below = format!("{}/", directory.as_str().trim_end_matches('/'));
+        let names = self.inside(&below).filter_map(|(path, _)| path.strip_prefix(&below));
+        names.filter(|name| !name.contains('/')).map(str::to_owned).collect()
     }
 
     /// Facts of what is at the path.
     pub fn metadata(&self, path: &Utf8Path) -> Option<Metadata> {
-        let entry = self.entries.get(path)?;
+        let entry = self.entries.get(path.as_str())?;
         let (kind, length) = match &entry.node {
             Node::Directory => (FileKind::Directory, 4096),
             Node::File { bytes, .. } => (FileKind::File, u64::try_from(bytes.len()).unwrap_or(0)),
@@ -178,9 +194,10 @@ impl Disk {
         }
     }
 
-    /// Every file below a path, for comparisons.
+    /// All below a path.
     pub fn below(&self, path: &Utf8Path) -> BTreeMap<Utf8PathBuf, Node> {
-        let inside = self.entries.iter().filter(|(found, _)| found.starts_with(path));
-        inside.map(|(path, entry)| (path.clone(), entry.node.clone())).collect()
+        let below = format!("{path}/");
+        let inside = self.inside(&below);
+        inside.map(|(path, entry)| (path.into(), entry.node.clone())).collect()
     }
 }

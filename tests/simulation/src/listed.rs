@@ -62,5 +62,5 @@ pub trait System: Send + Sync {
 
 /// Every system that is simulated.
 pub fn systems() -> Vec<Box<dyn System>> {
-    vec![]
+    vec![Box::new(super::listed_postgresql::Postgresql)]
 }

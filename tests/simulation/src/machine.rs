@@ -168,13 +168,13 @@ impl Machine {
         }
     }
 
-    /// Signals a process; `false`: it is gone. HUP does nothing here.
+    /// Signals a process; `false`: it is gone. HUP is the tools' business.
     pub fn signal(self: &Arc<Self>, id: ProcessId, signal: Signal) -> bool {
-        if self.process(id.pid).is_none_or(|process| process.id != id) {
+        let Some(process) = self.process(id.pid).filter(|process| process.id == id) else {
             return false;
-        }
+        };
         match signal {
-            Signal::Hup => {}
+            Signal::Hup => self.world().tools.reloaded(self, &process),
             Signal::Term | Signal::Int => self.end(id, true),
             Signal::Kill => self.end(id, false),
         }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellows_simulation::{
     faults, listed,
-    matrix::{self, Case, Task},
+    matrix::{self, Case, How, Task},
 };
 
 const USAGE: &str = "\
@@ -45,7 +45,7 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
     let cases = matrix::cases(&systems)?;
     let mut tasks = if points { matrix::points(&cases) } else { Vec::new() };
     tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
-    let summary = matrix::run_all(&cases, &tasks, false);
+    let summary = matrix::run_all(&cases, &tasks, How::default());
     println!("{summary}");
     Ok(if points { summary.is_good() } else { summary.failures.is_empty() })
 }

@@ -344,8 +344,18 @@ fn difference(expected: &super::scenario::Truth, found: &super::scenario::Truth)
     words.join("; ")
 }
 
+/// How tasks are run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    /// One failure is enough.
+    pub stop_at_first: bool,
+    /// The programs are wrong in this way.
+    #[cfg(feature = "defects")]
+    pub defect: Option<bellows_proto::defect::Defect>,
+}
+
 /// Runs all tasks, on as many threads as the machine has cores.
-pub fn run_all(cases: &[Case<'_>], tasks: &[Task], stop_at_first: bool) -> Summary {
+pub fn run_all(cases: &[Case<'_>], tasks: &[Task], how: How) -> Summary {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let summary = Mutex::new(Summary {
@@ -353,11 +363,14 @@ pub fn run_all(cases: &[Case<'_>], tasks: &[Task], stop_at_first: bool) -> Summa
         ..Summary::default()
     });
     let work = || {
+        #[cfg(feature = "defects")]
+        bellows_proto::defect::seed(how.defect);
         while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some(ended) = carry_out(cases, task, false) else { continue };
             let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
             note(&mut summary, cases, task, &ended);
-            if stop_at_first && !summary.failures.is_empty() {
+            if how.stop_at_first && !summary.failures.is_empty() {
+                next.store(tasks.len(), Ordering::Relaxed);
                 return;
             }
         }

@@ -107,6 +107,8 @@ struct Admin<'a> {
     /// One that was copied and replaced.
     stale: Option<Coordinator>,
     started: u32,
+    /// The fold of so many events of an operation: they only grow.
+    folded: Option<(String, usize, OperationState)>,
     orders: mpsc::UnboundedReceiver<Order>,
 }
 
@@ -123,16 +125,18 @@ async fn drive(setting: &Setting<'_>) -> Ended {
     let Some(coordinator) = coordinator::start(&world, &fleet, &Shelf::default(), 1).await else {
         return ended(setting, &world, None, (Truth::default(), Truth::default()));
     };
-    let writer = Arc::clone(&model);
-    tokio::spawn(async move {
-        loop {
-            writer.insert();
-            tokio::time::sleep(WRITE_PAUSE).await;
-        }
-    });
     let (world, fleet) = (Arc::clone(&world), Arc::clone(&fleet));
-    let mut admin =
-        Admin { setting, world, fleet, model, coordinator, stale: None, started: 1, orders };
+    let mut admin = Admin {
+        setting,
+        world,
+        fleet,
+        model,
+        coordinator,
+        stale: None,
+        started: 1,
+        folded: None,
+        orders,
+    };
     admin.whole().await
 }
 
@@ -156,6 +160,14 @@ fn ended(
     }
 }
 
+/// A client that writes all the time.
+async fn write(model: Arc<dyn Model>) {
+    loop {
+        model.insert();
+        tokio::time::sleep(WRITE_PAUSE).await;
+    }
+}
+
 impl Admin<'_> {
     async fn whole(&mut self) -> Ended {
         let operation = self.setting.operation;
@@ -165,6 +177,10 @@ impl Admin<'_> {
                 let text = format!("the preparation ended as {outcome:?}");
                 self.world.breaks(Broken::Stuck, text);
             }
+        }
+        if !operation.before.is_empty() {
+            // Nobody writes to what is only being made: taking that back would lose it.
+            tokio::spawn(write(Arc::clone(&self.model)));
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
         let before = self.truth();
@@ -231,7 +247,8 @@ impl Admin<'_> {
         let (mut refused, mut decisions) = (0, 0);
         loop {
             if self.world.now_ms() - began > PATIENCE_S * 1000 {
-                self.world.breaks(Broken::Stuck, format!("not at rest: {:?}", self.last(&known)));
+                let text = format!("not at rest: {:?}", self.last(&known));
+                self.world.breaks(Broken::Stuck, text);
                 return None;
             }
             self.revive().await;
@@ -253,11 +270,19 @@ impl Admin<'_> {
         }
     }
 
-    fn last(&self, known: &BTreeSet<String>) -> Option<(String, OperationState)> {
+    fn last(&mut self, known: &BTreeSet<String>) -> Option<(String, OperationState)> {
         let book = self.coordinator.shelf.book();
         let (id, events) = book.operations.iter().find(|(id, _)| !known.contains(*id))?;
+        if let Some((of, seen, state)) = &self.folded
+            && (of, *seen) == (id, events.len())
+        {
+            return Some((id.clone(), state.clone()));
+        }
         match state::fold(events) {
-            Ok(state) => Some((id.clone(), state)),
+            Ok(state) => {
+                self.folded = Some((id.clone(), events.len(), state.clone()));
+                Some((id.clone(), state))
+            }
             Err(illegal) => {
                 self.world.breaks(Broken::Lost, format!("the journal does not fold: {illegal}"));
                 None
@@ -329,6 +354,7 @@ impl Admin<'_> {
         }
         self.stale = Some(self.coordinator.clone());
         // Not alive: `revive` starts it from the copy.
+        self.folded = None;
         let copy = self.coordinator.shelf.copy();
         self.coordinator.shelf = copy;
         let dead = Arc::new(super::process::Process::new(

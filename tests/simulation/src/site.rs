@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 use camino::Utf8Path;
 
 use super::{
+    disk::Node,
     listed::System,
     machine::Machine,
     network::Fleet,
@@ -80,12 +81,17 @@ pub fn paths(machine: &Machine, system: &dyn System) -> BTreeSet<String> {
     };
     let mut roots = system.roots();
     roots.push(STATE.into());
-    let below = roots.iter().flat_map(|root| machine.disk(|disk| disk.below(root)));
-    below
-        .map(|(path, _)| path)
-        .filter(|path| kept(path))
-        .map(|path| format!("{} {path}", machine.name))
-        .collect()
+    let below = roots.iter().flat_map(|root| {
+        let all = machine.disk(|disk| disk.below(root));
+        // Folders that nodes share may stay; a node's own may not.
+        let counts = |path: &Utf8Path, node: &Node| {
+            let inside = path.strip_prefix(root).map_or(0, |inside| inside.components().count());
+            *node != Node::Directory || (inside >= 2 && root != STATE)
+        };
+        let counted = all.into_iter().filter(move |(path, node)| counts(path, node));
+        counted.map(|(path, _)| path).collect::<Vec<_>>()
+    });
+    below.filter(|path| kept(path)).map(|path| format!("{} {path}", machine.name)).collect()
 }
 
 /// What an operation that is over must not have left on a host.

@@ -96,6 +96,9 @@ pub trait Tools: Send + Sync + 'static {
     /// power cut). Called just after its death.
     fn ended(&self, machine: &Arc<Machine>, process: &Arc<Process>, in_order: bool);
 
+    /// A process got HUP.
+    fn reloaded(&self, machine: &Arc<Machine>, process: &Arc<Process>);
+
     /// `ADDRESS:PORT` of servers that listen on this machine now, for `/proc/net/tcp`.
     fn listening(&self, machine: &Machine) -> Vec<(std::net::Ipv4Addr, u16)>;
 }

@@ -1,0 +1,101 @@
+//! PostgreSQL in the list: its hosts and what is tried on them.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use bellows_proto::v1::{
+    Create, Expand, Intent, KeyValue, NodeAt, Shrink, System as Kind, intent::Verb,
+};
+use camino::Utf8PathBuf;
+
+use super::{
+    listed::{Model, Operation, System, Wish},
+    postgresql,
+};
+
+/// PostgreSQL with repmgr.
+pub struct Postgresql;
+
+const CLUSTER: &str = "orders";
+/// Roots by `agent.toml`'s own defaults.
+const ROOTS: &[&str] = &[
+    "/var/lib/bellows-postgresql",
+    "/etc/bellows/postgresql",
+    "/var/log/bellows/postgresql",
+    "/usr/local/lib/systemd/system",
+];
+
+fn wish(verb: Verb, options: &[(&str, &str)]) -> Wish {
+    let options = options
+        .iter()
+        .map(|(key, value)| KeyValue { key: (*key).to_owned(), value: (*value).to_owned() });
+    let intent = Intent {
+        cluster: CLUSTER.to_owned(),
+        system: Kind::Postgresql.into(),
+        verb: Some(verb),
+        options: None,
+    };
+    Wish { intent, options: options.collect() }
+}
+
+/// Node `pgN` on host `hN`.
+fn nodes(numbers: &[u8]) -> Vec<NodeAt> {
+    let node = |number: &u8| NodeAt { node: format!("pg{number}"), host: format!("h{number}") };
+    numbers.iter().map(node).collect()
+}
+
+fn create(numbers: &[u8]) -> Wish {
+    wish(Verb::Create(Create { nodes: nodes(numbers) }), &[])
+}
+
+fn expand(numbers: &[u8]) -> Wish {
+    wish(Verb::Expand(Expand { nodes: nodes(numbers) }), &[])
+}
+
+fn shrink(number: u8, data: &str) -> Wish {
+    let nodes = vec![format!("pg{number}")];
+    wish(Verb::Shrink(Shrink { nodes }), &[("data", data)])
+}
+
+impl System for Postgresql {
+    fn name(&self) -> &'static str {
+        "postgresql"
+    }
+
+    fn hosts(&self) -> u8 {
+        4
+    }
+
+    fn agent_toml(&self, host: &str, address: Ipv4Addr) -> String {
+        format!(
+            "[agent]\nhost = \"{host}\"\naddress = \"{address}\"\nlaunch = \"process\"\n\
+             [systems.postgresql]\n"
+        )
+    }
+
+    fn model(&self) -> Arc<dyn Model> {
+        Arc::new(postgresql::Model::default())
+    }
+
+    fn operations(&self) -> Vec<Operation> {
+        let operation = |name, before: &[Wish], wish, cancel_after| Operation {
+            name,
+            before: before.to_vec(),
+            wish,
+            cancel_after,
+        };
+        let three = [create(&[1, 2, 3])];
+        let four = [create(&[1, 2, 3, 4])];
+        vec![
+            operation("create", &[], create(&[1, 2]), None),
+            operation("create-cancelled", &[], create(&[1, 2]), Some(40)),
+            operation("expand", &three, expand(&[4]), None),
+            operation("expand-cancelled", &three, expand(&[4]), Some(24)),
+            operation("shrink", &four, shrink(4, "keep"), None),
+            operation("shrink-wiped", &four, shrink(4, "wipe"), None),
+        ]
+    }
+
+    fn roots(&self) -> Vec<Utf8PathBuf> {
+        ROOTS.iter().map(Utf8PathBuf::from).collect()
+    }
+}
