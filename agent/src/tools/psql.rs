@@ -194,21 +194,35 @@ pub struct Row<'a> {
 /// does not fit its header.
 pub fn parse_sections(stdout: &[u8]) -> Result<Sections, ParseError> {
     let text = std::str::from_utf8(stdout).map_err(|_| ParseError::NotText)?;
-    let mut sections: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut tables: Vec<Table> = Vec::new();
+    // All rows in one text, and where in it each section ends: a csv reader costs more to make
+    // than a section takes to read.
+    let (mut rows, mut ends) = (String::new(), Vec::new());
     for line in logical_lines(text) {
         if let Some(name) = section_name(line) {
-            if sections.iter().any(|(known, _)| *known == name) {
+            if tables.iter().any(|known| known.name == name) {
                 return Err(ParseError::StraySection(name.to_owned()));
             }
-            sections.push((name, Vec::new()));
-        } else if let Some((_, lines)) = sections.last_mut() {
-            lines.push(line);
+            tables.push(Table { name: name.to_owned(), ..Table::default() });
+            ends.push(rows.len());
+        } else if let Some(end) = ends.last_mut() {
+            rows.push_str(line);
+            rows.push('\n');
+            *end = rows.len();
         } else {
             return Err(ParseError::StraySection(shorten(line)));
         }
     }
-    let tables =
-        sections.into_iter().map(|(name, lines)| table(name, &lines)).collect::<Result<_, _>>()?;
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(rows.as_bytes());
+    for record in reader.records() {
+        let record = record.map_err(|_| ParseError::NotText)?;
+        let at = record.position().map_or(0, csv::Position::byte);
+        let within = |end: &usize| u64::try_from(*end).is_ok_and(|end| at >= end);
+        let section = ends.partition_point(within);
+        let Some(table) = tables.get_mut(section) else { continue };
+        add_row(table, record.iter().map(str::to_owned).collect())?;
+    }
     Ok(Sections(tables))
 }
 
@@ -241,28 +255,21 @@ fn section_name(line: &str) -> Option<&str> {
     valid.then_some(name)
 }
 
-fn table(name: &str, lines: &[&str]) -> Result<Table, ParseError> {
-    let text = lines.join("\n");
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let mut table = Table { name: name.to_owned(), ..Table::default() };
-    for (number, record) in reader.records().enumerate() {
-        let record = record.map_err(|_| ParseError::NotText)?;
-        let fields: Vec<String> = record.iter().map(str::to_owned).collect();
-        if number == 0 {
-            table.header = fields;
-        } else if fields.len() == table.header.len() {
-            table.rows.push(fields);
-        } else {
-            return Err(ParseError::Ragged {
-                section: name.to_owned(),
-                row: number,
-                found: fields.len(),
-                expected: table.header.len(),
-            });
-        }
+/// The first row is the header.
+fn add_row(table: &mut Table, fields: Vec<String>) -> Result<(), ParseError> {
+    if table.header.is_empty() {
+        table.header = fields;
+    } else if fields.len() == table.header.len() {
+        table.rows.push(fields);
+    } else {
+        return Err(ParseError::Ragged {
+            section: table.name.clone(),
+            row: table.rows.len() + 1,
+            found: fields.len(),
+            expected: table.header.len(),
+        });
     }
-    Ok(table)
+    Ok(())
 }
 
 fn shorten(text: &str) -> String {

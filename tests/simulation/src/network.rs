@@ -139,6 +139,10 @@ impl SimAgents {
             () = agent.process.died() => return unreachable("connection reset"),
             answer = work(agent.clone()) => answer,
         };
+        if !agent.process.is_alive() {
+            // It died while it answered: what its code said after that, nobody hears.
+            return unreachable("connection reset");
+        }
         self.way().await;
         if fate == Some(Fate::AnswerLost) || self.world.is_cut(host) {
             return std::future::pending().await;

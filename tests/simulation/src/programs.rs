@@ -21,6 +21,8 @@ use super::{
     tools::{Call, Ending},
 };
 
+/// A service that does not start in so many tries needs more than patience.
+const START_TRIES: u32 = 5;
 /// As the real program has it.
 const BURIAL: Duration = Duration::from_secs(300);
 /// The path of `bellows-agent`.
@@ -72,21 +74,38 @@ pub async fn agent(machine: &Arc<Machine>, process: Arc<Process>) -> Result<Agen
     Ok(Agent { process, local, jobs })
 }
 
-/// What an administrator does after a reboot where there is no systemd: starts the services that ran.
+/// What an administrator does after a reboot where there is no systemd: starts the services that
+/// ran, until all of them run (one may need another).
 pub async fn start_services(machine: &Arc<Machine>) {
     let me = machine.spawn(Kind::Tool, BTreeMap::new(), None);
     let local = local(machine, &me);
-    let folder = local.config.agent.data_dir.join("services");
-    for name in machine.disk(|disk| disk.list(&folder)) {
-        let context = QueryContext::unhurried(local.clone(), BURIAL);
-        let reading = me.live(services(&context).reading(&name)).await;
-        if reading.is_ok_and(|reading| reading.state() == ServiceState::Failed)
-            && let Err(fault) = me.live(services::start_process(&local, &name)).await
-        {
-            machine.world().tell(|| format!("the administrator cannot start {name}: {fault}"));
+    for _ in 0..START_TRIES {
+        let failed = failed_services(machine, &local).await;
+        for name in &failed {
+            if let Err(fault) = services::start_process(&local, name).await {
+                machine.world().tell(|| format!("the administrator cannot start {name}: {fault}"));
+            }
         }
+        if failed.is_empty() {
+            break;
+        }
+        machine.sleep(Duration::from_secs(2)).await;
     }
     machine.exited(me.id);
+}
+
+/// Services that were started and do not run.
+async fn failed_services(machine: &Arc<Machine>, local: &Local) -> Vec<String> {
+    let folder = local.config.agent.data_dir.join("services");
+    let mut failed = Vec::new();
+    for name in machine.disk(|disk| disk.list(&folder)) {
+        let context = QueryContext::unhurried(local.clone(), BURIAL);
+        let reading = services(&context).reading(&name).await;
+        if reading.is_ok_and(|reading| reading.state() == ServiceState::Failed) {
+            failed.push(name);
+        }
+    }
+    failed
 }
 
 /// `bellows-agent shim --job DIR`.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bellows::engine::state::{self, Mode, OperationState};
-use bellows_proto::v1::{ControlKind, OnFailure, Outcome, Spec};
+use bellows_proto::v1::{ControlKind, Event, OnFailure, Outcome, Spec};
 use tokio::sync::mpsc;
 
 use super::{
@@ -30,6 +30,8 @@ const RESTART: Duration = Duration::from_secs(1);
 const PLAN_AGAIN: (Duration, u32) = (Duration::from_secs(20), 12);
 /// Whatever happens, it is at rest after so long.
 const PATIENCE_S: i64 = 4 * 3600;
+/// What is stalled for so long does not move by itself: the administrator ends it.
+const STALLED_S: i64 = 900;
 /// The writer's pause between two rows.
 const WRITE_PAUSE: Duration = Duration::from_millis(500);
 /// After the end, so long until everything is judged: what was late has arrived then.
@@ -95,6 +97,15 @@ pub fn run(setting: &Setting<'_>) -> Ended {
         .build()
         .expect("a runtime");
     runtime.block_on(drive(setting))
+}
+
+/// Where an operation is, as the administrator sees it.
+#[derive(Debug, Clone, Copy)]
+struct Where {
+    mode: Mode,
+    parked: bool,
+    stalled_since_ms: Option<i64>,
+    wished: bool,
 }
 
 /// The administrator.
@@ -232,7 +243,7 @@ impl Admin<'_> {
         if let Some(stale) = &self.stale
             && stale.process.is_alive()
             && stale.engine.is_read_only().is_none()
-            && !stale.shelf.book().operations.values().all(|events| is_closed(events))
+            && !stale.shelf.book().operations.values().all(|events| is_at_rest(events))
         {
             let text = "a coordinator that was copied still thinks that it leads".to_owned();
             self.world.breaks(Broken::Doubled, text);
@@ -263,25 +274,42 @@ impl Admin<'_> {
                 return Some(outcome);
             }
             self.obey(&id);
-            if state.parked().is_some() && state.wish.is_none() {
+            let stalled_s =
+                state.stalled_since_ms.map_or(0, |at| (self.world.now_ms() - at) / 1000);
+            if (state.parked || stalled_s > STALLED_S) && !state.wished {
                 self.decide(&id, &mut decisions);
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    fn last(&mut self, known: &BTreeSet<String>) -> Option<(String, OperationState)> {
+    /// The operation that is not among the known ones.
+    fn last(&mut self, known: &BTreeSet<String>) -> Option<(String, Where)> {
         let book = self.coordinator.shelf.book();
         let (id, events) = book.operations.iter().find(|(id, _)| !known.contains(*id))?;
-        if let Some((of, seen, state)) = &self.folded
-            && (of, *seen) == (id, events.len())
-        {
-            return Some((id.clone(), state.clone()));
-        }
-        match state::fold(events) {
+        let kept = self.folded.take().filter(|(of, seen, _)| of == id && *seen <= events.len());
+        let folded = match kept {
+            // Events only grow.
+            Some((_, seen, state)) => {
+                events.iter().skip(seen).try_fold(state, |state, event| state::next(&state, event))
+            }
+            None => state::fold(events),
+        };
+        match folded {
             Ok(state) => {
-                self.folded = Some((id.clone(), events.len(), state.clone()));
-                Some((id.clone(), state))
+                let found = Where {
+                    mode: state.mode,
+                    parked: state.parked().is_some(),
+                    stalled_since_ms: state
+                        .held
+                        .as_ref()
+                        .filter(|_| state.parked().is_none())
+                        .map(|_| state.changed_at_ms),
+                    wished: state.wish.is_some(),
+                };
+                let id = id.clone();
+                self.folded = Some((id.clone(), events.len(), state));
+                Some((id, found))
             }
             Err(illegal) => {
                 self.world.breaks(Broken::Lost, format!("the journal does not fold: {illegal}"));
@@ -383,6 +411,8 @@ impl Admin<'_> {
     }
 }
 
-fn is_closed(events: &[bellows_proto::v1::Event]) -> bool {
-    state::fold(events).is_ok_and(|state| matches!(state.mode, Mode::Closed(_)))
+/// Nothing goes on by itself: it is over, or held.
+fn is_at_rest(events: &[Event]) -> bool {
+    let over = |state: &OperationState| matches!(state.mode, Mode::Closed(_));
+    state::fold(events).is_ok_and(|state| over(&state) || state.parked().is_some())
 }

@@ -61,6 +61,7 @@ async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
                     fleet.put(&machine.name, agent);
                     process.died().await;
                 }
+                Err(_) if !process.is_alive() => {}
                 Err(fault) => {
                     let text = format!("the agent of {} does not start: {fault}", machine.name);
                     machine.world().breaks(Broken::Stuck, text);
