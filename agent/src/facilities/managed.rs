@@ -150,11 +150,16 @@ impl<'a> ManagedFiles<'a> {
     /// If it cannot be read.
     pub fn reading(&self, name: &str, path: &Utf8Path) -> Result<ManagedFileReading, Fault> {
         let found = self.there(path)?.map(|kept| digest::of_bytes(&kept.bytes));
-        let ours = self.remembered(path)?.is_some_and(|managed| managed.ours(found.as_ref()));
-        let state = match (&found, ours) {
-            (None, _) => ManagedFileState::Absent,
-            (Some(_), true) => ManagedFileState::Ours,
-            (Some(_), false) => ManagedFileState::Changed,
+        let remembered = self.remembered(path)?;
+        let known = remembered.is_some();
+        let ours = remembered.is_some_and(|managed| managed.ours(found.as_ref()));
+        let state = match (&found, known) {
+            (None, false) => ManagedFileState::Absent,
+            // Removed by somebody, or a removal of ours was cut short before its record went: a
+            // record that stays would refuse every later file of this path.
+            (None, true) => ManagedFileState::Changed,
+            (Some(_), _) if ours => ManagedFileState::Ours,
+            (Some(_), _) => ManagedFileState::Changed,
         };
         Ok(ManagedFileReading {
             name: name.to_owned(),

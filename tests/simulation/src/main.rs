@@ -44,6 +44,9 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
     let systems = listed::systems();
     let cases = matrix::cases(&systems)?;
     let mut tasks = if points { matrix::points(&cases) } else { Vec::new() };
+    if let Some(every) = std::env::var("EVERY").ok().and_then(|text| text.parse::<usize>().ok()) {
+        tasks = tasks.into_iter().step_by(every.max(1)).collect();
+    }
     tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());
     println!("{summary}");
@@ -52,7 +55,9 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
 
 fn points() -> Result<bool, String> {
     let systems = listed::systems();
-    for case in matrix::cases(&systems)? {
+    let cases = matrix::cases(&systems)?;
+    println!("{} runs", matrix::points(&cases).len());
+    for case in cases {
         println!("{}/{}: {:?}", case.system.name(), case.operation.name, case.clean.counts);
         for (number, label) in case.clean.labels.iter().enumerate() {
             println!("  {number:>5} {}", label.text);

@@ -159,7 +159,8 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
         };
         for (number, label) in of.clean.labels.iter().enumerate() {
             add(Moment::Before(number), Fault::Kill);
-            if label.ended {
+            // After a reading is before whatever comes next.
+            if label.ended && !label.reads {
                 add(Moment::After(number), Fault::Kill);
             }
             if !label.reads && !label.text.starts_with("coordinator") {
@@ -187,9 +188,8 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             }
         }
         for event in 0..of.clean.counts.events {
-            for host in 0..usize::from(of.system.hosts()) {
-                add(Moment::Event(event), Fault::Partition { host, seconds: 100 });
-            }
+            let host = event % usize::from(of.system.hosts()).max(1);
+            add(Moment::Event(event), Fault::Partition { host, seconds: 100 });
             add(Moment::Event(event), Fault::SecondCoordinator);
             add(Moment::Event(event), Fault::Failover);
             add(Moment::Event(event), Fault::Cancel);

@@ -35,7 +35,7 @@ const STALLED_S: i64 = 900;
 /// The writer's pause between two rows.
 const WRITE_PAUSE: Duration = Duration::from_millis(500);
 /// After the end, so long until everything is judged: what was late has arrived then.
-const CALM: Duration = Duration::from_secs(180);
+const CALM: Duration = Duration::from_secs(60);
 
 /// What a run is.
 pub struct Setting<'a> {

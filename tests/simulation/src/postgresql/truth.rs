@@ -14,6 +14,13 @@ impl State {
             if instance.ready().is_none() {
                 continue;
             }
+            // A standby of a primary that is gone is behind through no fault of anybody here.
+            let orphan = instance.upstream.as_ref().is_some_and(|upstream| {
+                self.serving(upstream.address, upstream.port).is_none()
+            });
+            if orphan {
+                continue;
+            }
             let lost = self.acknowledged.saturating_sub(instance.content.rows);
             if lost > 0 && anybody {
                 missing.push(format!("{lost} acknowledged rows are not at {host} in {data}"));
