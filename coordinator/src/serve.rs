@@ -135,7 +135,7 @@ pub async fn serve_on<S: Systems>(
         app.engine.set_read_only(Some(reason));
     }
     app.journal.catch_up()?;
-    let operations = app.engine.recover()?;
+    let operations = take_up(&app)?;
     let tracker = TaskTracker::new();
     let mut failure = app.spawn(listeners, &tracker, &stop);
     tracing::info!(
@@ -160,6 +160,20 @@ pub async fn serve_on<S: Systems>(
     let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
     tracing::info!("the coordinator ends");
     end
+}
+
+/// Takes open operations up. Where the store is in doubt, each is held; the holds are durable
+/// then, and the doubt is settled: a retry compares with the jobs of all agents.
+fn take_up<S: Systems>(app: &App<S>) -> Result<usize, ServeError> {
+    let doubt = app.store.doubt();
+    let text = doubt.as_ref().map(|doubt| {
+        format!("{}; nothing goes on by itself: look, then retry, undo or abandon", doubt.text())
+    });
+    let operations = app.engine.recover(text.as_deref())?;
+    if doubt.is_some() && app.engine.is_read_only().is_none() {
+        app.store.settle_doubt()?;
+    }
+    Ok(operations)
 }
 
 /// Looks at all clusters now and then. Never ends.

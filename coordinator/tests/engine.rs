@@ -55,7 +55,7 @@ impl Site {
     fn restart(&mut self) {
         self.journal.crash(None);
         self.engine = start(&self.agents, &self.systems, &self.journal, &self.clock);
-        self.engine.recover().unwrap();
+        self.engine.recover(None).unwrap();
     }
 
     async fn plan(&self) -> Plan {
@@ -642,4 +642,60 @@ fn a_plan_of_another_version_waits_for_a_decision_after_an_upgrade() {
         assert_eq!(site.finish(&id).await.outcome(), Some(Outcome::Undone));
         site.assert_as_before();
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_the_journal_does_not_know_hold_it() {
+    for events in 6..14 {
+        let mut site = Site::new();
+        let id = site.begin(OnFailure::Hold).await;
+        let early = Arc::new(site.journal.copy());
+        // A coordinator acts, and dies; what starts then has the store of before.
+        site.journal.crash(Some(Crash { at: events, durable: true }));
+        assert!(site.settle(&id).await.is_none());
+        let ran = !site.agents.runs.lock().unwrap().is_empty();
+        site.journal = early;
+        site.restart();
+        let state = site.settle(&id).await.unwrap();
+        if !ran {
+            continue;
+        }
+        let held = state.parked().unwrap();
+        assert_eq!(held.cause(), HoldCause::Decision, "{held:?}");
+        assert!(held.text.contains("attempt 1 at host"), "{}", held.text);
+        // Neither a retry nor an undo takes the journal for the truth.
+        for kind in [ControlKind::Retry, ControlKind::Undo] {
+            site.engine.control(&id, kind, "tester").unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(site.state(&id).parked().unwrap().cause(), HoldCause::Decision);
+            assert!(site.state(&id).outcome().is_none());
+        }
+        site.engine.control(&id, ControlKind::Abandon, "tester").unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(site.state(&id).outcome(), Some(Outcome::Abandoned));
+        site.assert_runs_are_unique();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_doubt_nothing_goes_on_by_itself() {
+    let mut site = Site::new();
+    let id = site.begin(OnFailure::Hold).await;
+    site.journal.crash(Some(Crash { at: 9, durable: true }));
+    assert!(site.settle(&id).await.is_none());
+    site.journal.crash(None);
+    let doubted = start(&site.agents, &site.systems, &site.journal, &site.clock);
+    doubted.recover(Some("the store's tail may be lost")).unwrap();
+    let events = site.journal.events(&id).len();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(site.journal.events(&id).len(), events);
+    let state = site.state(&id);
+    let held = state.parked().unwrap();
+    assert_eq!(held.cause(), HoldCause::Decision);
+    assert!(held.text.contains("tail may be lost"));
+    site.engine = doubted;
+    site.engine.control(&id, ControlKind::Retry, "tester").unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(site.state(&id).outcome(), Some(Outcome::Done));
+    site.assert_done();
 }

@@ -18,8 +18,8 @@ use bellows_proto::{
     tls,
     v1::{
         Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest, CloseRequest, Fault,
-        FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState, OutputChunk,
-        PlantFenceRequest, Query, ReadAuditRequest, ReadOutputRequest, SealRequest,
+        FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState, ListJobsRequest,
+        OutputChunk, PlantFenceRequest, Query, ReadAuditRequest, ReadOutputRequest, SealRequest,
         StartJobRequest, agent_client::AgentClient, seal_reply::Outcome,
     },
 };
@@ -251,6 +251,14 @@ impl Agents for GrpcAgents {
             .call(host, deadline, |mut client| async move { client.get_job(request).await })
             .await?;
         Ok(self.job(host, audit::carried(reply.metadata()), reply.into_inner()))
+    }
+
+    async fn list_jobs(&self, host: &str, operation: &str) -> Result<Vec<Job>, Fault> {
+        let request = ListJobsRequest { operation: operation.to_owned() };
+        let reply = self
+            .call(host, CALL_DEADLINE, |mut client| async move { client.list_jobs(request).await })
+            .await?;
+        Ok(reply.into_inner().jobs)
     }
 
     async fn cancel_job(&self, host: &str, request: CancelJobRequest) -> Result<Job, Fault> {

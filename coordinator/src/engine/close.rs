@@ -9,7 +9,9 @@ use bellows_proto::{
 use futures::future::join_all;
 
 use super::{
-    World, index, observe,
+    World, index,
+    job::has_ended,
+    observe,
     ports::{Agents as _, Clock as _, Journal as _},
     run::{RETRY_PAUSE, Run, Stop},
 };
@@ -55,16 +57,10 @@ impl<W: World> Run<W> {
 
     /// A job still runs there, of an operation that was given up: nobody waits for it any more.
     async fn end_jobs_at(&self, host: &str) {
-        let keys: Vec<JobKey> = self.look(|state| {
-            let here = state.acts.iter().filter(|(_, act)| act.act.host == host);
-            here.filter(|(_, act)| act.attempt > 0)
-                .map(|(number, act)| JobKey {
-                    operation: self.id.clone(),
-                    act: *number,
-                    attempt: act.attempt,
-                })
-                .collect()
-        });
+        let listed = self.world.agents().list_jobs(host, &self.id).await;
+        // Also those that the journal does not know.
+        let keys = listed.unwrap_or_default().into_iter().filter(|job| !has_ended(job));
+        let keys: Vec<JobKey> = keys.filter_map(|job| job.key).collect();
         for key in keys {
             let term = Some(self.world.journal().term());
             let request = CancelJobRequest { key: Some(key), term };

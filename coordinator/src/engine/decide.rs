@@ -72,7 +72,8 @@ fn forward(state: &OperationState) -> Next {
 /// What a failed step leads to, before anybody is asked: back, where nothing was done yet or
 /// the administrator chose so beforehand; else a hold.
 pub fn after_failure(state: &OperationState, cause: HoldCause) -> Option<Outcome> {
-    let nothing_done = !state.has_acted();
+    // What a decision is asked for is not known to be nothing.
+    let nothing_done = !state.has_acted() && cause != HoldCause::Decision;
     let chosen = state.on_failure == OnFailure::Undo
         && cause == HoldCause::Failed
         && state.unknown_act().is_none()

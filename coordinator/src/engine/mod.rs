@@ -11,6 +11,7 @@ mod job;
 mod observe;
 pub mod ports;
 mod rate;
+mod reconcile;
 mod run;
 pub mod state;
 mod step;
@@ -22,7 +23,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bellows_proto::v1::{ControlKind, Intent, Observation, OperationSummary, Spec, WatchUpdate};
+use bellows_proto::v1::{
+    ControlKind, HoldCause, Intent, Observation, OperationSummary, Spec, WatchUpdate,
+};
 use tokio::sync::{broadcast, watch};
 
 use ports::{Agents, Clock, Journal, JournalError, Systems};
@@ -157,12 +160,13 @@ impl<W: World> Engine<W> {
     }
 
     /// Takes up all operations that the journal has and that are not over. Returns how many.
-    /// Does not begin anything on a read-only coordinator.
+    /// Does not begin anything on a read-only coordinator. Where there is `doubt` whether the
+    /// journal has all that was done, each of them is held until somebody decides.
     ///
     /// # Errors
     /// If the journal cannot be read. An operation whose own record is damaged is logged and
     /// left alone, so that it does not keep the others from going on.
-    pub fn recover(&self) -> Result<usize, JournalError> {
+    pub fn recover(&self, doubt: Option<&str>) -> Result<usize, JournalError> {
         if self.is_read_only().is_some() {
             return Ok(0);
         }
@@ -181,7 +185,10 @@ impl<W: World> Engine<W> {
                 (None, Ok(state)) => state,
             };
             let old = self.old_plan(&state);
-            self.launch(id, state, old);
+            let doubt = doubt.filter(|_| state.outcome().is_none());
+            let held = state.parked().is_some_and(|held| held.cause() == HoldCause::Decision);
+            let reason = doubt.filter(|_| !held).map(str::to_owned).or(old);
+            self.launch(id, state, reason, true);
             taken_up += 1;
         }
         Ok(taken_up)
@@ -195,12 +202,19 @@ impl<W: World> Engine<W> {
         submit::wrong_version(self.inner.world.systems(), &state.plan)
     }
 
-    fn launch(&self, id: String, state: state::OperationState, old_plan: Option<String>) {
-        let run = Arc::new(Run::new(Arc::clone(&self.inner.world), id.clone(), state));
+    fn launch(
+        &self,
+        id: String,
+        state: state::OperationState,
+        hold: Option<String>,
+        taken_up: bool,
+    ) {
+        let run = Arc::new(Run::new(Arc::clone(&self.inner.world), id.clone(), state, taken_up));
         self.runs().insert(id.clone(), Arc::clone(&run));
         let engine = self.clone();
+        // Durable when this returns: whoever asked for the hold may forget why.
+        let held = hold.map_or(Ok(()), |text| run.hold_for_decision(text));
         tokio::spawn(async move {
-            let held = old_plan.map_or(Ok(()), |text| run.hold_for_decision(text));
             let driven = match held {
                 Ok(()) => run.drive().await,
                 Err(stop) => Err(stop),

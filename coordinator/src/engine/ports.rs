@@ -43,6 +43,12 @@ pub trait Agents: Send + Sync + 'static {
         host: &str,
         request: GetJobRequest,
     ) -> impl Future<Output = Result<Job, Fault>> + Send;
+    /// All jobs that the host has of an operation.
+    fn list_jobs(
+        &self,
+        host: &str,
+        operation: &str,
+    ) -> impl Future<Output = Result<Vec<Job>, Fault>> + Send;
     /// Ends a job. Idempotent.
     fn cancel_job(
         &self,

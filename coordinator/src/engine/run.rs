@@ -2,7 +2,10 @@
 //! journalled first; what it knows is the fold of the journal.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -75,14 +78,18 @@ pub struct Run<W: World> {
     /// The journal failed once: whether that append is durable is not known, so that nothing
     /// may be written after it. The program ends; recovery reads what is there.
     broken: OnceLock<JournalError>,
+    /// The journal has all jobs that the agents have: known of an operation that this process
+    /// began, asked for one that it took up. A store may have lost its tail or be a copy.
+    reconciled: AtomicBool,
 }
 
 impl<W: World> Run<W> {
-    /// Takes over an operation that the journal knows.
-    pub fn new(world: Arc<W>, id: String, state: OperationState) -> Self {
+    /// Takes over an operation that the journal knows. `taken_up`: another process began it.
+    pub fn new(world: Arc<W>, id: String, state: OperationState, taken_up: bool) -> Self {
         let (viewers, _) = broadcast::channel(VIEWER_BACKLOG);
         let (state, woken, broken) = (Mutex::new(state), Notify::new(), OnceLock::new());
-        Self { world, id, state, viewers, woken, broken }
+        let reconciled = AtomicBool::new(!taken_up);
+        Self { world, id, state, viewers, woken, broken, reconciled }
     }
 
     fn lock(&self) -> MutexGuard<'_, OperationState> {
@@ -223,7 +230,12 @@ impl<W: World> Run<W> {
                 decide::Next::Park => self.parked().await,
                 decide::Next::Pause => self.hold_paused()?,
                 decide::Next::Resume => self.record(Kind::Resumed(Resumed::default()))?,
-                decide::Next::TurnBack(target) => self.turn_back(target)?,
+                decide::Next::TurnBack(target) if self.reconciled() => self.turn_back(target)?,
+                decide::Next::TurnBack(target) => {
+                    // What nobody knows of would not be taken back.
+                    let turning = self.fenced(async { self.turn_back(target) });
+                    self.settle(0, turning.await)?;
+                }
                 decide::Next::Abandon => self.abandon()?,
                 decide::Next::RestUndone(target) => {
                     self.rest(target, "all is as it was", vec![])?
@@ -323,13 +335,25 @@ impl<W: World> Run<W> {
         }
     }
 
+    fn reconciled(&self) -> bool {
+        self.reconciled.load(Ordering::Relaxed)
+    }
+
     /// Works only behind fences of this coordinator's term: they are planted before the first
     /// act and again after every restart.
     async fn fenced(&self, work: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
         let (plan, fenced) = self.look(|state| (Arc::clone(&state.plan), state.fenced.clone()));
         let term = self.world.journal().term();
-        if fenced.as_ref() != Some(&term) {
+        let planted = fenced.as_ref() == Some(&term);
+        if !planted {
             self.plant(&plan.cluster, &plan.fenced_hosts, &term).await?;
+        }
+        if !self.reconciled() {
+            // Behind the fences: an older coordinator starts nothing more.
+            self.reconcile(&index::hosts(&plan)).await?;
+            self.reconciled.store(true, Ordering::Relaxed);
+        }
+        if !planted {
             let hosts = plan.fenced_hosts.clone();
             self.record(Kind::Fenced(Fenced { term: Some(term), hosts }))?;
         }

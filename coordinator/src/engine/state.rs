@@ -332,7 +332,14 @@ fn is_answered_by(wish: Option<ControlKind>, cause: HoldCause) -> bool {
     match wish {
         // It stands still, whatever for: a hold with a cause is not covered up by a pause.
         Some(ControlKind::Pause) => cause != HoldCause::Stalled,
-        Some(ControlKind::Cancel | ControlKind::Undo) => cause == HoldCause::Unknown,
+        Some(ControlKind::Cancel | ControlKind::Undo) => match cause {
+            HoldCause::Unknown | HoldCause::Decision => true,
+            HoldCause::Failed
+            | HoldCause::Stalled
+            | HoldCause::Drift
+            | HoldCause::Paused
+            | HoldCause::Unspecified => false,
+        },
         Some(
             ControlKind::Resume
             | ControlKind::Retry

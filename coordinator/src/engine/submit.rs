@@ -164,7 +164,7 @@ impl<W: World> Engine<W> {
             self.inner.fatal.send_replace(Some(error.clone()));
         }
         begun?;
-        self.launch(id.clone(), state, None);
+        self.launch(id.clone(), state, None, false);
         Ok(id)
     }
 

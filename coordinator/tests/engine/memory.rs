@@ -276,6 +276,14 @@ impl Agents for MemoryAgents {
         job(&self.state.lock().unwrap()).ok_or_else(missing)
     }
 
+    async fn list_jobs(&self, host: &str, _: &str) -> Result<Vec<Job>, Fault> {
+        travel().await;
+        self.reach(host)?;
+        let state = self.state.lock().unwrap();
+        let here = state.jobs.iter().filter(|((at, _, _), _)| at == host);
+        Ok(here.map(|(_, job)| job.clone()).collect())
+    }
+
     async fn cancel_job(&self, host: &str, request: CancelJobRequest) -> Result<Job, Fault> {
         travel().await;
         self.reach(host)?;

@@ -86,7 +86,7 @@ pub async fn start(
             Decision::Lead(number) => journal.raise(number)?,
             Decision::ReadOnly { reason, .. } => engine.set_read_only(Some(reason)),
         }
-        engine.recover().ok().map(|_| ())
+        engine.recover(None).ok().map(|_| ())
     };
     let started = tokio::select! {
         biased;

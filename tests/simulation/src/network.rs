@@ -223,6 +223,15 @@ impl Agents for SimAgents {
         self.call(("GetJob", true), host, deadline, work).await
     }
 
+    async fn list_jobs(&self, host: &str, operation: &str) -> Result<Vec<Job>, Fault> {
+        let operation = operation.to_owned();
+        let work = move |agent: Agent| {
+            let operation = operation.clone();
+            async move { agent.jobs.list(&operation) }
+        };
+        self.call(("ListJobs", true), host, CALL_DEADLINE, work).await
+    }
+
     async fn cancel_job(&self, host: &str, request: CancelJobRequest) -> Result<Job, Fault> {
         let work = move |agent: Agent| {
             let request = request.clone();

@@ -15,9 +15,10 @@ impl State {
                 continue;
             }
             // A standby of a primary that is gone is behind through no fault of anybody here.
-            let orphan = instance.upstream.as_ref().is_some_and(|upstream| {
-                self.serving(upstream.address, upstream.port).is_none()
-            });
+            let orphan = instance
+                .upstream
+                .as_ref()
+                .is_some_and(|upstream| self.serving(upstream.address, upstream.port).is_none());
             if orphan {
                 continue;
             }
