@@ -11,12 +11,14 @@ TOOLS_BIN := target/tools/bin
 CARGO_DENY_VERSION := 0.20.2
 
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
-# the ones that need real PostgreSQL servers, and the ones that need root and real systemd hosts.
+# the ones that need real PostgreSQL servers, the sample of the simulation (`make crash-matrix` is all of
+# it), and the ones that need root and real systemd hosts.
 LOOPBACK_TESTS := loopback audit
+SIMULATION_TESTS := matrix
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo bench crash-matrix soak replay
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo bench crash-matrix soak replay defects
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,12 +56,10 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 # Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
 test: setup ## unit tests and the end-to-end tests on loopback
 	cargo test --locked --no-fail-fast --workspace
-	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
-	$(SIMULATION_TEST)
+	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS) $(SIMULATION_TESTS))
 
-# With the switch for seeded defects: never a profile or a folder that released programs come from.
+# A profile of its own: with the switch for seeded defects nothing is built that is released.
 SIMULATION := --locked --profile simulation -p bellows-simulation --features defects
-SIMULATION_TEST := cargo test $(SIMULATION) --no-fail-fast --test matrix -- --nocapture
 SIMULATION_RUN := cargo run $(SIMULATION) --quiet --
 
 crash-matrix: ## every crash point of every operation, and 1,000 random schedules, simulated
@@ -69,6 +69,9 @@ SCHEDULES ?= 100000
 FIRST ?= 1
 soak: ## 100,000 random schedules (SCHEDULES=N, FIRST=seed)
 	$(SIMULATION_RUN) soak $(SCHEDULES) $(FIRST)
+
+defects: ## the programs made wrong on purpose, each defect by itself: the simulation must find it
+	cargo test $(SIMULATION) --test matrix -- --nocapture every_seeded
 
 RUN ?=
 replay: ## one simulated run told in full (RUN='system/operation seed faults', as a failure prints it)

@@ -1,4 +1,5 @@
-//! All points, a thousand random schedules, and the proof that they find what is wrong.
+//! A sample of the points and of the random schedules (`make crash-matrix` runs all of them), and the
+//! proof that they find what is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use bellows_simulation::{
@@ -6,14 +7,16 @@ use bellows_simulation::{
     matrix::{self, How},
 };
 
-/// Random schedules in every `make test`.
-const SCHEDULES: u64 = 1000;
+/// Random schedules.
+const SCHEDULES: u64 = 100;
+/// Every so many-th point.
+const EVERY: usize = 20;
 
 #[test]
-fn every_point_and_a_thousand_schedules_hold() {
+fn a_sample_of_points_and_schedules_holds() {
     let systems = listed::systems();
     let cases = matrix::cases(&systems).unwrap();
-    let mut tasks = matrix::points(&cases);
+    let mut tasks: Vec<_> = matrix::points(&cases).into_iter().step_by(EVERY).collect();
     tasks.extend((1..=SCHEDULES).map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());
     println!("{summary}");
