@@ -107,8 +107,12 @@ async fn terms_and_fences_hold() {
     let stale = host.jobs.start(host.request(1, "true")).await.unwrap_err();
     assert_eq!(stale.code(), FaultCode::StaleTerm);
     let mut stranger = host.fence(&host.operation);
-    stranger.term = Some(bellows_proto::v1::Term { number: 2, store_id: "store-b".into() });
+    stranger.term = Some(bellows_proto::v1::Term { store_id: "store-b".into(), ..term(2) });
     assert_eq!(code(host.jobs.plant_fence(stranger)), FaultCode::StaleTerm);
+    // A copy of the same store that raised it to the same number.
+    let mut copy = host.fence(&host.operation);
+    copy.term = Some(bellows_proto::v1::Term { incarnation: "second".into(), ..term(2) });
+    assert_eq!(code(host.jobs.plant_fence(copy)), FaultCode::StaleTerm);
     let hello = host.jobs.hello().unwrap();
     assert_eq!((hello.term, hello.fences.len()), (Some(term(2)), 2));
 }

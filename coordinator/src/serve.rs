@@ -176,10 +176,12 @@ fn take_up<S: Systems>(app: &App<S>) -> Result<usize, ServeError> {
     Ok(operations)
 }
 
-/// Looks at all clusters now and then. Never ends.
+/// Looks at all clusters now and then, and whether the agents have jobs that the journal does not
+/// know, or obey somebody else: at the start first. Never ends.
 async fn keep_readings<S: Systems>(app: &App<S>) {
     let age_ms = i64::try_from(READING_AGE.as_millis()).unwrap_or(i64::MAX);
     loop {
+        app.api.look_for_unknown_jobs().await;
         tokio::time::sleep(READING_AGE).await;
         app.api.keep_readings(age_ms).await;
     }

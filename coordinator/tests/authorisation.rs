@@ -32,8 +32,9 @@ const READS: &[&str] = &[
     "ReadOperationOutput",
     "ShowAudit",
     "VerifyAudit",
+    "ListHostJobs",
 ];
-const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation"];
+const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
 const ADMINISTERS: &[&str] = &["BackupStore", "CreateHostToken", "PruneOperations"];
 
 fn may(role: Role, method: &str) -> bool {

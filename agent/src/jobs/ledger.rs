@@ -47,7 +47,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `FAULT_CODE_STALE_TERM` if it is lower than the highest seen, or equal with another
-    /// store; `FAULT_CODE_INVALID` if it is none.
+    /// store or incarnation; `FAULT_CODE_INVALID` if it is none.
     pub fn accept(&self, term: Option<&Term>) -> Result<(), Fault> {
         let Some(term) = term.filter(|term| term.number > 0 && !term.store_id.is_empty()) else {
             return Err(Fault::new(FaultCode::Invalid, "the term is missing"));
@@ -59,10 +59,7 @@ impl Ledger {
         if *term == seen || is_seeded(Defect::LowerTermAccepted) {
             return Ok(());
         }
-        let message = format!(
-            "term {} of store {} is stale: this host has seen {} of store {}",
-            term.number, term.store_id, seen.number, seen.store_id
-        );
+        let message = format!("term {} is stale: this host has seen {}", told(term), told(&seen));
         Err(Fault::new(FaultCode::StaleTerm, message)
             .remedy("another coordinator manages this host; only one may: see --take-over"))
     }
@@ -101,7 +98,7 @@ impl Ledger {
         if let Some(held) = record::read::<Fence>(host, &path)?
             && held.operation != fence.operation
         {
-            return Err(fenced(&fence.cluster, &held.operation));
+            return Err(self.fenced(&fence.cluster, &held.operation));
         }
         host.create_directory(&self.folder("fences"), &Access::PRIVATE_DIRECTORY)?;
         record::write(host, &path, fence)
@@ -115,12 +112,24 @@ impl Ledger {
         let path = self.fence_path(cluster)?;
         match record::read::<Fence>(self.local.host.as_ref(), &path)? {
             Some(held) if held.operation == operation => Ok(()),
-            Some(held) => Err(fenced(cluster, &held.operation)),
+            Some(held) => Err(self.fenced(cluster, &held.operation)),
             None => Err(Fault::new(
                 FaultCode::Fenced,
                 format!("no fence of operation {operation} is planted for cluster {cluster}"),
             )),
         }
+    }
+
+    fn fenced(&self, cluster: &str, holder: &str) -> Fault {
+        let host = &self.local.config.agent.host;
+        Fault::new(
+            FaultCode::Fenced,
+            format!("operation {holder} holds cluster {cluster} on this host"),
+        )
+        .remedy(format!(
+            "finish or abandon operation {holder}; if the coordinator does not know it (`bellows \
+             job list --unknown`): bellows job settle {host} {holder}"
+        ))
     }
 
     /// Closes an operation: remembers it, then lifts its fences. Again: fine.
@@ -154,10 +163,10 @@ impl Ledger {
     }
 }
 
-fn fenced(cluster: &str, holder: &str) -> Fault {
-    Fault::new(
-        FaultCode::Fenced,
-        format!("operation {holder} holds cluster {cluster} on this host"),
-    )
-    .remedy(format!("finish or abandon operation {holder} first"))
+fn told(term: &Term) -> String {
+    let Term { number, store_id, incarnation } = term;
+    match incarnation.as_str() {
+        "" => format!("{number} of store {store_id}"),
+        one => format!("{number} of store {store_id}, incarnation {one}"),
+    }
 }

@@ -13,8 +13,8 @@ use std::{
 use bellows_proto::{
     defect::{Defect, is_seeded},
     v1::{
-        CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job, JobKey,
-        OutputChunk, PlantFenceRequest, SealRequest,
+        AnnounceTermRequest, CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest,
+        HelloReply, Job, JobKey, OutputChunk, PlantFenceRequest, SealRequest,
     },
 };
 use camino::Utf8PathBuf;
@@ -138,6 +138,20 @@ impl Jobs {
             )
             .remedy("set agent.mode to \"manage\" on the host")),
         }
+    }
+
+    /// Remembers durably who leads from now on. Idempotent.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_STALE_TERM` if another one leads, `FAULT_CODE_INVALID`.
+    pub fn announce_term(&self, request: &AnnounceTermRequest) -> Result<(), Fault> {
+        let before = self.0.ledger.term()?;
+        self.0.ledger.accept(request.term.as_ref())?;
+        // The ledger tells who leads; the log tells who said so, and when.
+        if before == request.term {
+            return Ok(());
+        }
+        self.audit_call("AnnounceTerm", None, request.term.as_ref())
     }
 
     /// Plants a fence, durably. Idempotent.

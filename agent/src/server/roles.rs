@@ -29,6 +29,7 @@ pub const ALLOWED: &[(&str, &[Role])] = &[
     ("/bellows.v1.Agent/ReadOutput", &[Role::Coordinator]),
     ("/bellows.v1.Agent/CancelJob", &[Role::Coordinator]),
     ("/bellows.v1.Agent/Close", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/AnnounceTerm", &[Role::Coordinator]),
     ("/bellows.v1.Agent/ReadAudit", &[Role::Coordinator]),
 ];
 

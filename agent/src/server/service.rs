@@ -7,10 +7,11 @@ use bellows_proto::{
     fault::to_status,
     tls::Peer,
     v1::{
-        AskReply, AskRequest, AuditChunk, CancelJobRequest, CloseReply, CloseRequest, Fault,
-        FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobKey, ListJobsReply,
-        ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ReadAuditRequest,
-        ReadOutputRequest, SealReply, SealRequest, StartJobRequest, agent_server, seal_reply,
+        AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
+        CloseReply, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job,
+        JobKey, ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply,
+        PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, SealReply, SealRequest,
+        StartJobRequest, agent_server, seal_reply,
     },
 };
 use futures::Stream;
@@ -82,6 +83,16 @@ impl agent_server::Agent for Service {
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskReply>, Status> {
         self.reply(self.answer(request.into_inner()).await)
+    }
+
+    async fn announce_term(
+        &self,
+        request: Request<AnnounceTermRequest>,
+    ) -> Result<Response<AnnounceTermReply>, Status> {
+        let jobs = self.jobs_for(&request);
+        let announced = jobs.announce_term(&request.into_inner());
+        let announced = told(&jobs, "AnnounceTerm", "", announced);
+        self.reply(announced.map(|()| AnnounceTermReply {}))
     }
 
     async fn plant_fence(

@@ -219,7 +219,7 @@ impl TestHost {
 }
 
 pub fn term(number: u64) -> Term {
-    Term { number, store_id: "store-a".into() }
+    Term { number, store_id: "store-a".into(), incarnation: "first".into() }
 }
 
 pub fn script_action(script: &str) -> Action {

@@ -8,7 +8,7 @@ mod witness;
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -17,10 +17,11 @@ use bellows_proto::{
     identity::{Identity, Role},
     tls,
     v1::{
-        Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest, CloseRequest, Fault,
-        FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState, ListJobsRequest,
-        OutputChunk, PlantFenceRequest, Query, ReadAuditRequest, ReadOutputRequest, SealRequest,
-        StartJobRequest, agent_client::AgentClient, seal_reply::Outcome,
+        AnnounceTermRequest, Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest,
+        CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState,
+        ListJobsRequest, OutputChunk, PlantFenceRequest, Query, ReadAuditRequest,
+        ReadOutputRequest, SealRequest, StartJobRequest, Term, agent_client::AgentClient,
+        seal_reply::Outcome,
     },
 };
 use tonic::{
@@ -29,7 +30,10 @@ use tonic::{
     transport::Channel,
 };
 
-use crate::engine::ports::Agents;
+use crate::{
+    engine::{ReadOnly, ports::Agents},
+    term::is_strange,
+};
 
 /// A host that does not take the connection within this time is unreachable.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
@@ -89,13 +93,30 @@ pub struct GrpcAgents {
     addresses: Box<dyn Addresses>,
     kept: Mutex<BTreeMap<String, Kept>>,
     witness: Option<Arc<dyn Witness>>,
+    read_only: ReadOnly,
+    /// Under which this coordinator leads; unset: it does not, or not yet.
+    leading: OnceLock<Term>,
 }
 
 impl GrpcAgents {
     /// No channel is opened before the first call.
     pub fn new(site_id: String, tls: Arc<rustls::ClientConfig>, addresses: impl Addresses) -> Self {
         let (addresses, kept) = (Box::new(addresses), Mutex::default());
-        Self { site_id, tls, addresses, kept, witness: None }
+        let (read_only, leading) = (ReadOnly::default(), OnceLock::new());
+        Self { site_id, tls, addresses, kept, witness: None, read_only, leading }
+    }
+
+    /// The same, forbidding changes as soon as any agent tells of another leader: by refusing a
+    /// term as stale, or, once this coordinator leads, by the term that it has seen.
+    #[must_use]
+    pub fn forbidding(self, read_only: ReadOnly) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// This coordinator leads under this term, until its process ends.
+    pub fn lead(&self, term: Term) {
+        // A process raises its term once.
+        let _ = self.leading.set(term);
     }
 
     /// The same before a witness.
@@ -121,6 +142,21 @@ impl GrpcAgents {
         )
         .await
         .map(Response::into_inner)
+    }
+
+    /// Tells an agent who leads from now on.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_STALE_TERM` if another one does; if the agent cannot be reached or is too old.
+    pub async fn announce_term(&self, host: &str, term: &Term) -> Result<(), Fault> {
+        let request = AnnounceTermRequest { term: Some(term.clone()) };
+        let reply =
+            self.call(host, CALL_DEADLINE, |mut client| async move {
+                client.announce_term(request).await
+            })
+            .await?;
+        self.seen(host, reply);
+        Ok(())
     }
 
     /// An agent's audit log as it is stored there.
@@ -163,8 +199,37 @@ impl GrpcAgents {
         let client = self.client(host)?;
         match tokio::time::timeout(deadline, call(client)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(status)) => Err(fault::from_status(&status, host)),
+            Ok(Err(status)) => {
+                let fault = fault::from_status(&status, host);
+                if fault.code() == FaultCode::StaleTerm {
+                    self.forbid(host, &fault.message);
+                }
+                Err(fault)
+            }
             Err(_) => Err(fault::deadline(host, deadline)),
+        }
+    }
+
+    /// Another coordinator leads.
+    fn forbid(&self, host: &str, why: &str) {
+        let reason = format!("host {host} obeys another coordinator: {why}");
+        if self.read_only.forbid(&reason) {
+            tracing::error!(reason, "read-only from now on: nothing is changed, nothing goes on");
+        }
+    }
+
+    /// What an agent has seen may be news, though it refused nothing.
+    fn heard(&self, host: &str, reply: &HelloReply) {
+        // At the start it is not decided yet who leads.
+        let Some((own, seen)) = self.leading.get().zip(reply.term.as_ref()) else { return };
+        if is_strange(own, seen) {
+            let whose = if seen.store_id == own.store_id {
+                "a copy of this store".to_owned()
+            } else {
+                format!("store {}", seen.store_id)
+            };
+            let (number, ours) = (seen.number, own.number);
+            self.forbid(host, &format!("it has seen term {number} of {whose}, ours is {ours}"));
         }
     }
 
@@ -203,7 +268,11 @@ impl Agents for GrpcAgents {
             .await?;
         let name = reply.get_ref().host.clone();
         let reply = if name == host { self.seen(host, reply) } else { reply.into_inner() };
-        if reply.host == host { Ok(reply) } else { Err(fault::other_host(host, &reply.host)) }
+        if reply.host != host {
+            return Err(fault::other_host(host, &reply.host));
+        }
+        self.heard(host, &reply);
+        Ok(reply)
     }
 
     async fn ask(&self, host: &str, query: Query) -> Result<Answer, Fault> {

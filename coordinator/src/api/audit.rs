@@ -65,14 +65,12 @@ impl<W: World> Api<W> {
         }))
     }
 
-    fn enrolled(&self, host: &str) -> Result<String, Status> {
+    /// The host of this name.
+    pub(super) fn enrolled(&self, host: &str) -> Result<String, Status> {
         let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
         match self.inventory.host(name.as_str()).map_err(|e| fault::store(&e))? {
             Some(record) => Ok(record.host),
-            None => {
-                let what = format!("no host {name} is enrolled at this site");
-                Err(fault::not_found(what, "`bellows host list` shows the hosts"))
-            }
+            None => Err(super::hosts::unknown(&name)),
         }
     }
 

@@ -12,7 +12,7 @@ use bellows_proto::{
     fault::to_status,
     v1::{
         ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest, CreateHostTokenRequest,
-        EnrolRequest, Fault, FaultCode,
+        EnrolRequest, Fault, FaultCode, SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -156,6 +156,14 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         },
         "CreateHostToken" => match CreateHostTokenRequest::decode(message) {
             Ok(token) => AuditCall { detail: format!("host {}", cut(&token.host)), ..call },
+            Err(_) => call,
+        },
+        "SettleJobs" => match SettleJobsRequest::decode(message) {
+            Ok(settle) => {
+                let running = if settle.end_running { ", what runs is ended" } else { "" };
+                let detail = format!("host {}{running}", cut(&settle.host));
+                AuditCall { operation: cut(&settle.operation), detail, ..call }
+            }
             Err(_) => call,
         },
         // The token lets a host in: not even a digest of it.

@@ -38,7 +38,8 @@ impl<W: World> Api<W> {
         };
         let age_ms = (self.now_ms)().saturating_sub(status.observed_at_ms).max(0);
         let held_by = detail.summary.unwrap_or_default().held_by;
-        Ok(ClusterStatus { age_ms, held_by, ..status })
+        let read_only = self.engine.is_read_only().unwrap_or_default();
+        Ok(ClusterStatus { age_ms, held_by, read_only, ..status })
     }
 
     /// Looks at every cluster whose last status is older than `age_ms`, one after another, so

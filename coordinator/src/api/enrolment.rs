@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::fault;
-use crate::inventory::{EnrolError, Inventory};
+use crate::{
+    engine::ReadOnly,
+    inventory::{EnrolError, Inventory},
+};
 
 /// A request is a token, a certificate request and an address.
 pub const LARGEST_REQUEST: usize = 32 * 1024;
@@ -27,15 +30,16 @@ const PER_ATTEMPT: Duration = Duration::from_millis(200);
 /// The service.
 pub struct EnrolmentService {
     inventory: Inventory,
+    read_only: ReadOnly,
     attempts: Mutex<Attempts>,
     now_ms: fn() -> i64,
 }
 
 impl EnrolmentService {
-    /// Lets hosts in at this site.
-    pub fn new(inventory: Inventory) -> Self {
+    /// Lets hosts in at this site, unless nothing may be changed.
+    pub fn new(inventory: Inventory, read_only: ReadOnly) -> Self {
         let attempts = Mutex::new(Attempts { left: BURST, counted: Instant::now() });
-        Self { inventory, attempts, now_ms: crate::clock::now_ms }
+        Self { inventory, read_only, attempts, now_ms: crate::clock::now_ms }
     }
 
     fn enrol(&self, request: &EnrolRequest, from: &str) -> Result<EnrolReply, Status> {
@@ -45,6 +49,16 @@ impl EnrolmentService {
             return Err(to_status(
                 &Fault::new(FaultCode::Denied, "too many enrolments at once")
                     .remedy("wait a few seconds, then try again with the same token"),
+            ));
+        }
+        if self.read_only.reason().is_some() {
+            // A stranger learns no more; the token stays good for the coordinator that leads.
+            return Err(to_status(
+                &Fault::new(
+                    FaultCode::StaleTerm,
+                    "this coordinator lets nobody in: it is read-only",
+                )
+                .remedy("enrol at the coordinator that leads this site"),
             ));
         }
         match self.inventory.enrol(request, (self.now_ms)()) {

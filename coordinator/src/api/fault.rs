@@ -4,7 +4,7 @@
 use bellows_proto::{
     fault::to_status,
     names::InvalidName,
-    v1::{Fault, FaultCode},
+    v1::{Fault, FaultCode, HostJob, JobStanding},
 };
 use tonic::Status;
 
@@ -106,8 +106,33 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn conflict(what: impl Into<String>, remedy: &str) -> Status {
+/// It does not fit what is there.
+pub fn conflict(what: impl Into<String>, remedy: &str) -> Status {
     to_status(&Fault::new(FaultCode::Conflict, what).remedy(remedy))
+}
+
+/// An agent refused, or could not be asked.
+pub fn of_agent(fault: Fault) -> Status {
+    if fault.remedy.is_empty() {
+        return to_status(&fault.remedy("look at bellows-agent's log on the host"));
+    }
+    to_status(&fault)
+}
+
+/// A fence that no open operation of the journal has planted holds a cluster.
+pub fn stray_fence(host: &str, found: &HostJob) -> Status {
+    let HostJob { operation, cluster, .. } = found;
+    let whose = match found.standing() {
+        JobStanding::Over => "is over",
+        JobStanding::Unspecified
+        | JobStanding::Known
+        | JobStanding::NotAskedFor
+        | JobStanding::Unknown => "the journal does not know",
+    };
+    let text = format!("operation {operation}, which {whose}, holds cluster {cluster} at {host}");
+    to_status(&Fault::new(FaultCode::Fenced, text).at(host).remedy(format!(
+        "see `bellows job list --unknown`, look at the host, then: bellows job settle {host} {operation}"
+    )))
 }
 
 fn locked(resource: &str, operation: &str) -> Status {

@@ -40,13 +40,7 @@ impl<W: World> Api<W> {
     pub(super) async fn one_host(&self, host: &str) -> Result<HostDetail, Status> {
         let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
         let record = self.inventory.host(name.as_str()).map_err(|e| fault::store(&e))?;
-        let record = record.ok_or_else(|| {
-            let what = format!("no host {name} is enrolled at this site");
-            fault::not_found(
-                what,
-                "`bellows host list` shows the hosts; `bellows host token` lets one in",
-            )
-        })?;
+        let record = record.ok_or_else(|| unknown(&name))?;
         let nodes = self.nodes()?;
         let hello = self.agents.hello(&record.host).await;
         let summary = Some(self.host_summary(&record, hello.as_ref(), &nodes));
@@ -54,9 +48,10 @@ impl<W: World> Api<W> {
             Ok(_) => self.facts(&record.host).await,
             Err(fault) => Err(fault),
         };
+        let unknown_jobs = self.unknown_at(&record.host).await?;
         Ok(match facts {
-            Ok(facts) => HostDetail { summary, facts: Some(facts), fault: None },
-            Err(fault) => HostDetail { summary, facts: None, fault: Some(fault) },
+            Ok(facts) => HostDetail { summary, facts: Some(facts), fault: None, unknown_jobs },
+            Err(fault) => HostDetail { summary, facts: None, fault: Some(fault), unknown_jobs },
         })
     }
 
@@ -134,6 +129,7 @@ impl<W: World> Api<W> {
         request: &CreateHostTokenRequest,
         who: &Principal,
     ) -> Result<HostToken, Status> {
+        self.may_change()?;
         let valid = match request.valid_minutes {
             0 => TOKEN_VALID,
             minutes => Duration::from_secs(u64::from(minutes) * 60),
@@ -153,4 +149,10 @@ impl<W: World> Api<W> {
             enrolment_address: self.site.enrolment_address.clone(),
         })
     }
+}
+
+/// No such host is enrolled.
+pub(super) fn unknown(host: &HostName) -> Status {
+    let what = format!("no host {host} is enrolled at this site");
+    fault::not_found(what, "`bellows host list` shows the hosts; `bellows host token` lets one in")
 }

@@ -9,6 +9,7 @@ mod clusters;
 pub mod enrolment;
 mod fault;
 mod hosts;
+mod jobs;
 mod operations;
 mod output;
 mod plans;
@@ -22,11 +23,12 @@ use bellows_proto::v1::{
     ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart, BackupStoreRequest, ClusterDetail,
     ClusterStatus, ControlOperationRequest, CreateHostTokenRequest, GetClusterRequest,
     GetHostRequest, GetOperationRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken,
-    ListClustersReply, ListClustersRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
-    ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, PlanIntentRequest,
-    PlanReply, PruneOperationsReply, PruneOperationsRequest, ReadOperationOutputRequest,
-    ShowAuditRequest, Site, VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest,
-    WatchUpdate, coordinator_server::Coordinator,
+    ListClustersReply, ListClustersRequest, ListHostJobsReply, ListHostJobsRequest, ListHostsReply,
+    ListHostsRequest, ListOperationsReply, ListOperationsRequest, OperationDetail, OperationOutput,
+    OperationSummary, PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
+    ReadOperationOutputRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
+    VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
+    coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -61,6 +63,7 @@ pub struct Api<W: World> {
     inventory: Inventory,
     journal: StoreJournal,
     site: Arc<SiteFacts>,
+    seen: jobs::Seen,
     now_ms: fn() -> i64,
 }
 
@@ -74,6 +77,7 @@ impl<W: World> Clone for Api<W> {
             inventory: self.inventory.clone(),
             journal: self.journal.clone(),
             site: Arc::clone(&self.site),
+            seen: Arc::clone(&self.seen),
             now_ms: self.now_ms,
         }
     }
@@ -90,11 +94,13 @@ impl<W: World> Api<W> {
         site: SiteFacts,
     ) -> Self {
         let journal = StoreJournal::new(Arc::clone(&store));
-        let now_ms = crate::clock::now_ms;
-        Self { engine, agents, store, audit, inventory, journal, site: Arc::new(site), now_ms }
+        let (now_ms, seen) = (crate::clock::now_ms, jobs::Seen::default());
+        let site = Arc::new(site);
+        Self { engine, agents, store, audit, inventory, journal, site, seen, now_ms }
     }
 
     fn site(&self) -> Site {
+        let (unknown_jobs, jobs_seen_at_ms) = self.last_look();
         Site {
             name: self.site.name.clone(),
             site_id: self.site.site_id.clone(),
@@ -103,6 +109,8 @@ impl<W: World> Api<W> {
             read_only: self.engine.is_read_only().unwrap_or_default(),
             authority_fingerprint: self.inventory.authority().fingerprint().to_owned(),
             enrolment_address: self.site.enrolment_address.clone(),
+            unknown_jobs,
+            jobs_seen_at_ms,
         }
     }
 }
@@ -258,5 +266,25 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<PruneOperationsRequest>,
     ) -> Result<Response<PruneOperationsReply>, Status> {
         self.prune(&request.into_inner()).map(Response::new)
+    }
+
+    async fn list_host_jobs(
+        &self,
+        request: Request<ListHostJobsRequest>,
+    ) -> Result<Response<ListHostJobsReply>, Status> {
+        self.host_jobs(&request.into_inner()).await.map(Response::new)
+    }
+
+    async fn settle_jobs(
+        &self,
+        request: Request<SettleJobsRequest>,
+    ) -> Result<Response<SettleJobsReply>, Status> {
+        let who = principal(&request)?;
+        let reply = self.settle(&request.into_inner(), &who).await?;
+        let jobs = reply.jobs.iter().filter(|found| found.job.is_some()).count();
+        let said = audited::Said { text: format!("{jobs} jobs forgotten"), ..Default::default() };
+        let mut response = Response::new(reply);
+        response.extensions_mut().insert(said);
+        Ok(response)
     }
 }

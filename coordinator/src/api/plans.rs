@@ -44,6 +44,8 @@ impl<W: World> Api<W> {
         if let Some(intent) = &plan.intent {
             check_names(intent)?;
         }
+        self.may_change()?;
+        self.refuse_fenced(&plan).await?;
         let cluster = plan.cluster.clone();
         let outcome = match self.engine.apply(plan, on_failure, &who.name).await {
             Ok(operation) => {

@@ -30,6 +30,9 @@ impl<W: World> Api<W> {
         if request.older_than_days == 0 {
             return Err(fault::invalid("no age is given", "say how many days operations are kept"));
         }
+        if !request.dry_run {
+            self.may_change()?;
+        }
         let age_ms = i64::from(request.older_than_days).saturating_mul(DAY_MS);
         let before_ms = (self.now_ms)().saturating_sub(age_ms);
         let pruned =

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, STATUSES};
 
-use commands::{apply, audit, cluster, expand, host, init, op, serve, shrink, status, store};
+use commands::{apply, audit, cluster, expand, host, init, job, op, serve, shrink, status, store};
 use connect::Client;
 use exit::Failure;
 use output::Output;
@@ -67,6 +67,9 @@ enum Command {
     /// Operations: follow and steer them
     #[command(subcommand)]
     Op(op::Command),
+    /// Jobs and fences at the hosts: list them, settle what the journal does not know
+    #[command(subcommand)]
+    Job(job::Command),
     /// The audit log: who asked for what and all that ran; show it, check it
     Audit(audit::Args),
     /// The store: check it, back it up, restore it, prune old operations
@@ -113,6 +116,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Shrink(args) => shrink::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Op(command) => op::run(context, command).await,
+        Command::Job(command) => job::run(context, command).await,
         Command::Audit(args) => audit::run(context, args).await,
         Command::Store(command) => store::run(context, command).await,
     }

@@ -105,7 +105,11 @@ pub async fn agree_and_apply(
     if !context.out.is_json() {
         show(context, &plan)?;
     }
-    if !agreement.yes && !ask(context)? {
+    let nobody =
+        "nobody is there to agree to the plan: standard input is no terminal; nothing was changed";
+    let remedy = "add --yes to carry the plan out, or --dry-run to look at it only";
+    let question = "Carry this plan out? Type yes: ";
+    if !agreement.yes && !ask(context, question, nobody, remedy)? {
         context.out.say("Nothing was changed.");
         return Ok(Exit::BeforeFirstAct);
     }
@@ -170,14 +174,14 @@ fn show(context: &Context, plan: &Plan) -> Result<(), Failure> {
 }
 
 /// Asks on the terminal; `--yes` stands for an answer elsewhere.
-fn ask(context: &Context) -> Result<bool, Failure> {
+///
+/// # Errors
+/// With `nobody` and `remedy` if standard input is no terminal.
+pub fn ask(context: &Context, question: &str, nobody: &str, remedy: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "nobody is there to agree to the plan: standard input is no terminal; nothing was changed",
-            "add --yes to carry the plan out, or --dry-run to look at it only",
-        ));
+        return Err(Failure::usage(nobody, remedy));
     }
-    context.out.prompt("Carry this plan out? Type yes: ");
+    context.out.prompt(question);
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

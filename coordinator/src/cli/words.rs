@@ -1,6 +1,8 @@
 //! The words of enums and names, from the messages themselves: no system is named here. Pure.
 
-use bellows_proto::v1::{ControlKind, HoldCause, NoteKind, OperationSummary, Outcome, System};
+use bellows_proto::v1::{
+    ControlKind, HoldCause, JobState, NoteKind, OperationSummary, Outcome, System,
+};
 
 /// "SYSTEM_POSTGRESQL" becomes "postgresql".
 fn word(name: &str, prefix: &str) -> String {
@@ -40,6 +42,11 @@ pub fn cause(cause: HoldCause) -> String {
 /// "risk", "impact", ...
 pub fn note(kind: NoteKind) -> String {
     word(kind.as_str_name(), "NOTE_KIND_")
+}
+
+/// "running", "succeeded", ...
+pub fn job_state(state: JobState) -> String {
+    word(state.as_str_name(), "JOB_STATE_")
 }
 
 /// "pause", "cancel", ...

@@ -226,7 +226,7 @@ impl<W: World> Run<W> {
 }
 
 /// Whether a job has come to its end.
-pub(super) fn has_ended(job: &Job) -> bool {
+pub fn has_ended(job: &Job) -> bool {
     match job.state() {
         JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Lost => true,
         JobState::Accepted | JobState::Running | JobState::Unspecified => false,

@@ -11,6 +11,7 @@ mod job;
 mod observe;
 pub mod ports;
 mod rate;
+mod read_only;
 mod reconcile;
 mod run;
 pub mod state;
@@ -28,7 +29,9 @@ use bellows_proto::v1::{
 };
 use tokio::sync::{broadcast, watch};
 
+pub use job::has_ended;
 use ports::{Agents, Clock, Journal, JournalError, Systems};
+pub use read_only::ReadOnly;
 use run::{Run, Stop};
 pub use submit::{ApplyError, PlanError};
 
@@ -114,7 +117,7 @@ struct Inner<W: World> {
     world: Arc<W>,
     site: String,
     runs: Mutex<BTreeMap<String, Arc<Run<W>>>>,
-    read_only: Mutex<Option<String>>,
+    read_only: ReadOnly,
     fatal: watch::Sender<Option<JournalError>>,
 }
 
@@ -127,13 +130,18 @@ impl<W: World> Clone for Engine<W> {
 impl<W: World> Engine<W> {
     /// An engine that runs nothing yet. Call [`Engine::recover`] before anything else.
     pub fn new(world: W, site: String) -> Self {
+        Self::obeying(world, site, ReadOnly::default())
+    }
+
+    /// As [`Engine::new`], with a word that others hear and say too.
+    pub fn obeying(world: W, site: String, read_only: ReadOnly) -> Self {
         let (fatal, _) = watch::channel(None);
         Self {
             inner: Arc::new(Inner {
                 world: Arc::new(world),
                 site,
                 runs: Mutex::default(),
-                read_only: Mutex::default(),
+                read_only,
                 fatal,
             }),
         }
@@ -151,12 +159,12 @@ impl<W: World> Engine<W> {
 
     /// Why nothing may be changed; `None`: it may.
     pub fn is_read_only(&self) -> Option<String> {
-        self.inner.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.read_only.reason()
     }
 
     /// Forbids, or allows, changes.
     pub fn set_read_only(&self, reason: Option<String>) {
-        *self.inner.read_only.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        self.inner.read_only.set(reason);
     }
 
     /// Takes up all operations that the journal has and that are not over. Returns how many.
@@ -215,8 +223,14 @@ impl<W: World> Engine<W> {
         // Durable when this returns: whoever asked for the hold may forget why.
         let held = hold.map_or(Ok(()), |text| run.hold_for_decision(text));
         tokio::spawn(async move {
+            // Whichever operation hears of a newer coordinator first: all of them stop where they
+            // are, as if this process had been killed.
             let driven = match held {
-                Ok(()) => run.drive().await,
+                Ok(()) => tokio::select! {
+                    biased;
+                    reason = engine.inner.read_only.forbidden() => Err(Stop::Stale(reason)),
+                    driven = run.drive() => driven,
+                },
                 Err(stop) => Err(stop),
             };
             match driven {
@@ -229,7 +243,9 @@ impl<W: World> Engine<W> {
                 }
                 Err(Stop::Stale(reason)) => {
                     tracing::error!(operation = id, reason, "another coordinator has taken over");
-                    engine.set_read_only(Some(reason));
+                    engine.inner.read_only.forbid(&reason);
+                    // Viewers see the end of what is told, and the list shows what is stored.
+                    engine.runs().remove(&id);
                 }
                 Err(Stop::Wish | Stop::Failed(_)) => {
                     tracing::error!(operation = id, "a bug: the operation's loop ended early");

@@ -8,7 +8,6 @@ use super::{
     World, observe,
     ports::Agents as _,
     run::{Run, Stop, failed},
-    state::OperationState,
 };
 
 impl<W: World> Run<W> {
@@ -25,7 +24,8 @@ impl<W: World> Run<W> {
                 .await
                 .map_err(|fault| observe::stop_of(fault, HoldCause::Unknown))?;
             let strange = self.look(|state| {
-                let strange = jobs.iter().filter(|job| !is_known(state, job));
+                let known = |job: &&Job| job.key.as_ref().is_some_and(|key| state.knows(key));
+                let strange = jobs.iter().filter(|job| !known(job));
                 strange.map(|job| told(host, job)).collect::<Vec<_>>()
             });
             unknown.extend(strange);
@@ -43,11 +43,6 @@ impl<W: World> Run<W> {
             ),
         ))
     }
-}
-
-fn is_known(state: &OperationState, job: &Job) -> bool {
-    let key = job.key.clone().unwrap_or_default();
-    state.acts.get(&key.act).is_some_and(|act| key.attempt <= act.attempt)
 }
 
 fn told(host: &str, job: &Job) -> String {

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bellows_proto::v1::{
-    Act, ControlKind, Event, Evidence, Held, HoldCause, OnFailure, Outcome, Plan, ProbeVerdict,
-    Term, event::Kind,
+    Act, ControlKind, Event, Evidence, Held, HoldCause, JobKey, OnFailure, Outcome, Plan,
+    ProbeVerdict, Term, event::Kind,
 };
 
 use super::index;
@@ -168,6 +168,11 @@ impl OperationState {
     /// The act that nobody knows the outcome of, if there is one.
     pub fn unknown_act(&self) -> Option<&ActState> {
         self.acts.values().find(|act| act.status.is_unknown())
+    }
+
+    /// Whether a job of this operation was asked for, as far as its events tell.
+    pub fn knows(&self, key: &JobKey) -> bool {
+        self.acts.get(&key.act).is_some_and(|act| key.attempt <= act.attempt)
     }
 
     /// At rest: `done`, `undone`, `cancelled` or `abandoned`.

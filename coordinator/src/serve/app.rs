@@ -27,7 +27,7 @@ use crate::{
     },
     audit::AuditLog,
     clock::{RealClock, now_ms},
-    engine::{Engine, Ports},
+    engine::{Engine, Ports, ReadOnly},
     inventory::Inventory,
     journal::StoreJournal,
     plan::Systems,
@@ -57,6 +57,7 @@ pub struct App<S: Systems> {
     audit: Arc<AuditLog>,
     pub(super) journal: StoreJournal,
     pub(super) inventory: Inventory,
+    read_only: ReadOnly,
     server_tls: Arc<rustls::ServerConfig>,
     enrolment_tls: Arc<rustls::ServerConfig>,
 }
@@ -94,7 +95,9 @@ impl<S: Systems> App<S> {
                 }
             },
         );
-        let agents = Arc::new(agents.before(Arc::clone(&audit) as Arc<dyn Witness>));
+        let read_only = ReadOnly::default();
+        let agents = agents.before(Arc::clone(&audit) as Arc<dyn Witness>);
+        let agents = Arc::new(agents.forbidding(read_only.clone()));
         let journal = StoreJournal::new(Arc::clone(&store)).audited(Arc::clone(&audit));
         let ports = Ports {
             agents: Arc::clone(&agents),
@@ -102,7 +105,7 @@ impl<S: Systems> App<S> {
             journal: Arc::new(journal.clone()),
             clock: Arc::new(RealClock),
         };
-        let engine = Engine::new(ports, config.site_id.clone());
+        let engine = Engine::obeying(ports, config.site_id.clone(), read_only.clone());
         let facts = SiteFacts {
             name: config.site_name.clone(),
             site_id: config.site_id.clone(),
@@ -130,6 +133,7 @@ impl<S: Systems> App<S> {
             audit,
             journal,
             inventory,
+            read_only,
         })
     }
 
@@ -166,8 +170,11 @@ impl<S: Systems> App<S> {
             let remote = door(Door::Remote);
             run(Box::pin(remote.serve_with_incoming_shutdown(api(), incoming, end())));
         }
-        let service = EnrolmentServer::new(EnrolmentService::new(self.inventory.clone()))
-            .max_decoding_message_size(enrolment::LARGEST_REQUEST);
+        let service = EnrolmentServer::new(EnrolmentService::new(
+            self.inventory.clone(),
+            self.read_only.clone(),
+        ))
+        .max_decoding_message_size(enrolment::LARGEST_REQUEST);
         let incoming = tls::incoming(
             listeners.enrolment,
             Arc::clone(&self.enrolment_tls),

@@ -33,6 +33,8 @@ pub enum DoubtKind {
     UnknownJobs = 7,
     /// The store was made anew from what the agents know.
     FromAgents = 8,
+    /// Another coordinator, or a copy of this store, has led meanwhile: what it did is not in it.
+    TakenOver = 9,
 }
 
 /// One reason for doubt.

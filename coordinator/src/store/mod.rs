@@ -133,18 +133,21 @@ impl Store {
         self.own().site_id
     }
 
-    /// The coordinator's own term: the number last set, and this store's UUID.
+    /// The coordinator's own term: the number last set, this store's UUID, and the incarnation
+    /// that was made with the number.
     pub fn term(&self) -> Term {
         let own = self.own();
-        Term { number: own.term, store_id: own.store_id }
+        Term { number: own.term, store_id: own.store_id, incarnation: own.incarnation }
     }
 
-    /// Sets the number of the own term, durably.
+    /// Sets the number of the own term with a fresh incarnation, durably: a copy of this store
+    /// that sets the same number has another one.
     ///
     /// # Errors
     /// If the disk fails.
     pub fn set_term(&self, number: u64) -> Result<(), StoreError> {
-        let own = StoreRecord { term: number, ..self.own() };
+        let incarnation = random_uuid(&self.path)?;
+        let own = StoreRecord { term: number, incarnation, ..self.own() };
         self.change_with(
             |tables| put(tables.meta, keys::META, &own, &open::own_name),
             |state, ()| state.own = own.clone(),

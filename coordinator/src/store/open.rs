@@ -35,6 +35,7 @@ impl Store {
             site_id: site_id.to_owned(),
             term: 0,
             revision: REVISION,
+            incarnation: String::new(),
         };
         Self::create_with(path, own)
     }

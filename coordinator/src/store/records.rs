@@ -125,6 +125,9 @@ pub(super) struct StoreRecord {
     /// Which indexes are kept.
     #[prost(uint32, tag = "4")]
     pub revision: u32,
+    /// Random, of the last raise of the term.
+    #[prost(string, tag = "5")]
+    pub incarnation: String,
 }
 
 /// The number of the last durable commit.

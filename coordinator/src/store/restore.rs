@@ -124,6 +124,7 @@ fn build(new: &Path, file: &Path, head: &Head) -> Result<String, StoreError> {
         site_id: head.site_id.clone(),
         term: head.term,
         revision: open::REVISION,
+        incarnation: String::new(),
     };
     let store = Store::create_with(new, own)?;
     let mut lines = Lines::open(file)?;

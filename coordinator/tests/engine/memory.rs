@@ -10,7 +10,7 @@ use bellows::engine::ports::{
     Agents, BeginError, Clock, Effects, Holder, Journal, JournalError, Recorded,
 };
 use bellows_proto::v1::{
-    Action, Answer, CancelJobRequest, CloseRequest, Event, Fault, FaultCode, GetJobRequest,
+    Action, Answer, CancelJobRequest, CloseRequest, Event, Fault, FaultCode, Fence, GetJobRequest,
     HelloReply, HostAnswer, HostFacts, Job, JobKey, JobState, Lock, NodeRecord, PlantFenceRequest,
     Query, SealRequest, Spec, StartJobRequest, Term, action, answer, host_action, host_answer,
 };
@@ -41,7 +41,7 @@ struct State {
     never: BTreeSet<(String, u32, u32)>,
     fences: BTreeMap<String, PlantFenceRequest>,
     closed: BTreeSet<(String, String)>,
-    term: u64,
+    term: Term,
 }
 
 /// Agents of all hosts, and the hosts themselves.
@@ -109,13 +109,13 @@ impl MemoryAgents {
         Ok(())
     }
 
-    fn allow(&self, host: &str, term: Option<&Term>) -> Result<(), Fault> {
+    pub fn allow(&self, host: &str, term: Option<&Term>) -> Result<(), Fault> {
         let mut state = self.state.lock().unwrap();
-        let number = term.map_or(0, |term| term.number);
-        if number < state.term {
+        let term = term.cloned().unwrap_or_default();
+        if term.number < state.term.number {
             return Err(fault(FaultCode::StaleTerm, host, "a newer coordinator was here"));
         }
-        state.term = number;
+        state.term = term;
         Ok(())
     }
 
@@ -181,7 +181,14 @@ async fn travel() {
 impl Agents for MemoryAgents {
     async fn hello(&self, host: &str) -> Result<HelloReply, Fault> {
         self.reach(host)?;
-        Ok(HelloReply::default())
+        let state = self.state.lock().unwrap();
+        let term = Some(state.term.clone()).filter(|term| term.number > 0);
+        let fences = state.fences.get(host).map(|planted| Fence {
+            cluster: planted.cluster.clone(),
+            operation: planted.operation.clone(),
+            term: planted.term.clone(),
+        });
+        Ok(HelloReply { term, fences: fences.into_iter().collect(), ..HelloReply::default() })
     }
 
     async fn ask(&self, host: &str, _: Query) -> Result<Answer, Fault> {
@@ -231,6 +238,7 @@ impl Agents for MemoryAgents {
                 key: Some(key.clone()),
                 state: JobState::Running.into(),
                 action: request.action,
+                cluster: request.cluster,
                 accepted_at_ms: now_ms(),
                 revision: 1,
                 ..Job::default()
@@ -276,11 +284,13 @@ impl Agents for MemoryAgents {
         job(&self.state.lock().unwrap()).ok_or_else(missing)
     }
 
-    async fn list_jobs(&self, host: &str, _: &str) -> Result<Vec<Job>, Fault> {
+    async fn list_jobs(&self, host: &str, operation: &str) -> Result<Vec<Job>, Fault> {
         travel().await;
         self.reach(host)?;
         let state = self.state.lock().unwrap();
-        let here = state.jobs.iter().filter(|((at, _, _), _)| at == host);
+        let of =
+            |job: &Job| operation.is_empty() || job.key.as_ref().unwrap().operation == operation;
+        let here = state.jobs.iter().filter(|((at, _, _), job)| at == host && of(job));
         Ok(here.map(|(_, job)| job.clone()).collect())
     }
 
@@ -302,6 +312,8 @@ impl Agents for MemoryAgents {
         self.reach(host)?;
         let mut state = self.state.lock().unwrap();
         state.fences.remove(host);
+        let of = |job: &Job| job.key.as_ref().unwrap().operation == request.operation;
+        state.jobs.retain(|(at, _, _), job| at != host || !of(job));
         state.closed.insert((host.to_owned(), request.operation));
         Ok(())
     }
@@ -444,7 +456,11 @@ impl Journal for MemoryJournal {
     }
 
     fn term(&self) -> Term {
-        Term { number: self.book.lock().unwrap().term, store_id: "memory".into() }
+        Term {
+            number: self.book.lock().unwrap().term,
+            store_id: "memory".into(),
+            ..Term::default()
+        }
     }
 }
 

@@ -9,10 +9,11 @@ use bellows_proto::{
     fault::to_status,
     tls::{self, Credentials},
     v1::{
-        AskReply, AskRequest, AuditChunk, CancelJobRequest, CloseReply, CloseRequest,
-        CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest, HelloReply, HelloRequest, Job,
-        ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest,
-        ReadAuditRequest, ReadOutputRequest, SealReply, SealRequest, StartJobRequest,
+        AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
+        CloseReply, CloseRequest, CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest,
+        HelloReply, HelloRequest, Job, ListJobsReply, ListJobsRequest, Never, OutputChunk,
+        PlantFenceReply, PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, SealReply,
+        SealRequest, StartJobRequest,
         agent_server::{Agent, AgentServer},
         coordinator_client::CoordinatorClient,
         enrolment_client::EnrolmentClient,
@@ -52,6 +53,14 @@ impl Agent for OnTheWire {
         answer(said.map(|answer| AskReply { answer: Some(answer) }))
     }
 
+    async fn announce_term(
+        &self,
+        request: Request<AnnounceTermRequest>,
+    ) -> Result<Response<AnnounceTermReply>, Status> {
+        let told = self.hosts.allow(&self.host, request.into_inner().term.as_ref());
+        answer(told.map(|()| AnnounceTermReply {}))
+    }
+
     async fn plant_fence(
         &self,
         request: Request<PlantFenceRequest>,
@@ -78,9 +87,10 @@ impl Agent for OnTheWire {
 
     async fn list_jobs(
         &self,
-        _: Request<ListJobsRequest>,
+        request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsReply>, Status> {
-        answer(Ok(ListJobsReply::default()))
+        let jobs = self.hosts.list_jobs(&self.host, &request.into_inner().operation).await;
+        answer(jobs.map(|jobs| ListJobsReply { jobs }))
     }
 
     type ReadOutputStream = Pin<Box<dyn Stream<Item = Result<OutputChunk, Status>> + Send>>;

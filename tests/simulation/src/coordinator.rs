@@ -83,7 +83,7 @@ pub async fn start(
         let replies = join_all(hosts.iter().map(|host| agents.hello(host))).await;
         let seen: Vec<_> = replies.into_iter().flatten().filter_map(|reply| reply.term).collect();
         match decide(&journal.term(), &seen, false) {
-            Decision::Lead(number) => journal.raise(number)?,
+            Decision::Lead { number, .. } => journal.raise(number)?,
             Decision::ReadOnly { reason, .. } => engine.set_read_only(Some(reason)),
         }
         engine.recover(None).ok().map(|_| ())

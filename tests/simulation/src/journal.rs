@@ -25,6 +25,8 @@ pub struct Book {
     pub locks: BTreeMap<String, String>,
     /// The highest term of its own.
     pub term: u64,
+    /// Of the last raise of the term.
+    pub incarnation: String,
 }
 
 /// The disk of one coordinator's machine; a copy of it is a copy of the machine.
@@ -83,7 +85,12 @@ impl SimJournal {
     /// The next term, stored before anything is done under it.
     pub fn raise(&self, number: u64) -> Option<()> {
         let label = || format!("coordinator {}: raise the term to {number}", self.me.id.pid);
-        self.world.durably(&self.me, &label, || self.shelf.book().term = number)
+        self.world.durably(&self.me, &label, || {
+            let mut book = self.shelf.book();
+            book.term = number;
+            // Every start of a run has a number of its own, copies too.
+            book.incarnation = format!("start {}", self.me.id.pid);
+        })
     }
 }
 
@@ -199,6 +206,8 @@ impl Journal for SimJournal {
     }
 
     fn term(&self) -> Term {
-        Term { number: self.shelf.book().term, store_id: "simulated-store".to_owned() }
+        let book = self.shelf.book();
+        let incarnation = book.incarnation.clone();
+        Term { number: book.term, store_id: "simulated-store".to_owned(), incarnation }
     }
 }

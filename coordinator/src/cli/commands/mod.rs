@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod expand;
 pub mod host;
 pub mod init;
+pub mod job;
 pub mod op;
 pub mod serve;
 pub mod shrink;

@@ -1,6 +1,6 @@
 //! `bellows status`: members and their health, with the age of what was seen.
 
-use bellows_proto::v1::{ClusterStatus, GetStatusRequest, ListClustersRequest};
+use bellows_proto::v1::{ClusterStatus, GetSiteRequest, GetStatusRequest, ListClustersRequest};
 
 use crate::cli::{
     Context,
@@ -21,6 +21,11 @@ pub struct Args {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let client = context.client()?;
     let mut api = client.api.clone();
+    // Beside the data: first of all for whoever reads it, and in nobody's way who does not.
+    let site = client.answer(api.get_site(GetSiteRequest {})).await?;
+    let mut warnings = context.out.note_page();
+    render::job::warnings(&mut warnings, &site);
+    context.out.note(warnings);
     let one = |cluster: String| GetStatusRequest { cluster, fresh: args.fresh };
     if let Some(cluster) = &args.cluster {
         let status = client.answer(api.get_status(one(cluster.clone()))).await?;

@@ -2,7 +2,7 @@
 
 use bellows_proto::v1::{HostDetail, HostFacts, HostSummary, HostToken, NodeRef};
 
-use super::fault;
+use super::{fault, job};
 use crate::cli::{
     page::{Page, Table, Tone},
     text::{bytes, date_time},
@@ -62,6 +62,11 @@ pub fn detail(page: &mut Page, detail: &HostDetail) {
     }
     if let Some(seen) = &detail.fault {
         fault::fault(page, "  ", seen);
+    }
+    if !detail.unknown_jobs.is_empty() {
+        page.line(Tone::Bad, "  jobs and fences that the journal does not know:");
+        job::table(page, 4, &detail.unknown_jobs);
+        page.line(Tone::Plain, "    do: look at the host, then `bellows job settle`");
     }
 }
 
@@ -176,7 +181,7 @@ mod tests {
         let mut page = Page::new(&Look::plain());
         detail(
             &mut page,
-            &HostDetail { summary: Some(summary()), facts: Some(facts), fault: None },
+            &HostDetail { summary: Some(summary()), facts: Some(facts), ..HostDetail::default() },
         );
         insta::assert_snapshot!(page.into_text());
     }

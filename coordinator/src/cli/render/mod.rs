@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cluster;
 pub mod fault;
 pub mod host;
+pub mod job;
 pub mod operation;
 pub mod plan;
 #[cfg(test)]

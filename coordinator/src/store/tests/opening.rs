@@ -222,7 +222,8 @@ fn a_store_of_a_version_without_these_is_taken_up() {
         let meta = db.open_tree(META_TREE).unwrap();
         meta.remove(keys::COMMIT).unwrap();
         meta.remove(keys::open(&keys::operation(&id(1)).unwrap())).unwrap();
-        let old = StoreRecord { store_id: "s".into(), site_id: "t".into(), term: 3, revision: 0 };
+        let (store_id, site_id) = ("s".into(), "t".into());
+        let old = StoreRecord { store_id, site_id, term: 3, ..StoreRecord::default() };
         meta.insert(keys::META, [vec![pieces::FORMAT], old.encode_to_vec()].concat()).unwrap();
     });
     let store = open(&path);
