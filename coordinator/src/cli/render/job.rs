@@ -55,7 +55,7 @@ pub fn table(page: &mut Page, indent: usize, jobs: &[HostJob]) {
                 &number(found.step),
                 &number(key.act),
                 &number(key.attempt),
-                &found.job.as_ref().map_or("fence only".to_owned(), |job| state(job)),
+                &found.job.as_ref().map_or("fence only".to_owned(), state),
                 &since.unwrap_or_default(),
                 standing(found.standing()),
                 &what(found),
