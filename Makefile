@@ -13,7 +13,7 @@ CARGO_DENY_VERSION := 0.20.2
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
 # the ones that need real PostgreSQL servers, the sample of the simulation (`make crash-matrix` is all of
 # it), and the ones that need root and real systemd hosts.
-LOOPBACK_TESTS := loopback audit
+LOOPBACK_TESTS := loopback audit two_coordinators
 SIMULATION_TESTS := matrix
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use bellows_proto::tls::Credentials;
 use tokio::process::Child;
 
 use super::{Cli, LIMIT};
@@ -50,6 +51,57 @@ impl Coordinator {
         })
     }
 
+    /// A copy of the whole site in `folder`, as somebody who copies a VM has it: the same store,
+    /// certificates and all, with a socket of its own and another port for enrolment. This one
+    /// must not run meanwhile.
+    ///
+    /// # Errors
+    /// A file cannot be copied.
+    pub fn copy(&self, folder: &Path, port: u16) -> Result<Self> {
+        let site = folder.join("site");
+        copy_folder(&self.site, &site)?;
+        let file = site.join("site.toml");
+        let text = std::fs::read_to_string(&file).context("the copy's site.toml")?;
+        let enrolment = match self.enrolment.rsplit_once(':') {
+            Some((host, _)) => format!("{host}:{port}"),
+            None => bail!("no port in {}", self.enrolment),
+        };
+        let text = text
+            .replace(&*self.site.to_string_lossy(), &site.to_string_lossy())
+            .replace(&self.enrolment, &enrolment);
+        std::fs::write(&file, text).context("the copy's site.toml")?;
+        Ok(Self {
+            program: self.program.clone(),
+            log: folder.join("coordinator.log"),
+            cli: Cli::new(&site)?,
+            site,
+            enrolment,
+            child: None,
+            kills: 0,
+        })
+    }
+
+    /// The site's folder.
+    pub fn folder(&self) -> &Path {
+        &self.site
+    }
+
+    /// What it shows to agents.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn credentials(&self) -> Result<Credentials> {
+        let read = |name: &str| {
+            let path = self.site.join("identity").join(name);
+            std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+        };
+        Ok(Credentials {
+            certificate: read("coordinator.crt")?,
+            private_key: read("coordinator.key")?,
+            authority: read("authority.crt")?,
+        })
+    }
+
     /// Where agents enrol, HOST:PORT.
     pub fn enrolment_address(&self) -> &str {
         &self.enrolment
@@ -75,10 +127,18 @@ impl Coordinator {
     /// # Errors
     /// It cannot be started or does not answer within 30 s; the error has the end of its log.
     pub async fn start(&mut self) -> Result<()> {
+        self.start_with(&[]).await
+    }
+
+    /// As [`Coordinator::start`], with more words for `bellows serve`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_with(&mut self, words: &[&str]) -> Result<()> {
         let sink = File::options().create(true).append(true).open(&self.log);
         let sink = sink.with_context(|| format!("log {}", self.log.display()))?;
         let mut command = process::command(&self.program);
-        command.arg("serve").arg("--site").arg(&self.site);
+        command.arg("serve").args(words).arg("--site").arg(&self.site);
         command.stdout(sink.try_clone().context("share the log")?).stderr(sink);
         self.child = Some(command.spawn().context("start the coordinator")?);
         process::until("the coordinator answers", LIMIT, || async {
@@ -113,4 +173,22 @@ impl Coordinator {
         self.kills += 1;
         Ok(())
     }
+}
+
+/// Regular files and folders, with their modes; sockets are left out.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    let what = || format!("copy {} to {}", from.display(), to.display());
+    let mode = std::fs::metadata(from).with_context(what)?.permissions();
+    std::fs::create_dir_all(to).with_context(what)?;
+    for entry in std::fs::read_dir(from).with_context(what)? {
+        let entry = entry.with_context(what)?;
+        let kind = entry.file_type().with_context(what)?;
+        let target = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), target).with_context(what)?;
+        }
+    }
+    std::fs::set_permissions(to, mode).with_context(what)
 }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod agent;
+mod ask;
 pub(crate) mod cli;
 mod coordinator;
 mod folders;
@@ -17,6 +18,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 
 pub use agent::Agent;
+pub use ask::Ask;
 pub use cli::Cli;
 pub use coordinator::Coordinator;
 pub use folders::temporary;
@@ -130,6 +132,14 @@ impl Site {
     /// There is none of this number.
     pub fn agent(&mut self, index: usize) -> Result<&mut Agent> {
         self.agents.get_mut(index).context("no such agent")
+    }
+
+    /// Asks an agent by the coordinator's identity. From 0.
+    ///
+    /// # Errors
+    /// There is none of this number, or certificates cannot be read.
+    pub fn ask(&self, index: usize) -> Result<Ask> {
+        Ask::agent(&self.coordinator, self.agents.get(index).context("no such agent")?)
     }
 
     /// Addresses of all hosts, in their order.
