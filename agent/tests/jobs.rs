@@ -128,11 +128,11 @@ async fn a_closed_operation_never_comes_back() {
     host.restart();
     assert!(host.jobs.hello().unwrap().fences.is_empty());
     let late = host.jobs.start(host.request(2, "true")).await.unwrap_err();
-    assert_eq!(late.code(), FaultCode::Fenced);
+    assert_eq!(late.code(), FaultCode::Conflict);
     // Job 1 did run: "it never was" would be a lie.
-    assert_eq!(host.seal(1).unwrap_err().code(), FaultCode::Fenced);
+    assert_eq!(host.seal(1).unwrap_err().code(), FaultCode::Conflict);
     let fence = host.jobs.plant_fence(host.fence(&host.operation));
-    assert_eq!(fence.unwrap_err().code(), FaultCode::Fenced);
+    assert_eq!(fence.unwrap_err().code(), FaultCode::Conflict);
     // Another operation may hold the cluster now.
     let other = uuid::Uuid::now_v7().to_string();
     host.jobs.plant_fence(host.fence(&other)).unwrap();

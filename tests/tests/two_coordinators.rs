@@ -68,10 +68,9 @@ async fn changes_nothing(stage: &Stage, cli: &Cli) -> Result<()> {
     let why = read_only(cli).await?.context("it is not read-only")?;
     let terms_before = terms(stage).await?;
     let runs_before = stage.tool_runs()?.iter().map(|(_, runs)| changing(runs)).sum::<usize>();
-    let shrink = ["shrink", CLUSTER, "--node", "pg2", "--yes"];
-    for words in [&shrink[..], &["host", "token", "h9"]] {
+    let expand = ["expand", CLUSTER, "--node", "pg9@h4", "--yes"];
+    for words in [&expand[..], &["host", "token", "h9"]] {
         let refused = cli.run(words).await?;
-        // Guards may say no to the plan first; both change nothing.
         refused.expect_code(5)?;
     }
     let token = cli.run(&["host", "token", "h9"]).await?.stderr;

@@ -2,8 +2,7 @@
 //! job runs, an end before anybody hears of it, all of them before the job is forgotten.
 
 use bellows_proto::v1::{
-    AuditCall, AuditHead, AuditJobAccepted, CloseRequest, Fault, FaultCode, Fence, Job, JobKey,
-    Term,
+    AuditCall, AuditHead, AuditJobAccepted, CloseRequest, Fault, Fence, Job, JobKey, Term,
 };
 
 use super::{
@@ -75,11 +74,9 @@ impl Jobs {
                 self.audit_job(&dir, &job)?;
             }
         }
-        match self.0.ledger.refuse_closed(id) {
-            Ok(()) => {}
-            // It was closed before: only its jobs were not forgotten to the end.
-            Err(fault) if fault.code() == FaultCode::Fenced => return Ok(()),
-            Err(fault) => return Err(fault),
+        // It was closed before: only its jobs were not forgotten to the end.
+        if self.0.ledger.is_closed(id)? {
+            return Ok(());
         }
         self.0.audit.call(
             &self.1,

@@ -88,8 +88,8 @@ impl Ledger {
     /// Plants a fence. Again for the same operation: fine.
     ///
     /// # Errors
-    /// `FAULT_CODE_FENCED` if another operation holds the cluster here, or the operation is
-    /// closed.
+    /// `FAULT_CODE_FENCED` if another operation holds the cluster here, `FAULT_CODE_CONFLICT` if
+    /// the operation is closed.
     pub fn plant(&self, fence: &Fence) -> Result<(), Fault> {
         operation(&fence.operation)?;
         self.refuse_closed(&fence.operation)?;
@@ -153,13 +153,23 @@ impl Ledger {
     /// Refuses a closed operation: its ids never come back.
     ///
     /// # Errors
-    /// `FAULT_CODE_FENCED` if it is closed.
+    /// `FAULT_CODE_CONFLICT` if it is closed.
     pub fn refuse_closed(&self, id: &str) -> Result<(), Fault> {
-        let path = self.folder("closed").join(operation(id)?);
-        if self.local.host.metadata(&path)?.is_none() {
+        if !self.is_closed(id)? {
             return Ok(());
         }
-        Err(Fault::new(FaultCode::Fenced, format!("operation {id} is closed on this host")))
+        // Not "fenced", which may pass: this never does.
+        Err(Fault::new(FaultCode::Conflict, format!("operation {id} is closed on this host"))
+            .remedy(format!("nothing of it is accepted here again: bellows op abandon {id}")))
+    }
+
+    /// Whether an operation was closed here.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_INVALID` if it is no id; if the disk fails.
+    pub fn is_closed(&self, id: &str) -> Result<bool, Fault> {
+        let path = self.folder("closed").join(operation(id)?);
+        Ok(self.local.host.metadata(&path)?.is_some())
     }
 }
 

@@ -173,7 +173,7 @@ impl Jobs {
     /// The job of a key, or `None` after writing durably that it never was and never will be.
     ///
     /// # Errors
-    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_INVALID`, `FAULT_CODE_IO`; `FAULT_CODE_FENCED` if the
+    /// `FAULT_CODE_STALE_TERM`, `FAULT_CODE_INVALID`, `FAULT_CODE_IO`; `FAULT_CODE_CONFLICT` if the
     /// operation is closed: its jobs are forgotten, so what was cannot be told any more.
     pub fn seal(&self, request: &SealRequest) -> Result<Option<Job>, Fault> {
         let dir = self.dir(request.key.as_ref())?;
