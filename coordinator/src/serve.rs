@@ -130,7 +130,7 @@ pub async fn serve_on<S: Systems>(
     take_over: bool,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    if let Some(reason) = term::raise(&app.store, &app.inventory, &app.agents, take_over).await? {
+    if let Some(reason) = term::raise(&app, take_over).await? {
         tracing::error!(reason, "read-only: nothing is changed and no operation goes on");
         app.engine.set_read_only(Some(reason));
     }

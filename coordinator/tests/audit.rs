@@ -80,11 +80,12 @@ async fn calls_are_told_with_who_asked_and_how_they_ended() {
 
     let entries = shown(&mut viewer, ShowAuditRequest::default()).await;
     let told = told(&entries);
-    let own = told[0].0.clone();
+    let own = told[1].0.clone();
     assert!(own.ends_with("(unix socket)"), "{own}");
     let row = |who: &str, what: &str, code| (who.to_owned(), what.to_owned(), code);
     let site = &running.site.config.site_id;
     let expected = [
+        row("bellows serve", "RaiseTerm ", None),
         row(&own, "CreateHostToken host h1", None),
         row(&own, "CreateHostToken", Some(FaultCode::Unspecified)),
         row(&format!("alice (viewer) of site {site}"), "ControlOperation", Some(FaultCode::Denied)),

@@ -334,6 +334,22 @@ async fn whoever_hears_of_another_leader_changes_nothing_any_more() {
     world.running.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_is_not_left_waiting_by_a_coordinator_that_may_change_nothing() {
+    let world = World::start().await;
+    world.trouble(2, Trouble::Hangs);
+    assert_eq!(world.create(&["--yes", "--detach"]).await.code, 0);
+    let id = world.newest("running", 2).await;
+    let watching = world.command(&["op", "watch", &id]).spawn().unwrap();
+    world.hosts.allow("h1", Some(&Term { number: 99, ..Term::default() })).unwrap();
+    let _: ListHostsReply = world.json(&["host", "list"]).await;
+    for left in [ended(watching).await, world.run(&["op", "watch", &id]).await] {
+        assert_eq!(left.code, 130, "{left:?}");
+        assert!(left.err.contains("read-only"), "{left:?}");
+    }
+    world.running.end().await;
+}
+
 const ID: &str = "01900000-0000-7000-8000-000000000000";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

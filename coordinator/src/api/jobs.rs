@@ -5,33 +5,21 @@
 //! restored from a backup, a copy, one that lost its tail. Nothing is concluded from them, and
 //! nothing of what they did is taken back.
 
+mod known;
+mod settle;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use bellows_proto::v1::{
-    CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HostJob, Job, JobKey,
-    JobStanding, ListHostJobsReply, ListHostJobsRequest, Plan, SettleJobsReply, SettleJobsRequest,
-};
+use bellows_proto::v1::{Fault, HostJob, Job, ListHostJobsReply, ListHostJobsRequest};
 use futures::future::join_all;
 use tonic::Status;
 
-use super::{Api, access::Principal, fault};
-use crate::{
-    engine::{
-        World, has_ended, index,
-        ports::Agents as _,
-        state::{self, OperationState},
-    },
-    store::{Store, StoreError},
-};
-
-/// A job that was asked to end has so long; its agent kills it after half of that.
-const TO_END: Duration = Duration::from_secs(60);
-/// An agent holds the answer back so long, waiting for the end.
-const WAIT_MS: u32 = 2_000;
+use super::{Api, fault};
+use crate::engine::{World, ports::Agents as _};
+use known::{Known, is_unknown, judge};
 
 /// What the last look found.
 #[derive(Debug, Default)]
@@ -44,68 +32,7 @@ pub(super) struct LastLook {
 /// Shared by all copies of the API.
 pub(super) type Seen = Arc<Mutex<LastLook>>;
 
-/// What the journal knows of an operation.
-enum Known {
-    /// Nothing.
-    Nothing,
-    /// It is over. The state is missing where its events are gone.
-    Over(Option<Box<OperationState>>),
-    /// It is open. The state is missing where its record is damaged.
-    Open(Option<Box<OperationState>>),
-}
-
-impl Known {
-    fn of(store: &Store, open: &BTreeSet<String>, operation: &str) -> Result<Self, StoreError> {
-        match store.operation(operation) {
-            Ok(Some(_)) => {}
-            Ok(None) | Err(StoreError::OperationId(_)) => return Ok(Self::Nothing),
-            Err(error) => return Err(error),
-        }
-        let state = match store.events(operation) {
-            Ok(read) if read.damage.is_none() => state::fold(&read.events).ok().map(Box::new),
-            Ok(_) => None,
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(_) => None,
-        };
-        Ok(if open.contains(operation) { Self::Open(state) } else { Self::Over(state) })
-    }
-
-    fn state(&self) -> Option<&OperationState> {
-        match self {
-            Self::Nothing => None,
-            Self::Over(state) | Self::Open(state) => state.as_deref(),
-        }
-    }
-
-    /// `key`: of the job; `None`: a fence alone.
-    fn standing(&self, key: Option<&JobKey>) -> JobStanding {
-        match self {
-            Self::Nothing => JobStanding::Unknown,
-            Self::Over(_) => JobStanding::Over,
-            Self::Open(None) => JobStanding::Unspecified,
-            Self::Open(Some(state)) if key.is_none_or(|key| state.knows(key)) => JobStanding::Known,
-            Self::Open(Some(_)) => JobStanding::NotAskedFor,
-        }
-    }
-}
-
-/// Whether the journal lacks it.
-fn is_unknown(job: &HostJob) -> bool {
-    match job.standing() {
-        JobStanding::Known => false,
-        JobStanding::NotAskedFor
-        | JobStanding::Over
-        | JobStanding::Unknown
-        | JobStanding::Unspecified => true,
-    }
-}
-
 impl<W: World> Api<W> {
-    /// Why nothing may be changed, as the refusal of a call.
-    pub(super) fn may_change(&self) -> Result<(), Status> {
-        self.engine.is_read_only().map_or(Ok(()), |reason| Err(fault::read_only(&reason)))
-    }
-
     pub(super) async fn host_jobs(
         &self,
         request: &ListHostJobsRequest,
@@ -215,99 +142,6 @@ impl<W: World> Api<W> {
         let hosts = self.inventory.hosts().map_err(|e| fault::store(&e))?;
         Ok(hosts.into_iter().map(|record| record.host).collect())
     }
-
-    pub(super) async fn settle(
-        &self,
-        request: &SettleJobsRequest,
-        who: &Principal,
-    ) -> Result<SettleJobsReply, Status> {
-        self.may_change()?;
-        let host = self.enrolled(&request.host)?;
-        let operation = request.operation.as_str();
-        self.refuse_open(operation)?;
-        let at_host = |fault: Fault| fault::of_agent(fault.at(&host));
-        let ours = |jobs: Vec<HostJob>| -> Vec<HostJob> {
-            jobs.into_iter().filter(|job| job.operation == operation).collect()
-        };
-        let mut found = ours(self.jobs_at(&host).await?.map_err(at_host)?);
-        if found.is_empty() {
-            let what = format!("host {host} has neither a job nor a fence of {operation}");
-            return Err(fault::not_found(what, "`bellows job list` shows what hosts have"));
-        }
-        let running: Vec<JobKey> = found.iter().filter_map(running).collect();
-        if !running.is_empty() {
-            if !request.end_running {
-                let what = format!("{} of its jobs still run at host {host}", running.len());
-                return Err(fault::conflict(what, "wait for their end, or add --end-running"));
-            }
-            for key in &running {
-                self.end_job(&host, key).await.map_err(at_host)?;
-            }
-            found = ours(self.jobs_at(&host).await?.map_err(at_host)?);
-        }
-        let close = CloseRequest { operation: operation.to_owned(), term: Some(self.store.term()) };
-        self.agents.close(&host, close).await.map_err(at_host)?;
-        tracing::info!(host, operation, principal = who.name, "what the host had of it is settled");
-        let mut look = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        look.unknown.retain(|job| job.host != host || job.operation != operation);
-        Ok(SettleJobsReply { jobs: found })
-    }
-
-    /// An open operation is ended by itself, not behind its back.
-    fn refuse_open(&self, operation: &str) -> Result<(), Status> {
-        match self.store.operation(operation) {
-            Err(error @ StoreError::OperationId(_)) => return Err(fault::store(&error)),
-            Err(error) => return Err(fault::store(&error)),
-            Ok(None) => return Ok(()),
-            Ok(Some(_)) => {}
-        }
-        if !self.open_operations()?.contains(operation) {
-            return Ok(());
-        }
-        let what = format!("the journal knows operation {operation}, and it is open");
-        let remedy = format!(
-            "end it: `bellows op show {operation}` tells how; `bellows op abandon {operation}` \
-             gives it up, and its hosts forget it then"
-        );
-        Err(fault::conflict(what, &remedy))
-    }
-
-    async fn end_job(&self, host: &str, key: &JobKey) -> Result<(), Fault> {
-        let request = CancelJobRequest { key: Some(key.clone()), term: Some(self.store.term()) };
-        let mut job = self.agents.cancel_job(host, request).await?;
-        let ending = async {
-            while !has_ended(&job) {
-                let key = Some(key.clone());
-                let request = GetJobRequest { key, after_revision: job.revision, wait_ms: WAIT_MS };
-                job = self.agents.get_job(host, request).await?;
-            }
-            Ok(())
-        };
-        tokio::time::timeout(TO_END, ending).await.unwrap_or_else(|_| {
-            let text = format!("act {} has not ended within {} s", key.act, TO_END.as_secs());
-            Err(Fault::new(FaultCode::Deadline, text).remedy("look at the host, then ask again"))
-        })
-    }
-
-    /// A fence of an operation that the journal does not know, or that is over, would hold the
-    /// plan's first act up: told before anything begins. What is open has a lock, which says so.
-    pub(super) async fn refuse_fenced(&self, plan: &Plan) -> Result<(), Status> {
-        let asked = join_all(plan.fenced_hosts.iter().map(|host| self.jobs_at(host))).await;
-        for (host, jobs) in plan.fenced_hosts.iter().zip(asked) {
-            // A host that does not answer is the plan's own matter.
-            let jobs = jobs?.unwrap_or_default();
-            let stray = |job: &&HostJob| match job.standing() {
-                JobStanding::Unknown | JobStanding::Over => {
-                    job.fenced && job.cluster == plan.cluster
-                }
-                JobStanding::Known | JobStanding::NotAskedFor | JobStanding::Unspecified => false,
-            };
-            if let Some(job) = jobs.iter().find(stray) {
-                return Err(fault::stray_fence(host, job));
-            }
-        }
-        Ok(())
-    }
 }
 
 fn place(job: &HostJob) -> (String, String) {
@@ -326,39 +160,5 @@ fn of_job(host: &str, job: Job) -> HostJob {
         cluster: job.cluster.clone(),
         job: Some(job),
         ..HostJob::default()
-    }
-}
-
-fn running(found: &HostJob) -> Option<JobKey> {
-    found.job.as_ref().filter(|job| !has_ended(job))?.key.clone()
-}
-
-/// What the journal says of it.
-fn judge(found: &mut HostJob, known: &Known) {
-    let key = found.job.as_ref().and_then(|job| job.key.clone());
-    found.set_standing(known.standing(key.as_ref()));
-    let act = known.state().zip(key).and_then(|(state, key)| {
-        let act = state.acts.get(&key.act)?;
-        Some((act.step, index::step(&state.plan, act.step)?.title.clone()))
-    });
-    if let Some((step, title)) = act {
-        (found.step, found.step_title) = (step, title);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_journal_does_not_know_is_never_taken_for_known() {
-        let key = JobKey { operation: "x".into(), act: 1, attempt: 1 };
-        assert_eq!(Known::Nothing.standing(None), JobStanding::Unknown);
-        assert_eq!(Known::Over(None).standing(Some(&key)), JobStanding::Over);
-        // Its record is damaged: it cannot be told.
-        assert_eq!(Known::Open(None).standing(Some(&key)), JobStanding::Unspecified);
-        for standing in [JobStanding::Unspecified, JobStanding::Unknown, JobStanding::Over] {
-            assert!(is_unknown(&HostJob { standing: standing.into(), ..HostJob::default() }));
-        }
     }
 }

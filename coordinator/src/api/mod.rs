@@ -99,6 +99,11 @@ impl<W: World> Api<W> {
         Self { engine, agents, store, audit, inventory, journal, site, seen, now_ms }
     }
 
+    /// Why nothing may be changed, as the refusal of a call.
+    fn may_change(&self) -> Result<(), Status> {
+        self.engine.is_read_only().map_or(Ok(()), |reason| Err(fault::read_only(&reason)))
+    }
+
     fn site(&self) -> Site {
         let (unknown_jobs, jobs_seen_at_ms) = self.last_look();
         Site {

@@ -83,7 +83,12 @@ impl<W: World> Api<W> {
                     yield of_event(event);
                 }
             }
-            let Some(mut live) = live else { return };
+            // What a read-only coordinator has given up goes on elsewhere, or not at all: its
+            // viewers wait for nothing here.
+            let Some(mut live) = live else {
+                api.not_followed(&place)?;
+                return;
+            };
             while !place.is_end() {
                 match next(&mut live, place.over).await {
                     Next::Update(update) => {
@@ -98,10 +103,18 @@ impl<W: World> Api<W> {
                             }
                         }
                     }
-                    Next::End => return,
+                    Next::End => {
+                        api.not_followed(&place)?;
+                        return;
+                    }
                 }
             }
         }))
+    }
+
+    /// Refuses to follow what has not come to rest where nothing may be changed any more.
+    fn not_followed(&self, place: &Place) -> Result<(), Status> {
+        if place.rests { Ok(()) } else { self.may_change() }
     }
 
     /// All stored events of an operation.

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows_proto::{
     audit::{Chain, Entry, Hash},
     v1::{
-        AuditEvent, AuditHead, AuditJobAccepted, AuditJobEnded, AuditRecord, audit_record::Kind,
-        event,
+        AuditEvent, AuditHead, AuditJobAccepted, AuditJobEnded, AuditRecord, Term,
+        audit_record::Kind, event,
     },
 };
 
 use super::record::word;
+
+/// The call that the coordinator writes down when it raises its term.
+pub const RAISE_TERM: &str = "RaiseTerm";
 
 /// Of damaged records so many are told one by one.
 const DAMAGE_TOLD: usize = 20;
@@ -51,6 +54,8 @@ pub struct OwnFacts {
     pub(super) heads: Vec<(u64, String, AuditHead)>,
     /// Operations whose beginning the log has.
     pub(super) operations: BTreeSet<String>,
+    /// Incarnations of the terms under which this log was written, by number.
+    terms: BTreeMap<u64, BTreeSet<String>>,
 }
 
 /// What an agent's log tells.
@@ -60,8 +65,8 @@ pub struct HostFacts {
     /// By key: records and what they say. More than one is one too many.
     pub(super) accepted: BTreeMap<String, Vec<(u64, AuditJobAccepted)>>,
     pub(super) ended: BTreeMap<String, Vec<(u64, AuditJobEnded)>>,
-    /// Heads of the coordinator's log: record, head.
-    pub(super) heads: Vec<(u64, AuditHead)>,
+    /// Heads of the log of the coordinator that asked: record, head, its term.
+    pub(super) heads: Vec<(u64, AuditHead, Term)>,
 }
 
 impl ChainFacts {
@@ -105,6 +110,10 @@ impl OwnFacts {
             Kind::Witness(told) => {
                 self.heads.extend(told.agent.map(|head| (number, told.host, head)));
             }
+            Kind::Call(told) if told.call == RAISE_TERM => {
+                let term = told.term.unwrap_or_default();
+                self.terms.entry(term.number).or_default().insert(term.incarnation);
+            }
             Kind::Opened(_)
             | Kind::Torn(_)
             | Kind::Pruned(_)
@@ -113,6 +122,14 @@ impl OwnFacts {
             | Kind::JobAccepted(_)
             | Kind::JobEnded(_) => {}
         }
+    }
+
+    /// Whether a term was raised by another coordinator, or by a copy of this one, which has a log
+    /// of its own. A term from before the first raise that the log has may be ours.
+    pub(super) fn is_foreign(&self, term: &Term) -> bool {
+        let told = self.terms.keys().next().is_some_and(|first| term.number >= *first);
+        let ours = |raised: &BTreeSet<String>| raised.contains(&term.incarnation);
+        told && !term.incarnation.is_empty() && !self.terms.get(&term.number).is_some_and(ours)
     }
 
     fn event(&mut self, told: &AuditEvent) {
@@ -166,7 +183,8 @@ impl HostFacts {
         let Some(AuditRecord { kind: Some(kind), .. }) = entry.record else { return };
         match kind {
             Kind::JobAccepted(told) => {
-                self.heads.extend(told.coordinator.clone().map(|head| (number, head)));
+                let term = told.term.clone().unwrap_or_default();
+                self.heads.extend(told.coordinator.clone().map(|head| (number, head, term)));
                 let key = told.key.as_ref().map(word).unwrap_or_default();
                 self.accepted.entry(key).or_default().push((number, told));
             }
@@ -174,7 +192,10 @@ impl HostFacts {
                 let key = told.key.as_ref().map(word).unwrap_or_default();
                 self.ended.entry(key).or_default().push((number, told));
             }
-            Kind::Call(told) => self.heads.extend(told.coordinator.map(|head| (number, head))),
+            Kind::Call(told) => {
+                let term = told.term.unwrap_or_default();
+                self.heads.extend(told.coordinator.map(|head| (number, head, term)));
+            }
             Kind::Opened(_)
             | Kind::Torn(_)
             | Kind::Pruned(_)

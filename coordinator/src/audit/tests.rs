@@ -6,7 +6,7 @@ use bellows_proto::{
     audit::{Disk as _, Entry, Reader, index_of},
     v1::{
         Act, ActStarted, Action, AuditFinding, AuditJobAccepted, AuditVerdict, Closed, Event,
-        Fault, FaultCode, JobKey, JobState, Plan, ToolRun, VerifyAuditReply,
+        Fault, FaultCode, JobKey, JobState, Plan, Term, ToolRun, VerifyAuditReply,
     },
 };
 
@@ -298,4 +298,47 @@ fn refusals_are_counted_where_there_are_too_many() {
         own.refused(refusal(format!("{number}"))).unwrap();
     }
     assert_eq!(own.head().number, before + 30);
+}
+
+#[test]
+fn what_another_coordinator_asked_for_is_told_and_no_damage_to_this_log() {
+    let site = Site::played(1);
+    let term = |number, incarnation: &str| {
+        Some(Term { number, store_id: "s".into(), incarnation: incarnation.into() })
+    };
+    let raised = |number, incarnation: &str| AuditCall {
+        call: RAISE_TERM.into(),
+        term: term(number, incarnation),
+        ..AuditCall::default()
+    };
+    site.own().call(raised(4, "ours")).unwrap();
+    let elsewhere = Some(AuditHead { number: 1, hash: vec![9; 32] });
+    let call = |term| AuditCall {
+        call: "AnnounceTerm".into(),
+        term,
+        coordinator: elsewhere.clone(),
+        ..AuditCall::default()
+    };
+    let mut host = site.host();
+    host.append(now(), Kind::Call(call(term(5, "a copy's")))).unwrap();
+    let started = AuditJobAccepted {
+        key: Some(key(9)),
+        term: term(5, "a copy's"),
+        coordinator: elsewhere.clone(),
+        ..AuditJobAccepted::default()
+    };
+    host.append(now(), Kind::JobAccepted(started)).unwrap();
+    let reply = site.verified();
+    assert_eq!(damage(&reply), Vec::<&AuditFinding>::new());
+    let told = &reply.findings[0];
+    assert_eq!((reply.findings.len(), told.verdict()), (1, AuditVerdict::NotCheckable));
+    assert!(told.text.contains("term 5: 2 records"), "{told:?}");
+    // Under a term of ours, a head that does not fit is damage as ever; before the first raise that
+    // the log has, nobody can tell whose it was.
+    for ours in [term(4, "ours"), term(3, "of long ago"), term(5, "")] {
+        let another = Site::played(1);
+        another.own().call(raised(4, "ours")).unwrap();
+        another.host().append(now(), Kind::Call(call(ours))).unwrap();
+        assert_eq!(damage(&another.verified()).len(), 1);
+    }
 }

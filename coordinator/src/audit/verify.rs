@@ -7,10 +7,16 @@
 use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
-    AuditFinding, AuditHead, AuditLogReport, AuditVerdict, Fault, VerifyAuditReply,
+    AuditFinding, AuditHead, AuditJobAccepted, AuditLogReport, AuditVerdict, Fault,
+    VerifyAuditReply,
 };
 
 use super::facts::{Act, ChainFacts, HostFacts, OwnFacts};
+
+/// Another coordinator asked for the job: told with its calls.
+fn foreign(own: &OwnFacts, job: &AuditJobAccepted) -> bool {
+    job.term.as_ref().is_some_and(|term| own.is_foreign(term))
+}
 
 /// How a head fits a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,14 +137,23 @@ impl Verification {
         }
         self.own = own;
         for (key, found) in &facts.accepted {
-            let number = found.first().map_or(0, |(number, _)| *number);
-            self.known(host, number, key, after);
+            let of = |(_, job): &(u64, _)| foreign(after, job);
+            if !found.iter().all(of) {
+                let number = found.first().map_or(0, |(number, _)| *number);
+                self.known(host, number, key, after);
+            }
         }
     }
 
     /// Heads of our log that the host keeps.
     fn their_heads(&mut self, host: &str, facts: &HostFacts, after: &OwnFacts) {
-        for (number, head) in &facts.heads {
+        // Another coordinator's calls tell of its log, not of this one.
+        let mut foreign: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for (number, head, term) in &facts.heads {
+            if after.is_foreign(term) {
+                foreign.entry(term.number).or_insert((*number, 0)).1 += 1;
+                continue;
+            }
             match fit(&after.chain, head) {
                 Fit::Same => {
                     self.confirmed = self.confirmed.max(head.number);
@@ -149,6 +164,12 @@ impl Verification {
                     self.contradicted.push((host.to_owned(), *number, head.clone(), fit));
                 }
             }
+        }
+        for (term, (number, records)) in foreign {
+            let text = format!(
+                "another coordinator, or a copy of this one, led this host under term {term}: {records} records from this one on are of its calls, and its log is not this one"
+            );
+            self.find(AuditVerdict::NotCheckable, host, number, text);
         }
     }
 

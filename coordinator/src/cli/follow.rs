@@ -74,7 +74,7 @@ fn after_the_start(failure: Failure) -> Result<Exit, Failure> {
     match failure {
         Failure::ClosedPipe => Ok(Exit::ViewLeft),
         Failure::Told(mut told) => {
-            if told.exit == Exit::BeforeFirstAct {
+            if matches!(told.exit, Exit::BeforeFirstAct | Exit::Refused) {
                 told.exit = Exit::ViewLeft;
             }
             Err(Failure::Told(told))

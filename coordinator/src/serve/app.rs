@@ -54,7 +54,7 @@ pub struct App<S: Systems> {
     pub(super) api: Api<RealPorts<S>>,
     pub(super) agents: Arc<GrpcAgents>,
     pub(super) store: Arc<Store>,
-    audit: Arc<AuditLog>,
+    pub(super) audit: Arc<AuditLog>,
     pub(super) journal: StoreJournal,
     pub(super) inventory: Inventory,
     read_only: ReadOnly,

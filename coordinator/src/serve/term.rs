@@ -2,15 +2,17 @@
 //! seen, then one number above it is made durable before anything is done under it, then they
 //! are told.
 
-use bellows_proto::v1::Term;
+use bellows_proto::v1::{AuditCall, Term};
 use futures::future::join_all;
 
+use super::{App, ServeError};
 use crate::{
     agents::GrpcAgents,
+    audit::RAISE_TERM,
     clock::now_ms,
     engine::ports::Agents as _,
-    inventory::Inventory,
-    store::{DoubtKind, Store, StoreError},
+    plan::Systems,
+    store::DoubtKind,
     term::{Decision, decide},
 };
 
@@ -21,13 +23,12 @@ use crate::{
 /// another coordinator its store stands in doubt: what that one did is not in it.
 ///
 /// # Errors
-/// If the store failed.
-pub async fn raise(
-    store: &Store,
-    inventory: &Inventory,
-    agents: &GrpcAgents,
+/// If the store or the audit log failed.
+pub async fn raise<S: Systems>(
+    app: &App<S>,
     take_over: bool,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<String>, ServeError> {
+    let App { store, inventory, agents, audit, .. } = app;
     let hosts: Vec<String> = inventory.hosts()?.into_iter().map(|record| record.host).collect();
     let replies = join_all(hosts.iter().map(|host| agents.hello(host))).await;
     let mut seen: Vec<Term> = Vec::new();
@@ -39,13 +40,23 @@ pub async fn raise(
     }
     match decide(&store.term(), &seen, take_over) {
         Decision::Lead { number, over } => {
+            let mut detail = String::new();
             if let Some(over) = over {
                 tracing::error!(over, "taken over: every open operation is held");
                 let text = format!("this coordinator has taken over: {over}");
+                detail = text.clone();
                 // Before the number: a crash in between must not forget why.
                 store.raise_doubt(DoubtKind::TakenOver, &text, now_ms())?;
             }
             store.set_term(number)?;
+            // Before any agent hears of it: by this the log knows later which calls were its own.
+            audit.call(AuditCall {
+                principal: "bellows serve".to_owned(),
+                call: RAISE_TERM.to_owned(),
+                term: Some(store.term()),
+                detail,
+                ..AuditCall::default()
+            })?;
             agents.lead(store.term());
             announce(&store.term(), &hosts, agents).await;
             Ok(None)
