@@ -181,7 +181,7 @@ fn take_up<S: Systems>(app: &App<S>) -> Result<usize, ServeError> {
 async fn keep_readings<S: Systems>(app: &App<S>) {
     let age_ms = i64::try_from(READING_AGE.as_millis()).unwrap_or(i64::MAX);
     loop {
-        app.api.look_for_unknown_jobs().await;
+        app.api.look_at_hosts().await;
         tokio::time::sleep(READING_AGE).await;
         app.api.keep_readings(age_ms).await;
     }

@@ -399,6 +399,30 @@ async fn what_the_journal_does_not_know_is_told_refused_and_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_that_is_over_here_but_not_at_a_host_is_told_and_settled() {
+    let world = World::start().await;
+    assert_eq!(world.create(&["--yes"]).await.code, 0);
+    let list: ListOperationsReply = world.json(&["op", "list"]).await;
+    let operation = list.operations[0].operation.clone();
+    let none: ListHostJobsReply = world.json(&["job", "list"]).await;
+    assert!(none.jobs.is_empty(), "it was closed: {none:?}");
+    // As an agent that was put back from a snapshot would have it.
+    let fence = PlantFenceRequest {
+        cluster: "shelf".into(),
+        operation: operation.clone(),
+        term: Some(world.running_term().await),
+    };
+    world.hosts.plant_fence("h2", fence).await.unwrap();
+    let found: ListHostJobsReply = world.json(&["job", "list", "--unknown"]).await;
+    let standing: Vec<_> = found.jobs.iter().map(|job| (&*job.host, job.standing())).collect();
+    assert_eq!(standing, [("h2", JobStanding::Over)]);
+    let settle = ["job", "settle", "h2", &operation, "--yes"];
+    assert_eq!(world.run(&settle).await.code, 0);
+    assert_eq!(world.hosts.fences_left(), 0);
+    world.running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_operation_is_not_settled_behind_its_back() {
     let world = World::start().await;
     world.trouble(2, Trouble::Fails);

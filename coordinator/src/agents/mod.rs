@@ -159,6 +159,20 @@ impl GrpcAgents {
         Ok(())
     }
 
+    /// Asks an agent whom it obeys, and tells it who leads if it has not heard of that yet: it was
+    /// away at the start, or was let in since. Nothing on a coordinator that does not lead.
+    pub async fn keep_lead(&self, host: &str) {
+        let Some(own) = self.leading.get().filter(|_| self.read_only.reason().is_none()) else {
+            return;
+        };
+        let Ok(reply) = self.hello(host).await else { return };
+        if reply.term.is_none_or(|seen| seen.number < own.number)
+            && let Err(fault) = self.announce_term(host, own).await
+        {
+            tracing::debug!(host, why = fault.message, "was not told who leads");
+        }
+    }
+
     /// An agent's audit log as it is stored there.
     ///
     /// # Errors

@@ -62,9 +62,11 @@ impl<W: World> Api<W> {
         Ok(jobs)
     }
 
-    /// Asks all agents, and keeps what the journal does not know for `status`. What is new goes
-    /// to the log.
-    pub async fn look_for_unknown_jobs(&self) {
+    /// Asks all agents: whom they obey, and what they have. What the journal does not know is kept
+    /// for `status`; what is new of it goes to the log.
+    pub async fn look_at_hosts(&self) {
+        let hosts = self.host_names().unwrap_or_default();
+        join_all(hosts.iter().map(|host| self.agents.keep_lead(host))).await;
         let request = ListHostJobsRequest { host: String::new(), unknown: true };
         let reply = match self.host_jobs(&request).await {
             Ok(reply) => reply,
