@@ -177,12 +177,19 @@ async fn an_older_copy(stage: &mut Stage) -> Result<()> {
     let file = first_segment(&folder(stage, 1));
     let whole = std::fs::read(&file)?;
     let starts = starts(&whole);
-    stage.site.agent(1)?.kill().await?;
-    std::fs::write(&file, &whole[..starts[starts.len() / 2]])?;
-    stage.site.agent(1)?.start().await?;
-    stage.site.connected().await?;
-    let found = damage(&verified(stage, 7).await?);
-    ensure!(found.iter().any(|found| found.text.contains("is not the one")), "{found:?}");
+    // What the agent writes at its start takes the place of a record that was cut off. Of two in a
+    // row the coordinator has seen one, the end of a job, as the head of this log.
+    let mut replaced = 0;
+    for records in [starts.len() / 2, starts.len() / 2 + 1] {
+        stage.site.agent(1)?.kill().await?;
+        std::fs::write(&file, &whole[..starts[records]])?;
+        stage.site.agent(1)?.start().await?;
+        stage.site.connected().await?;
+        let found = damage(&verified(stage, 7).await?);
+        ensure!(found.iter().all(|found| found.host == "h2"), "{found:?}");
+        replaced += found.iter().filter(|found| found.text.contains("is not the one")).count();
+    }
+    ensure!(replaced > 0, "no head of the log that was cut is contradicted");
     stage.site.agent(1)?.kill().await?;
     std::fs::write(&file, whole)?;
     stage.site.agent(1)?.start().await?;
