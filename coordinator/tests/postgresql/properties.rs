@@ -160,3 +160,27 @@ proptest! {
         prop_assert!(!AllSystems.drift(plan.prediction.as_ref().unwrap(), &unchanged).is_empty());
     }
 }
+
+/// A store from before an expand, restored after the node has come and gone with its data.
+#[test]
+fn an_older_spec_does_not_give_an_id_again() {
+    let (mut world, old) = world::cluster(3, 2, &[]);
+    let mut spec = old.clone();
+    for intent in
+        [world::expand(&[("pg4", "h4")], &[]), world::shrink(&["pg4"], &[("data", "wipe")])]
+    {
+        let plan = play::plan(&world, &spec, &intent);
+        play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    }
+    assert_eq!((spec.highest_id, old.highest_id), (4, 3));
+    let intent = world::expand(&[("pg5", "h5")], &[]);
+    let ids = |spec: &Spec| {
+        let mut world = world.clone();
+        let mut spec = spec.clone();
+        let plan = play::plan(&world, &spec, &intent);
+        play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+        spec.highest_id
+    };
+    assert_eq!(ids(&spec), 5);
+    assert_eq!(ids(&old), 5, "the id of a node that was there is given again");
+}
