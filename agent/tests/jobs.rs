@@ -7,7 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use bellows_agent::host::{ProcessId, Signal};
-use bellows_proto::v1::{Action, FaultCode, GetJobRequest, JobState, PostgresqlAction, action};
+use bellows_proto::v1::{
+    Action, AnnounceTermRequest, FaultCode, GetJobRequest, JobState, PostgresqlAction, action,
+};
 use support::{TestHost, term};
 
 #[test]
@@ -115,6 +117,16 @@ async fn terms_and_fences_hold() {
     assert_eq!(code(host.jobs.plant_fence(copy)), FaultCode::StaleTerm);
     let hello = host.jobs.hello().unwrap();
     assert_eq!((hello.term, hello.fences.len()), (Some(term(2)), 2));
+
+    let announce = |term| host.jobs.announce_term(&AnnounceTermRequest { term: Some(term) });
+    assert_eq!(code(announce(term(1))), FaultCode::StaleTerm);
+    announce(term(2)).unwrap();
+    // Of a version without incarnations; the first one that is heard then is the one.
+    let nameless = bellows_proto::v1::Term { incarnation: String::new(), ..term(3) };
+    announce(nameless.clone()).unwrap();
+    announce(term(3)).unwrap();
+    assert_eq!(code(announce(nameless)), FaultCode::StaleTerm);
+    assert_eq!(host.jobs.hello().unwrap().term, Some(term(3)));
 }
 
 #[tokio::test]

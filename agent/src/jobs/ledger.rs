@@ -53,7 +53,10 @@ impl Ledger {
             return Err(Fault::new(FaultCode::Invalid, "the term is missing"));
         };
         let seen = self.term()?.unwrap_or_default();
-        if term.number > seen.number {
+        // A record of a version without incarnations takes the first one that it hears.
+        let nameless = seen.incarnation.is_empty() && !term.incarnation.is_empty();
+        let same = (term.number, &term.store_id) == (seen.number, &seen.store_id);
+        if term.number > seen.number || (same && nameless) {
             return record::write(self.local.host.as_ref(), &self.folder("term"), term);
         }
         if *term == seen || is_seeded(Defect::LowerTermAccepted) {
