@@ -33,7 +33,8 @@ impl StoreJournal {
     /// Events that were stored, but not told to the audit log before a crash, are told now.
     ///
     /// # Errors
-    /// If store or log cannot be read or written.
+    /// If store or log cannot be read or written. An operation whose own record is damaged is
+    /// logged and passed over.
     pub fn catch_up(&self) -> Result<(), JournalError> {
         let Some(audit) = &self.audit else { return Ok(()) };
         let told = audit.open_operations();
@@ -45,7 +46,12 @@ impl StoreJournal {
             let events = match self.store.events(&operation) {
                 Ok(read) => read.events,
                 Err(StoreError::OperationUnknown(_)) => Vec::new(),
-                Err(error) => return Err(failure(&error)),
+                Err(error) if error.is_fatal() => return Err(failure(&error)),
+                // This operation's matter: the others go on.
+                Err(error) => {
+                    tracing::error!(operation, %error, "damaged: the audit log is not told of it");
+                    Vec::new()
+                }
             };
             for event in events.iter().filter(|event| event.sequence > last) {
                 self.tell(&operation, event)?;

@@ -212,6 +212,13 @@ fn a_damaged_operation_is_its_own_matter() {
     let [one, two] = recorded.as_slice() else { panic!("{recorded:?}") };
     assert!(one.damage.is_some() && one.operation == id(1));
     assert!(two.damage.is_none() && two.events.len() == 1);
+
+    // Nor does it keep the coordinator from starting: the audit log hears of the others.
+    let limits = bellows_proto::audit::Limits { segment_bytes: 100_000, keep: 4 };
+    let log = crate::audit::AuditLog::open(&path.with_file_name("audit"), limits, || 7).unwrap();
+    let log = std::sync::Arc::new(log);
+    journal.audited(std::sync::Arc::clone(&log)).catch_up().unwrap();
+    assert_eq!(log.open_operations(), [(id(2), 1)].into());
 }
 
 #[test]
