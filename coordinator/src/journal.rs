@@ -3,11 +3,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bellows_proto::v1::{Event, Lock, OperationDetail, Plan, Spec, Term, event::Kind};
+use bellows_proto::v1::{
+    Event, Lock, OperationDetail, OperationSummary, Plan, Spec, Term, event::Kind,
+};
 
 use crate::{
     audit::AuditLog,
-    engine::ports::{BeginError, Effects, Holder, Journal, JournalError, Recorded},
+    engine::ports::{BeginError, Damage, Effects, Holder, Journal, JournalError, Recorded},
     store::{Begin, Changes, Store, StoreError},
 };
 
@@ -44,7 +46,7 @@ impl StoreJournal {
             let last = told.get(&operation).copied().unwrap_or_default();
             // One that the store does not know (it was restored, or lost its tail) has no events.
             let events = match self.store.events(&operation) {
-                Ok(read) => read.events,
+                Ok(read) => [read.events, read.after].concat(),
                 Err(StoreError::OperationUnknown(_)) => Vec::new(),
                 Err(error) if error.is_fatal() => return Err(failure(&error)),
                 // This operation's matter: the others go on.
@@ -69,37 +71,48 @@ impl StoreJournal {
         }
     }
 
-    /// An operation as it is stored: its summary, its plan, all its events. `None`: there is no
+    /// An operation as it is stored: its summary, its plan, all its events. Where its record is
+    /// damaged the summary says so, and there is what can be trusted of it. `None`: there is no
     /// such operation, or what was asked for is no operation's id.
     ///
     /// # Errors
-    /// If the store failed or the record is damaged; says where.
+    /// If the store failed.
     pub fn detail(&self, operation: &str) -> Result<Option<OperationDetail>, JournalError> {
-        let summary = match self.store.operation(operation) {
+        let mut summary = match self.store.operation(operation) {
             Ok(Some(summary)) => summary,
+            Ok(None) if self.is_open(operation)? => damaged_summary(operation),
             Ok(None) | Err(StoreError::OperationId(_)) => return Ok(None),
-            Err(error) => return Err(failure(&error)),
+            Err(error) if error.is_fatal() => return Err(failure(&error)),
+            Err(_) => damaged_summary(operation),
         };
         let recorded = self.recorded(operation.to_owned())?;
+        let plan = plan_of(&recorded.events).cloned();
+        let mut events = recorded.events;
         if let Some(damage) = recorded.damage {
-            return Err(JournalError(format!(
-                "the record of operation {operation} is damaged: {damage}"
-            )));
+            summary.damage = damage.text;
+            events.extend(damage.after);
         }
-        Ok(Some(OperationDetail {
-            summary: Some(summary),
-            plan: plan_of(&recorded.events).cloned(),
-            events: recorded.events,
-        }))
+        Ok(Some(OperationDetail { summary: Some(summary), plan, events }))
+    }
+
+    /// Whether the store lists it as unfinished, also where its index entry is lost.
+    fn is_open(&self, operation: &str) -> Result<bool, JournalError> {
+        let open = self.store.unfinished().map_err(|error| failure(&error))?;
+        Ok(open.iter().any(|id| id == operation))
     }
 
     fn recorded(&self, operation: String) -> Result<Recorded, JournalError> {
         match self.store.events(&operation) {
-            Ok(read) => Ok(Recorded { operation, events: read.events, damage: read.damage }),
+            Ok(read) => {
+                let (after, last) = (read.after, Some(read.last));
+                let damage = read.damage.map(|text| Damage { text, after, last });
+                Ok(Recorded { operation, events: read.events, damage })
+            }
             Err(error) if error.is_fatal() => Err(failure(&error)),
             // This operation's matter: the others go on.
             Err(error) => {
-                Ok(Recorded { operation, events: Vec::new(), damage: Some(error.to_string()) })
+                let damage = Damage { text: failure(&error).0, ..Damage::default() };
+                Ok(Recorded { operation, events: Vec::new(), damage: Some(damage) })
             }
         }
     }
@@ -111,6 +124,15 @@ pub fn plan_of(events: &[Event]) -> Option<&Plan> {
         return None;
     };
     accepted.plan.as_ref()
+}
+
+/// All that is left of an operation whose index entry is damaged.
+fn damaged_summary(operation: &str) -> OperationSummary {
+    OperationSummary {
+        operation: operation.to_owned(),
+        state: "damaged".to_owned(),
+        ..OperationSummary::default()
+    }
 }
 
 /// With the whole chain of causes.

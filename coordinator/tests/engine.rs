@@ -9,6 +9,8 @@
     missing_docs
 )]
 
+#[path = "engine/damaged.rs"]
+mod damaged;
 #[path = "engine/memory.rs"]
 mod memory;
 #[path = "engine/shelf.rs"]
@@ -17,7 +19,7 @@ mod shelf;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bellows::engine::{
-    ApplyError, Engine, Ports,
+    ApplyError, ControlError, Engine, Ports,
     ports::{BeginError, Journal as _},
     state,
 };

@@ -4,7 +4,7 @@
 use bellows_proto::{
     fault::to_status,
     names::InvalidName,
-    v1::{Fault, FaultCode, HostJob, JobStanding},
+    v1::{Fault, FaultCode, HostJob, JobStanding, OperationSummary},
 };
 use tonic::Status;
 
@@ -151,6 +151,14 @@ pub fn begin(error: &BeginError) -> Status {
     }
 }
 
+/// An operation whose record is damaged cannot be followed.
+pub fn damaged(one: &OperationSummary) -> Status {
+    conflict(
+        format!("operation {} is held: its record is damaged: {}", one.operation, one.damage),
+        &one.damage_remedy,
+    )
+}
+
 /// Something cannot be asked of an operation.
 pub fn control(error: &ControlError) -> Status {
     match error {
@@ -159,6 +167,9 @@ pub fn control(error: &ControlError) -> Status {
         }
         ControlError::NotNow(_) => {
             conflict(error.to_string(), "`bellows op show` tells where the operation is")
+        }
+        ControlError::Damaged { damage, remedy } => {
+            conflict(format!("its record in the store is damaged: {damage}"), remedy)
         }
         ControlError::ReadOnly(reason) => read_only(reason),
         ControlError::Journal(error) => journal(error),

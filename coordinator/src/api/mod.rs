@@ -116,6 +116,7 @@ impl<W: World> Api<W> {
             enrolment_address: self.site.enrolment_address.clone(),
             unknown_jobs,
             jobs_seen_at_ms,
+            damaged: self.engine.damaged(),
         }
     }
 }

@@ -32,13 +32,36 @@ impl<W: World> Api<W> {
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let stored = self.store.operations(filter, limit).map_err(|e| fault::store(&e))?;
-        let operations = stored.into_iter().map(|known| self.live(known)).collect();
+        let mut operations: Vec<_> = stored.into_iter().map(|known| self.live(known)).collect();
+        // Held first of all: also those that the index has lost.
+        for damaged in self.engine.damaged().into_iter().rev() {
+            let wanted = damaged.cluster.is_empty()
+                || filter.cluster.is_none_or(|cluster| cluster == damaged.cluster);
+            if wanted && operations.iter().all(|known| known.operation != damaged.operation) {
+                operations.insert(0, damaged);
+            }
+        }
+        operations.truncate(limit);
         Ok(ListOperationsReply { operations })
     }
 
     /// The engine knows more of an open operation than the index does.
     fn live(&self, stored: OperationSummary) -> OperationSummary {
-        self.engine.summary(&stored.operation).unwrap_or(stored)
+        if let Some(live) = self.engine.summary(&stored.operation) {
+            return live;
+        }
+        let damaged = self.engine.damaged();
+        let Some(lost) = damaged.into_iter().find(|lost| lost.operation == stored.operation) else {
+            return stored;
+        };
+        // What the index still tells of it is for the eyes only.
+        OperationSummary {
+            state: lost.state,
+            hold_cause: lost.hold_cause,
+            damage: lost.damage,
+            damage_remedy: lost.damage_remedy,
+            ..stored
+        }
     }
 
     pub(super) fn one_operation(&self, operation: &str) -> Result<OperationDetail, Status> {
@@ -57,6 +80,10 @@ impl<W: World> Api<W> {
         if kind == ControlKind::Unspecified {
             return Err(fault::invalid("it does not say what is asked for", "name the control"));
         }
+        let damaged = self.engine.damaged();
+        if damaged.iter().any(|damaged| damaged.operation == operation) {
+            return self.control_damaged(request, who);
+        }
         // An operation that is over and one that never was are told apart here.
         let known = self.store.operation(operation).map_err(|e| fault::store(&e))?;
         let known = known.ok_or_else(|| unknown(operation))?;
@@ -66,6 +93,21 @@ impl<W: World> Api<W> {
         }
         self.engine.control(operation, kind, &who.name).map_err(|e| fault::control(&e))?;
         tracing::info!(operation, kind = kind.as_str_name(), principal = who.name, "control");
+        Ok(self.live(known))
+    }
+}
+
+impl<W: World> Api<W> {
+    /// Its index entry need not be there.
+    fn control_damaged(
+        &self,
+        request: &ControlOperationRequest,
+        who: &Principal,
+    ) -> Result<OperationSummary, Status> {
+        let (operation, kind) = (request.operation.as_str(), request.kind());
+        self.engine.control(operation, kind, &who.name).map_err(|e| fault::control(&e))?;
+        tracing::info!(operation, kind = kind.as_str_name(), principal = who.name, "control");
+        let known = OperationSummary { operation: operation.to_owned(), ..Default::default() };
         Ok(self.live(known))
     }
 }

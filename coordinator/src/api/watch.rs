@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bellows_proto::v1::{
-    Event, HoldCause, WatchOperationRequest, WatchUpdate, event::Kind, watch_update,
+    ControlKind, Event, HoldCause, WatchOperationRequest, WatchUpdate, event::Kind, watch_update,
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tonic::Status;
@@ -75,6 +75,7 @@ impl<W: World> Api<W> {
         // the second time is dropped.
         let live = self.engine.subscribe(&operation);
         let stored = self.events(&operation)?;
+        self.follows(&operation, &stored)?;
         let api = self.clone();
         Ok(Box::pin(async_stream::try_stream! {
             let mut place = Place { sequence: request.after_sequence, ..Place::default() };
@@ -117,10 +118,24 @@ impl<W: World> Api<W> {
         if place.rests { Ok(()) } else { self.may_change() }
     }
 
-    /// All stored events of an operation.
+    /// All stored events of an operation; of one whose record is damaged those that can be
+    /// trusted.
     pub(super) fn events(&self, operation: &str) -> Result<Vec<Event>, Status> {
         let detail = self.journal.detail(operation).map_err(|e| fault::journal(&e))?;
         Ok(detail.ok_or_else(|| unknown(operation))?.events)
+    }
+
+    /// Refuses to follow one whose record is damaged, unless it was given up.
+    fn follows(&self, operation: &str, events: &[Event]) -> Result<(), Status> {
+        let damaged = self.engine.damaged();
+        let Some(damaged) = damaged.into_iter().find(|one| one.operation == operation) else {
+            return Ok(());
+        };
+        match events.last().and_then(|event| event.kind.as_ref()) {
+            Some(Kind::Control(asked)) if asked.kind() == ControlKind::Abandon => Ok(()),
+            Some(Kind::Rested(_) | Kind::Closed(_)) => Ok(()),
+            Some(_) | None => Err(fault::damaged(&damaged)),
+        }
     }
 }
 

@@ -56,6 +56,9 @@ pub fn control(kind: ControlKind) -> String {
 
 /// An operation's state with the cause of a hold: "held (stalled)".
 pub fn state(summary: &OperationSummary) -> String {
+    if summary.state == "held" && !summary.damage.is_empty() {
+        return "held (damaged record)".to_owned();
+    }
     let held = summary.hold_cause();
     if held == HoldCause::Unspecified {
         return summary.state.clone();

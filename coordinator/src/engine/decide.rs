@@ -42,6 +42,9 @@ pub fn next(state: &OperationState) -> Next {
     if let Some(next) = state.wish.and_then(carry_out) {
         return next;
     }
+    if state.damage.is_some() {
+        return Next::Park;
+    }
     if state.parked().is_some() {
         return Next::Park;
     }
@@ -98,6 +101,20 @@ pub fn allowed(state: &OperationState, wish: ControlKind) -> Result<(), String> 
         && (wish != ControlKind::Abandon || pending == ControlKind::Abandon)
     {
         return Err(format!("{} was asked for already and is under way", word(pending)));
+    }
+    if let Some(damage) = &state.damage {
+        return match wish {
+            ControlKind::Abandon => Ok(()),
+            ControlKind::Pause
+            | ControlKind::Resume
+            | ControlKind::Cancel
+            | ControlKind::Retry
+            | ControlKind::Undo
+            | ControlKind::Unspecified => Err(format!(
+                "its record in the store is damaged ({damage}): what it did is not fully known, \
+                 and it can only be abandoned"
+            )),
+        };
     }
     let parked = state.parked().is_some();
     let held = state.held.is_some();

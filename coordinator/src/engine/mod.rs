@@ -4,6 +4,7 @@
 mod act;
 mod close;
 mod compare;
+mod damaged;
 pub mod decide;
 mod effects;
 pub mod index;
@@ -29,6 +30,7 @@ use bellows_proto::v1::{
 };
 use tokio::sync::{broadcast, watch};
 
+use damaged::Found;
 pub use job::has_ended;
 use ports::{Agents, Clock, Journal, JournalError, Systems};
 pub use read_only::ReadOnly;
@@ -100,6 +102,14 @@ pub enum ControlError {
     /// Not in its present state.
     #[error("{0}")]
     NotNow(String),
+    /// Too little is left of its record: what is wrong with it.
+    #[error("its record in the journal is damaged: {damage}")]
+    Damaged {
+        /// Where, and how.
+        damage: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// This coordinator may not change anything.
     #[error("this coordinator is read-only: {0}")]
     ReadOnly(String),
@@ -117,6 +127,8 @@ struct Inner<W: World> {
     world: Arc<W>,
     site: String,
     runs: Mutex<BTreeMap<String, Arc<Run<W>>>>,
+    /// Operations of whose record too little is left, with what is wrong.
+    lost: Mutex<BTreeMap<String, String>>,
     read_only: ReadOnly,
     fatal: watch::Sender<Option<JournalError>>,
 }
@@ -141,6 +153,7 @@ impl<W: World> Engine<W> {
                 world: Arc::new(world),
                 site,
                 runs: Mutex::default(),
+                lost: Mutex::default(),
                 read_only,
                 fatal,
             }),
@@ -173,24 +186,27 @@ impl<W: World> Engine<W> {
     ///
     /// # Errors
     /// If the journal cannot be read. An operation whose own record is damaged is logged and
-    /// left alone, so that it does not keep the others from going on.
+    /// stays held, with its locks: it does not keep the others from going on.
     pub fn recover(&self, doubt: Option<&str>) -> Result<usize, JournalError> {
         if self.is_read_only().is_some() {
             return Ok(0);
         }
         let mut taken_up = 0;
         for recorded in self.inner.world.journal().unfinished()? {
-            let id = recorded.operation;
-            let state = match (&recorded.damage, state::fold(&recorded.events)) {
-                (Some(damage), _) => {
-                    tracing::error!(operation = id, damage, "its journal is damaged: left alone");
+            let id = recorded.operation.clone();
+            let state = match damaged::judge(recorded) {
+                Found::Sound(state) => *state,
+                Found::Abandonable(state) => {
+                    let damage = state.damage.as_deref();
+                    tracing::error!(operation = id, damage, "its record is damaged: it stays held");
+                    self.launch(id, *state, None, true);
                     continue;
                 }
-                (None, Err(illegal)) => {
-                    tracing::error!(operation = id, %illegal, "its journal is damaged: left alone");
+                Found::Lost(damage) => {
+                    tracing::error!(operation = id, damage, "its record is lost: it stays held");
+                    self.lost().insert(id, damage);
                     continue;
                 }
-                (None, Ok(state)) => state,
             };
             let old = self.old_plan(&state);
             let doubt = doubt.filter(|_| state.outcome().is_none());
@@ -258,6 +274,10 @@ impl<W: World> Engine<W> {
         self.inner.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lost(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.inner.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run_of(&self, operation: &str) -> Option<Arc<Run<W>>> {
         self.runs().get(operation).cloned()
     }
@@ -276,6 +296,10 @@ impl<W: World> Engine<W> {
         if let Some(reason) = self.is_read_only() {
             return Err(ControlError::ReadOnly(reason));
         }
+        if let Some(damage) = self.lost().get(operation) {
+            let damage = damage.clone();
+            return Err(ControlError::Damaged { damage, remedy: damaged::REMEDY_LOST });
+        }
         let run =
             self.run_of(operation).ok_or_else(|| ControlError::NotFound(operation.to_owned()))?;
         run.wish(kind, principal).map_err(|error| match error {
@@ -292,9 +316,19 @@ impl<W: World> Engine<W> {
         self.run_of(operation).map(|run| run.subscribe())
     }
 
-    /// Where an open operation is; `None` if it is not open.
+    /// Where an open operation is; `None` if it is not open, or too little is left of its record.
     pub fn summary(&self, operation: &str) -> Option<OperationSummary> {
         self.run_of(operation).map(|run| summary::of(operation, &run.state()))
+    }
+
+    /// Open operations whose record is damaged, as they are held now: all that is known of each.
+    pub fn damaged(&self) -> Vec<OperationSummary> {
+        let runs: Vec<_> = self.runs().iter().map(|(id, run)| (id.clone(), run.state())).collect();
+        let known = runs.iter().filter(|(_, state)| state.damage.is_some());
+        let known = known.map(|(id, state)| summary::of(id, state));
+        let lost = self.lost();
+        let lost = lost.iter().map(|(id, damage)| summary::of_lost(id, damage));
+        known.chain(lost).collect()
     }
 
     /// Resolves when the journal has failed: the program must end then.

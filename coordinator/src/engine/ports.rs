@@ -115,7 +115,19 @@ pub struct Recorded {
     /// From sequence 1, without gaps.
     pub events: Vec<Event>,
     /// Why its record cannot be trusted (a gap, a wrong hash); `None`: it can.
-    pub damage: Option<String>,
+    pub damage: Option<Damage>,
+}
+
+/// What is known of an operation whose record is damaged.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Damage {
+    /// What is wrong, and where.
+    pub text: String,
+    /// Events behind the damage that can be trusted, up to the last one.
+    pub after: Vec<Event>,
+    /// The number of the last event that was written; `None`: it is lost, and nothing can be
+    /// appended any more.
+    pub last: Option<u64>,
 }
 
 /// The journal. When a call returns, what it wrote is durable (after `fdatasync`).

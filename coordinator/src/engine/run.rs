@@ -305,7 +305,11 @@ impl<W: World> Run<W> {
     }
 
     fn abandon(&self) -> Result<(), Stop> {
-        let left = self.look(left_behind);
+        let mut left = self.look(left_behind);
+        left.extend(self.look(|state| {
+            let damage = state.damage.as_ref()?;
+            Some(format!("whatever the damaged part of its record tells of: {damage}"))
+        }));
         self.rest(Outcome::Abandoned, "abandoned on request; the locks are free", left)
     }
 

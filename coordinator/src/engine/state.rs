@@ -119,6 +119,9 @@ pub struct OperationState {
     pub held: Option<Held>,
     /// What was asked for and is not carried out yet.
     pub wish: Option<ControlKind>,
+    /// Why this is not all that is to be known of it: its record is damaged, and it can only be
+    /// abandoned.
+    pub damage: Option<String>,
 }
 
 impl OperationState {
@@ -232,6 +235,7 @@ pub fn begin(event: &Event) -> Result<OperationState, IllegalEvent> {
         acts: BTreeMap::new(),
         held: None,
         wish: None,
+        damage: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use bellows_proto::v1::{HoldCause, OperationSummary, Outcome};
 
 use super::{
-    index, ports,
+    damaged, index, ports,
     state::{Mode, OperationState},
 };
 
@@ -25,6 +25,7 @@ pub fn of(operation: &str, state: &OperationState) -> OperationSummary {
     let word = match (state.mode, &state.held) {
         (Mode::Rested(outcome) | Mode::Closed(outcome), _) => outcome_word(outcome),
         (_, Some(_)) => "held",
+        (Mode::Forward | Mode::Backward(_), None) if state.damage.is_some() => "held",
         (Mode::Backward(_), None) => "undoing",
         (Mode::Forward, None) => "running",
     };
@@ -33,7 +34,12 @@ pub fn of(operation: &str, state: &OperationState) -> OperationSummary {
         cluster: plan.cluster.clone(),
         kind: plan.intent.as_ref().map(ports::verb).unwrap_or_default().to_owned(),
         state: word.to_owned(),
-        hold_cause: state.held.as_ref().map_or(HoldCause::Unspecified, |h| h.cause()).into(),
+        hold_cause: match (&state.held, &state.damage, state.outcome()) {
+            (Some(held), ..) => held.cause(),
+            (None, Some(_), None) => HoldCause::Decision,
+            (None, ..) => HoldCause::Unspecified,
+        }
+        .into(),
         step,
         steps: u32::try_from(index::steps(plan).count()).unwrap_or(u32::MAX),
         step_title: index::step(plan, step).map(|step| step.title.clone()).unwrap_or_default(),
@@ -41,5 +47,22 @@ pub fn of(operation: &str, state: &OperationState) -> OperationSummary {
         ended_at_ms: if state.outcome().is_some() { state.changed_at_ms } else { 0 },
         principal: state.principal.clone(),
         outcome: state.outcome().unwrap_or_default().into(),
+        damage: state.damage.clone().unwrap_or_default(),
+        damage_remedy: match &state.damage {
+            Some(_) if state.outcome().is_none() => damaged::remedy(operation),
+            Some(_) | None => String::new(),
+        },
+    }
+}
+
+/// One of whose record too little is left.
+pub(super) fn of_lost(operation: &str, damage: &str) -> OperationSummary {
+    OperationSummary {
+        operation: operation.to_owned(),
+        state: "held".to_owned(),
+        hold_cause: HoldCause::Decision.into(),
+        damage: damage.to_owned(),
+        damage_remedy: damaged::REMEDY_LOST.to_owned(),
+        ..OperationSummary::default()
     }
 }

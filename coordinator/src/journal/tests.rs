@@ -92,3 +92,49 @@ fn a_finished_operation_can_be_read() {
     assert_eq!(journal.detail("no id").unwrap(), None);
     assert_eq!(journal.term().number, 0);
 }
+
+#[test]
+fn a_damaged_record_is_shown_as_far_as_it_can_be_trusted() {
+    let (_dir, journal) = journal();
+    journal.begin(ONE, &accepted(), "c", 0, &cluster_lock()).unwrap();
+    let resumed = |sequence| event(sequence, Kind::Resumed(Resumed::default()));
+    for sequence in 2..=6 {
+        journal.append(ONE, &resumed(sequence), &Effects::default()).unwrap();
+    }
+    journal.store.lose_event(ONE, 3);
+    let seen = || journal.detail(ONE).unwrap().unwrap();
+    let numbers: Vec<u64> = seen().events.iter().map(|event| event.sequence).collect();
+    assert_eq!(numbers, [1, 2, 4, 5, 6]);
+    assert_eq!(seen().summary.unwrap().damage, "event 3 is missing");
+    let damage = journal.unfinished().unwrap().remove(0).damage.unwrap();
+    assert_eq!((damage.last, damage.after.len()), (Some(6), 3));
+    // It can be ended: what follows is bound to what was written last.
+    let end = Effects { release_locks: true, ..Effects::default() };
+    journal.append(ONE, &resumed(7), &end).unwrap();
+    assert_eq!(seen().events.len(), 6);
+    journal.begin(TWO, &accepted(), "c", 0, &cluster_lock()).unwrap();
+
+    journal.store.lose_entry(ONE);
+    let lost = seen();
+    assert_eq!((lost.events.len(), lost.summary.unwrap().state.as_str()), (0, "damaged"));
+    let damage = journal.unfinished().unwrap().remove(0).damage.unwrap();
+    assert_eq!(damage.last, None);
+    journal.catch_up().unwrap();
+}
+
+#[test]
+fn an_event_that_was_changed_is_not_trusted_itself() {
+    for changed in 1..=4 {
+        let (_dir, journal) = journal();
+        journal.begin(ONE, &accepted(), "c", 0, &[]).unwrap();
+        for sequence in 2..=4 {
+            let kind = Kind::Resumed(Resumed { text: "as it was written".to_owned() });
+            journal.append(ONE, &event(sequence, kind), &Effects::default()).unwrap();
+        }
+        journal.store.change_event(ONE, changed);
+        let numbers = journal.detail(ONE).unwrap().unwrap().events;
+        let numbers: Vec<u64> = numbers.iter().map(|event| event.sequence).collect();
+        let others: Vec<u64> = (1..=4).filter(|number| *number != changed).collect();
+        assert_eq!(numbers, others);
+    }
+}

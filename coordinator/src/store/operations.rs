@@ -46,6 +46,10 @@ pub struct Events {
     pub events: Vec<Event>,
     /// Why they are not all, or not what was written; `None`: they are.
     pub damage: Option<String>,
+    /// Where there is damage: those behind it, up to the last one, that are what was written.
+    pub after: Vec<Event>,
+    /// The number of the last event that was written.
+    pub last: u64,
     /// They were taken out for their age: there are none, and nothing is damaged.
     pub pruned: bool,
 }
@@ -135,12 +139,57 @@ impl Store {
         let key = keys::operation(operation)?;
         let record: OperationRecord = get(&self.operations, &key, &|| entry_name(operation))?
             .ok_or_else(|| StoreError::OperationUnknown(operation.to_owned()))?;
-        let mut events = Vec::new();
-        if record.pruned {
-            return Ok(Events { events, damage: None, pruned: true });
+        let mut read = Events {
+            events: Vec::new(),
+            damage: None,
+            after: Vec::new(),
+            last: record.last_sequence,
+            pruned: record.pruned,
+        };
+        if !record.pruned {
+            read.damage = self.read_chain(&key, &record, &mut read.events)?;
         }
-        let damage = self.read_chain(&key, &record, &mut events)?;
-        Ok(Events { events, damage, pruned: false })
+        if read.damage.is_some() {
+            let known = u64::try_from(read.events.len()).unwrap_or(u64::MAX);
+            read.after = self.read_back(&key, &record, known)?;
+            // The event that the first one behind the damage does not follow was changed itself.
+            let first = read.after.first().map_or(u64::MAX, |event| event.sequence);
+            if known.checked_add(1) == Some(first) {
+                read.events.pop();
+            }
+        }
+        Ok(read)
+    }
+
+    /// Walks the chain from its end, whose hash is in the index, back to the damage; `known`:
+    /// so many were read from the beginning.
+    fn read_back(
+        &self,
+        key: &OperationKey,
+        record: &OperationRecord,
+        known: u64,
+    ) -> Result<Vec<Event>, StoreError> {
+        let mut found = Vec::new();
+        let mut hash = record.last_hash.clone();
+        for number in (known.saturating_add(1)..=record.last_sequence).rev() {
+            let what = || format!("event {number}");
+            let place = keys::event(key, number);
+            let bytes =
+                match pieces::read::<StoreError>(|key| Ok(self.events.get(key)?), &place, &what) {
+                    Ok(Some(bytes)) => bytes,
+                    Ok(None) => break,
+                    Err(error) if error.is_fatal() => return Err(error),
+                    Err(_) => break,
+                };
+            let Some((event, before)) = chain::linked(&bytes, &hash) else { break };
+            if event.sequence != number {
+                break;
+            }
+            hash = before.to_vec();
+            found.push(event);
+        }
+        found.reverse();
+        Ok(found)
     }
 
     /// Walks the chain. What could be verified is in `events`; says why it is not all.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bellows::engine::ports::{
-    Agents, BeginError, Clock, Effects, Holder, Journal, JournalError, Recorded,
+    Agents, BeginError, Clock, Damage, Effects, Holder, Journal, JournalError, Recorded,
 };
 use bellows_proto::v1::{
     Action, Answer, CancelJobRequest, CloseRequest, Event, Fault, FaultCode, Fence, GetJobRequest,
@@ -334,6 +334,8 @@ struct Book {
     term: u64,
     appends: usize,
     crash: Option<Crash>,
+    /// Events that the next reader does not find.
+    lost: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]
@@ -362,6 +364,11 @@ impl MemoryJournal {
 
     pub fn events(&self, operation: &str) -> Vec<Event> {
         self.book.lock().unwrap().operations.get(operation).cloned().unwrap_or_default()
+    }
+
+    /// From now on this event cannot be read.
+    pub fn lose(&self, operation: &str, sequence: u64) {
+        self.book.lock().unwrap().lost.insert(operation.to_owned(), sequence);
     }
 
     pub fn locks(&self) -> usize {
@@ -443,10 +450,17 @@ impl Journal for MemoryJournal {
         };
         let all = book.operations.iter().filter(|(_, events)| open(events));
         Ok(all
-            .map(|(operation, events)| Recorded {
-                operation: operation.clone(),
-                events: events.clone(),
-                damage: None,
+            .map(|(operation, events)| {
+                let (operation, mut events) = (operation.clone(), events.clone());
+                let lost = book.lost.get(&operation);
+                let damage = lost.map(|lost| {
+                    let last = events.last().map(|event| event.sequence);
+                    let after = events.iter().filter(|event| event.sequence > *lost).cloned();
+                    let after = after.collect();
+                    events.retain(|event| event.sequence < *lost);
+                    Damage { text: format!("event {lost} is missing"), after, last }
+                });
+                Recorded { operation, events, damage }
             })
             .collect())
     }

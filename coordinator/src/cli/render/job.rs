@@ -4,7 +4,7 @@ use bellows_proto::v1::{
     Action, HostJob, Job, JobStanding, JobState, ListHostJobsReply, SettleJobsReply, Site,
 };
 
-use super::fault;
+use super::{fault, operation};
 use crate::cli::{
     page::{Page, Table, Tone},
     text::date_time,
@@ -140,6 +140,9 @@ pub fn warnings(page: &mut Page, site: &Site) {
             "  do: if no other coordinator of this site is alive, restart this one with \
              `bellows serve --take-over`; otherwise stop this one",
         );
+    }
+    for one in &site.damaged {
+        operation::damage(page, &format!("operation {} is held: ", one.operation), one);
     }
     let mut lines: Vec<String> = Vec::new();
     for found in &site.unknown_jobs {

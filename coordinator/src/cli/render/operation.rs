@@ -35,6 +35,19 @@ pub fn list(page: &mut Page, operations: &[OperationSummary]) {
         );
     }
     page.table(0, &table);
+    operations.iter().for_each(|one| damage(page, &format!("{}: ", one.operation), one));
+}
+
+/// What is wrong with its record, and what to do; nothing where nothing is.
+pub fn damage(page: &mut Page, before: &str, one: &OperationSummary) {
+    if one.damage.is_empty() {
+        return;
+    }
+    let text = format!("{before}its record is damaged: ");
+    page.spans(&[(Tone::Bad, &text), (Tone::Plain, &one.damage)]);
+    if !one.damage_remedy.is_empty() {
+        page.line(Tone::Plain, &format!("  do: {}", one.damage_remedy));
+    }
 }
 
 fn tone(state: &str) -> Tone {
@@ -71,6 +84,7 @@ pub fn detail(page: &mut Page, detail: &OperationDetail) {
         if one.ended_at_ms > 0 {
             page.line(Tone::Plain, &format!("  took {}", took(one)));
         }
+        damage(page, "  ", one);
         page.gap();
     }
     let mut view = View::default();
@@ -84,6 +98,32 @@ mod tests {
     use super::*;
     use crate::cli::page::Look;
     use bellows_proto::v1::HoldCause;
+
+    #[test]
+    fn damage_is_told_with_what_to_do() {
+        let one = OperationSummary {
+            operation: "01932c07".into(),
+            cluster: "orders".into(),
+            state: "held".into(),
+            hold_cause: HoldCause::Decision.into(),
+            damage: "event 3 is missing".into(),
+            damage_remedy: "restore the store".into(),
+            ..OperationSummary::default()
+        };
+        let mut page = Page::new(&Look::plain());
+        list(&mut page, std::slice::from_ref(&one));
+        detail(&mut page, &OperationDetail { summary: Some(one), ..OperationDetail::default() });
+        insta::assert_snapshot!(page.into_text(), @r"
+        OPERATION  CLUSTER  KIND  STATE                  STEP  BEGAN  TOOK  BY
+        01932c07   orders   -     held (damaged record)  0/0   -      -     -
+        01932c07: its record is damaged: event 3 is missing
+          do: restore the store
+        01932c07   orders  held (damaged record)  step 0/0 
+          began -, asked for by 
+          its record is damaged: event 3 is missing
+          do: restore the store
+        ");
+    }
 
     #[test]
     fn operations_in_a_table() {

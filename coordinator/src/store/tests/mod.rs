@@ -40,6 +40,28 @@ pub(crate) fn patiently<T, E: std::fmt::Debug>(open: impl Fn() -> Result<T, E>) 
     }
 }
 
+impl Store {
+    /// Takes an event out behind its back.
+    pub(crate) fn lose_event(&self, operation: &str, sequence: u64) {
+        let key = keys::operation(operation).unwrap();
+        self.events.remove(keys::event(&key, sequence)).unwrap().unwrap();
+    }
+
+    /// Changes the last byte of an event behind its back.
+    pub(crate) fn change_event(&self, operation: &str, sequence: u64) {
+        let key = keys::event(&keys::operation(operation).unwrap(), sequence);
+        let mut value = self.events.get(&key).unwrap().unwrap().to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        self.events.insert(key, value).unwrap();
+    }
+
+    /// Takes an operation's index entry out behind its back.
+    pub(crate) fn lose_entry(&self, operation: &str) {
+        let key = keys::operation(operation).unwrap();
+        self.operations.remove(key).unwrap().unwrap();
+    }
+}
+
 fn reopen(dir: &TempDir, store: Store) -> Store {
     drop(store);
     patiently(|| Store::open(&dir.path().join("store")))

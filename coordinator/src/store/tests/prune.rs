@@ -36,7 +36,7 @@ fn old_closed_operations_lose_their_events_and_keep_their_entry() {
     let store = reopen(&dir, store);
     assert_eq!(store.doubt(), None);
     assert_eq!(store.operation_faults().unwrap(), Vec::<String>::new());
-    let gone = Events { events: vec![], damage: None, pruned: true };
+    let gone = Events { events: vec![], damage: None, after: vec![], last: 4, pruned: true };
     assert_eq!(store.events(&id(1)).unwrap(), gone);
     assert_eq!(store.operation(&id(1)).unwrap().unwrap().state, "done");
     assert_eq!(store.operations(OperationFilter::default(), 10).unwrap().len(), 4);
