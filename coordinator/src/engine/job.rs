@@ -155,18 +155,7 @@ impl<W: World> Run<W> {
     async fn next_reading(&self, known: &ActState, job: &Job, way: Way) -> Result<Job, Fault> {
         let key = Some(self.key(&known.act, known.attempt));
         let host = &known.act.host;
-        let cancelled = self.look(|state| match state.wish {
-            Some(ControlKind::Cancel | ControlKind::Undo) => way == Way::Forward,
-            Some(ControlKind::Abandon) => true,
-            Some(
-                ControlKind::Pause
-                | ControlKind::Resume
-                | ControlKind::Retry
-                | ControlKind::Unspecified,
-            ) => false,
-            // Turned back before a restart: the job that still runs ends now.
-            None => way == Way::Forward && state.mode != Mode::Forward,
-        });
+        let cancelled = self.look(|state| ends_jobs(state, way));
         if cancelled && !is_seeded(Defect::CancelLeavesJob) {
             let term = Some(self.world.journal().term());
             let request = CancelJobRequest { key: key.clone(), term };
@@ -185,7 +174,7 @@ impl<W: World> Run<W> {
         // A wish does not wait for the answer.
         tokio::select! {
             biased;
-            () = self.wished() => Ok(job.clone()),
+            () = self.turned(way) => Ok(job.clone()),
             answer = asked => answer,
         }
     }
@@ -205,23 +194,27 @@ impl<W: World> Run<W> {
     }
 
     /// Returns when somebody has asked for something that ends a running job.
-    async fn wished(&self) {
-        loop {
-            let ends = self.look(|state| match state.wish {
-                Some(ControlKind::Cancel | ControlKind::Undo | ControlKind::Abandon) => true,
-                Some(
-                    ControlKind::Pause
-                    | ControlKind::Resume
-                    | ControlKind::Retry
-                    | ControlKind::Unspecified,
-                )
-                | None => false,
-            });
-            if ends {
-                return;
-            }
+    async fn turned(&self, way: Way) {
+        while !self.look(|state| ends_jobs(state, way)) {
             self.pause(Duration::from_secs(60)).await;
         }
+    }
+}
+
+/// Whether a job that runs is ended now. What takes something back comes to its end, unless the
+/// operation is given up.
+fn ends_jobs(state: &OperationState, way: Way) -> bool {
+    match state.wish {
+        Some(ControlKind::Cancel | ControlKind::Undo) => way == Way::Forward,
+        Some(ControlKind::Abandon) => true,
+        Some(
+            ControlKind::Pause
+            | ControlKind::Resume
+            | ControlKind::Retry
+            | ControlKind::Unspecified,
+        ) => false,
+        // Turned back before a restart: the job that still runs ends now.
+        None => way == Way::Forward && state.mode != Mode::Forward,
     }
 }
 

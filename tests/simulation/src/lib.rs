@@ -22,4 +22,5 @@ pub mod programs;
 pub mod scenario;
 pub mod site;
 pub mod tools;
+pub mod watchdog;
 pub mod world;

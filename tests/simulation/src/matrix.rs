@@ -16,6 +16,7 @@ use super::{
     faults::{self, Fate, Fault, Moment, Plan, Trouble},
     listed::{Operation, System},
     scenario::{Ended, Setting, run},
+    watchdog::Watchdog,
     world::Broken,
 };
 
@@ -362,10 +363,12 @@ pub fn run_all(cases: &[Case<'_>], tasks: &[Task], how: How) -> Summary {
         listed: tasks.iter().filter(|task| task.listed).count(),
         ..Summary::default()
     });
+    let watchdog = Watchdog::default();
     let work = || {
         #[cfg(feature = "defects")]
         bellows_proto::defect::seed(how.defect);
         while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            watchdog.begins(replay(cases, task));
             let Some(ended) = carry_out(cases, task, false) else { continue };
             let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
             note(&mut summary, cases, task, &ended);
@@ -376,8 +379,12 @@ pub fn run_all(cases: &[Case<'_>], tasks: &[Task], how: How) -> Summary {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
+        scope.spawn(|| watchdog.watch());
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let panicked = workers.into_iter().filter_map(|worker| worker.join().err()).last();
+        watchdog.ends();
+        if let Some(panic) = panicked {
+            std::panic::resume_unwind(panic);
         }
     });
     let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
