@@ -15,7 +15,7 @@ pub enum Defect {
     ActBeforeJournal,
     /// The agent accepts a lower term.
     LowerTermAccepted,
-    /// The agent starts a job again that it knows.
+    /// The agent starts a job again that it knows, and the shim runs it though another has begun it.
     KnownJobStartedAgain,
     /// A job without an exit record is lost, though its processes live.
     LostThoughAlive,

@@ -5,7 +5,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use bellows_proto::v1::{Action, Fault, FaultCode, JobState};
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{Action, Fault, FaultCode, JobState},
+};
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +61,8 @@ pub async fn run(
     })?;
     let own = host.own_process();
     let begin = own.map_or_else(Begin::default, |own| Begin { pid: own.pid, started: own.started });
-    if !record::create(host.as_ref(), &dir.file("begin"), &begin)? {
+    let first = record::create(host.as_ref(), &dir.file("begin"), &begin)?;
+    if !first && !is_seeded(Defect::KnownJobStartedAgain) {
         return Ok(());
     }
     host.become_subreaper()?;

@@ -25,8 +25,10 @@ pub enum Fate {
     RequestLost,
     /// It is carried out, and nobody hears.
     AnswerLost,
-    /// It arrives after the caller has given up, and after what the caller did then.
+    /// It arrives after the caller has given up, just when the caller has done the next thing.
     Late,
+    /// It arrives long after the caller has given up.
+    VeryLate,
     /// It arrives twice.
     Twice,
 }
@@ -96,6 +98,7 @@ const WORDS: &[(&str, Fault)] = &[
     ("request-lost", Fault::Call(Fate::RequestLost)),
     ("answer-lost", Fault::Call(Fate::AnswerLost)),
     ("late", Fault::Call(Fate::Late)),
+    ("very-late", Fault::Call(Fate::VeryLate)),
     ("twice", Fault::Call(Fate::Twice)),
     ("fails", Fault::Tool(Trouble::Fails)),
     ("fails-after-effect", Fault::Tool(Trouble::FailsAfterEffect)),

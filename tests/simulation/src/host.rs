@@ -8,6 +8,7 @@ use bellows_agent::{
     host::{
         Access, Clock, FileKind, Host, HostError, Mark, Metadata, Owner, ProcessId, Signal, Space,
     },
+    tools::JOB_MARK,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::future::BoxFuture;
@@ -347,6 +348,9 @@ impl Host for SimHost {
         let kind = if program == OWN_PROGRAM { Kind::Shim } else { Kind::Service };
         let environment = invocation.environment.clone();
         let label = || format!("{} {:?}: detach {program}", self.machine.name, self.me.kind);
+        if kind == Kind::Shim {
+            self.world().job_begins(environment.get(JOB_MARK).map_or("", String::as_str));
+        }
         let detached = self.world().durably(&self.me, &label, || {
             let process = self.machine.spawn(kind, environment, None);
             let call = self.call(invocation, &process);

@@ -71,6 +71,9 @@ impl SimJournal {
             {
                 self.world.attempt_is_journalled(operation, act.number, started.attempt);
             }
+            if let Some(Kind::ActNever(never)) = &event.kind {
+                self.world.attempt_never_was(operation, never.act, never.attempt);
+            }
         });
         done.ok_or_else(|| JournalError("the process is dead".to_owned()))?;
         self.world.tell(|| format!("event {:?}", event.kind.as_ref().map(brief)));

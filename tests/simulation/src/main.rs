@@ -14,6 +14,10 @@ usage: bellows-simulation matrix [SCHEDULES]     every point, then random schedu
        bellows-simulation points                 the points of the clean runs";
 
 fn main() -> ExitCode {
+    if let Err(error) = seed_defect() {
+        eprintln!("{error}");
+        return ExitCode::from(2);
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
@@ -51,6 +55,24 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
     let summary = matrix::run_all(&cases, &tasks, How::default());
     println!("{summary}");
     Ok(if points { summary.is_good() } else { summary.failures.is_empty() })
+}
+
+/// `DEFECT=Name` makes the programs of a run wrong in that way.
+#[cfg(feature = "defects")]
+fn seed_defect() -> Result<(), String> {
+    use bellows_proto::defect::Defect;
+    let Some(name) = std::env::var("DEFECT").ok().filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    let defect = Defect::ALL.iter().find(|defect| format!("{defect:?}") == name);
+    let defect = defect.ok_or_else(|| format!("DEFECT={name}: one of {:?}", Defect::ALL))?;
+    bellows_proto::defect::seed(Some(*defect));
+    Ok(())
+}
+
+#[cfg(not(feature = "defects"))]
+fn seed_defect() -> Result<(), String> {
+    Ok(())
 }
 
 fn points() -> Result<bool, String> {

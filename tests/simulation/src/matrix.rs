@@ -173,6 +173,7 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             if !of.clean.reading_calls.contains(&call) {
                 add(Moment::Call(call), Fault::Call(Fate::AnswerLost));
                 add(Moment::Call(call), Fault::Call(Fate::Late));
+                add(Moment::Call(call), Fault::Call(Fate::VeryLate));
                 add(Moment::Call(call), Fault::Call(Fate::Twice));
             }
         }
@@ -222,8 +223,9 @@ fn random(chance: &mut fastrand::Rng, of: &Case<'_>) -> (Moment, Fault) {
         4..6 => (Moment::After(number(counts.points)), Fault::Kill),
         6 => (Moment::After(number(counts.points)), Fault::PowerCut),
         7..11 => {
-            let fates = [Fate::RequestLost, Fate::AnswerLost, Fate::Late, Fate::Twice];
-            let fate = fates.get(number(3)).copied().unwrap_or(Fate::Twice);
+            let fates =
+                [Fate::RequestLost, Fate::AnswerLost, Fate::Late, Fate::VeryLate, Fate::Twice];
+            let fate = fates.get(number(4)).copied().unwrap_or(Fate::Twice);
             (Moment::Call(number(counts.calls)), Fault::Call(fate))
         }
         11..13 => {
@@ -418,4 +420,29 @@ pub fn replay(cases: &[Case<'_>], task: &Task) -> String {
     let of = cases.get(task.case);
     let name = of.map_or_else(String::new, |c| format!("{}/{}", c.system.name(), c.operation.name));
     format!("make replay RUN='{name} {} {}'", task.seed, faults::show(&task.plan))
+}
+
+/// What finds a defect: the first fault under which a promise is broken, if there is any. Points and
+/// labels are those of a clean run that has the defect too.
+#[cfg(feature = "defects")]
+pub fn found(
+    systems: &[Box<dyn System>],
+    defect: bellows_proto::defect::Defect,
+    schedules: u64,
+) -> Option<String> {
+    bellows_proto::defect::seed(Some(defect));
+    let cases = cases(systems);
+    bellows_proto::defect::seed(None);
+    let cases = match cases {
+        Ok(cases) => cases,
+        Err(story) => return Some(format!("a run without faults: {}", story.lines().last()?)),
+    };
+    let mut tasks = points(&cases);
+    tasks.extend((1..=schedules).map(|seed| schedule(&cases, seed)));
+    // Every kind of fault early: the first that finds it ends the search.
+    fastrand::Rng::with_seed(SEED).shuffle(&mut tasks);
+    let summary = run_all(&cases, &tasks, How { stop_at_first: true, defect: Some(defect) });
+    let failure = summary.failures.first()?;
+    let (_, text) = failure.broken.first()?;
+    Some(format!("{}: {text}", failure.replay))
 }

@@ -22,8 +22,10 @@ const ASK_DEADLINE: Duration = Duration::from_secs(6);
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 const WAIT_MARGIN: Duration = Duration::from_secs(5);
-/// A late request arrives after its caller has given up, sealed and probed.
-const LATE: Duration = Duration::from_secs(45);
+/// A late request arrives when its caller has given up, has sealed, and has begun anew.
+const LATE: Duration = Duration::from_millis(10_200);
+/// Nothing that was asked for meanwhile still runs then, as a rule.
+const VERY_LATE: Duration = Duration::from_secs(45);
 /// One way, at least and at most, milliseconds.
 const WAY_MS: (u64, u64) = (1, 4);
 
@@ -129,6 +131,10 @@ impl SimAgents {
             Some(Fate::RequestLost) => return std::future::pending().await,
             Some(Fate::Late) => {
                 self.again(host, LATE, work);
+                return std::future::pending().await;
+            }
+            Some(Fate::VeryLate) => {
+                self.again(host, VERY_LATE, work);
                 return std::future::pending().await;
             }
             Some(Fate::Twice) => self.again(host, Duration::from_secs(1), work.clone()),

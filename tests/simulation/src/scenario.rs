@@ -228,6 +228,9 @@ impl Admin<'_> {
             for left in site::left_over(&machine) {
                 self.world.breaks(Broken::Lost, format!("left behind: {left}"));
             }
+            for fault in site::audit_faults(&machine, &self.world.ran(&machine.name)) {
+                self.world.breaks(Broken::Lost, fault);
+            }
         }
         let book = self.coordinator.shelf.book();
         for (resource, operation) in &book.locks {

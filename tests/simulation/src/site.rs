@@ -1,7 +1,16 @@
 //! The hosts of a run, and what keeps their agents running.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 
+use bellows_proto::{
+    audit::{Entry, Reader, index_of},
+    v1::audit_record::Kind,
+};
 use camino::Utf8Path;
 
 use super::{
@@ -9,7 +18,7 @@ use super::{
     listed::System,
     machine::Machine,
     network::Fleet,
-    process::Kind,
+    process,
     programs::{self, CONFIG},
     world::{Broken, World},
 };
@@ -51,7 +60,7 @@ async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
             machine.power_on();
             programs::start_services(&machine).await;
         }
-        let process = machine.spawn(Kind::Agent, std::collections::BTreeMap::new(), None);
+        let process = machine.spawn(process::Kind::Agent, BTreeMap::new(), None);
         let starting = process.live(programs::agent(&machine, Arc::clone(&process)));
         tokio::select! {
             biased;
@@ -115,4 +124,52 @@ pub fn left_over(machine: &Machine) -> Vec<String> {
         }
     }
     left
+}
+
+/// What is wrong with the audit log of a host: a record that does not fit, a job that ran and of whose
+/// acceptance or end it does not tell.
+pub fn audit_faults(machine: &Machine, ran: &BTreeSet<String>) -> Vec<String> {
+    let folder = Utf8Path::new(STATE).join("audit");
+    let (mut faults, mut told) = (Vec::new(), BTreeMap::<String, BTreeSet<&str>>::new());
+    let mut reader = Reader::default();
+    let mut each = |entry: Entry| {
+        if !entry.damage.is_empty() {
+            faults
+                .push(format!("{}: audit record {}: {}", machine.name, entry.number, entry.damage));
+        }
+        let (key, what) = match entry.record.and_then(|record| record.kind) {
+            Some(Kind::JobAccepted(job)) => (job.key, "acceptance"),
+            Some(Kind::JobEnded(job)) => (job.key, "end"),
+            Some(
+                Kind::Opened(_)
+                | Kind::Torn(_)
+                | Kind::Pruned(_)
+                | Kind::Call(_)
+                | Kind::Answer(_)
+                | Kind::Event(_)
+                | Kind::JobReported(_)
+                | Kind::Witness(_),
+            )
+            | None => (None, ""),
+        };
+        if let Some(key) = key {
+            let job = format!("{}/{}/{}", key.operation, key.act, key.attempt);
+            told.entry(job).or_default().insert(what);
+        }
+    };
+    for name in machine.disk(|disk| disk.list(&folder)) {
+        let bytes = machine.disk(|disk| disk.bytes(&folder.join(&name)).map(<[u8]>::to_vec));
+        if let (Some(index), Some(bytes)) = (index_of(&name), bytes) {
+            reader.segment(index, &bytes, &mut each);
+        }
+    }
+    reader.finish(&mut each);
+    for job in ran {
+        for what in ["acceptance", "end"] {
+            if !told.get(job).is_some_and(|told| told.contains(what)) {
+                faults.push(format!("{}: the audit log has no {what} of job {job}", machine.name));
+            }
+        }
+    }
+    faults
 }

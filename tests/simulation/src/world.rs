@@ -78,8 +78,12 @@ struct State {
     labels: Vec<Label>,
     /// Attempts that some journal has as started.
     started: BTreeSet<(String, u32, u32)>,
+    /// Attempts that some journal has as never begun.
+    never: BTreeSet<(String, u32, u32)>,
     /// Which shims ran changing tools of a job.
     shims: BTreeMap<String, BTreeSet<ProcessId>>,
+    /// Jobs that ran changing tools, by host.
+    ran: BTreeMap<String, BTreeSet<String>>,
     struck: Vec<(Moment, Fault, String)>,
     cut: BTreeMap<String, i64>,
     broken: Vec<(Broken, String)>,
@@ -381,8 +385,28 @@ impl World {
         self.state().started.insert((operation.to_owned(), act, attempt));
     }
 
-    /// A changing tool begins: it must belong to a job, that job's attempt must be in a journal, and
-    /// no other shim may have begun it.
+    /// A journal has it: this attempt never was and never will be.
+    pub fn attempt_never_was(&self, operation: &str, act: u32, attempt: u32) {
+        self.state().never.insert((operation.to_owned(), act, attempt));
+    }
+
+    /// The job of a mark begins to run: its attempt must be in a journal, as one that may run.
+    pub fn job_begins(&self, job: &str) {
+        let (started, never) = {
+            let (state, key) = (self.state(), key(job));
+            (state.started.contains(&key), state.never.contains(&key))
+        };
+        if !started {
+            self.breaks(Broken::Lost, format!("job {job} acts, and no journal knows of it"));
+        }
+        if never {
+            let text = format!("job {job} acts, and a journal has it as one that never was");
+            self.breaks(Broken::Doubled, text);
+        }
+    }
+
+    /// A changing tool begins: it must belong to a job that may run, and no other shim may have
+    /// begun it.
     pub fn tool_begins(&self, call: &Call) {
         let Some(job) = call.environment.get(JOB_MARK).cloned() else {
             let text = format!(
@@ -392,20 +416,15 @@ impl World {
             );
             return self.breaks(Broken::Doubled, text);
         };
-        let mut parts = job.split('/');
-        let operation = parts.next().unwrap_or_default().to_owned();
-        let mut number = || parts.next().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
-        let key = (operation, number(), number());
-        let (unknown, several) = {
+        self.job_begins(&job);
+        let several = {
             let mut state = self.state();
-            let unknown = !state.started.contains(&key);
             let shims = state.shims.entry(job.clone()).or_default();
             shims.extend(call.process.parent);
-            (unknown, shims.len() > 1)
+            let several = shims.len() > 1;
+            state.ran.entry(call.machine.name.clone()).or_default().insert(job.clone());
+            several
         };
-        if unknown {
-            self.breaks(Broken::Lost, format!("job {job} acts, and no journal knows of it"));
-        }
         if several {
             self.breaks(Broken::Doubled, format!("job {job} was run by two shims"));
         }
@@ -424,6 +443,11 @@ impl World {
         }
     }
 
+    /// The jobs that ran changing tools on a host.
+    pub fn ran(&self, host: &str) -> BTreeSet<String> {
+        self.state().ran.get(host).cloned().unwrap_or_default()
+    }
+
     /// A host cannot be reached for so long.
     pub fn cut(&self, host: usize, seconds: u64) {
         let until = self.now_ms() + i64::try_from(seconds).unwrap_or(0) * 1000;
@@ -438,4 +462,12 @@ impl World {
         let now = self.now_ms();
         self.state().cut.get(host).is_some_and(|until| now < *until)
     }
+}
+
+/// Operation, act and attempt of a job's mark.
+fn key(job: &str) -> (String, u32, u32) {
+    let mut parts = job.split('/');
+    let operation = parts.next().unwrap_or_default().to_owned();
+    let mut number = || parts.next().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    (operation, number(), number())
 }
