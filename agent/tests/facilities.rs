@@ -392,6 +392,38 @@ async fn a_service_outlives_its_job_and_stops_in_time() {
     services.remove("sleeper").await.unwrap();
 }
 
+/// SIGKILL leaves children behind that still have the port: they are no service, and are waited for.
+#[tokio::test]
+async fn what_a_killed_service_left_behind_is_not_taken_for_it() {
+    let site = Site::new("pg9");
+    if !processes(&site) {
+        // There the unit's cgroup tells.
+        return;
+    }
+    let job = site.job("op-a");
+    let services = bellows_agent::facilities::services(&job);
+    let mut spec = sleeper(&site, "parent");
+    spec.arguments = vec!["-c".into(), "sleep 2 & exec sleep 1000".into()];
+    services.install(&spec).await.unwrap();
+    services.start("parent").await.unwrap();
+    let first = services.reading("parent").await.unwrap().pid;
+    let marked = || {
+        let mark = bellows_agent::facilities::services::process_mark(&site.local(), "parent");
+        site.local().host.marked(&mark).unwrap()
+    };
+    assert_eq!(marked().len(), 2);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(first).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    until(&services, "parent", ServiceState::Failed).await;
+    services.start("parent").await.unwrap();
+    let second = services.reading("parent").await.unwrap();
+    assert_eq!(second.state(), ServiceState::Running);
+    let command = std::fs::read(format!("/proc/{}/cmdline", second.pid)).unwrap();
+    assert_eq!(String::from_utf8_lossy(&command), "sleep\01000\0");
+    services.remove("parent").await.unwrap();
+    assert_eq!(marked(), []);
+}
+
 #[tokio::test]
 async fn a_buried_node_never_starts_again() {
     let site = Site::new("pg8");

@@ -199,7 +199,10 @@ impl SimHost {
         match trouble {
             None => world.tools.run(call).await,
             Some(Trouble::Fails) => Ending::bad(1, "simulated trouble\n"),
-            Some(Trouble::Lies) => Ending::good(""),
+            Some(Trouble::Lies) => {
+                world.tool_lies(&call);
+                Ending::good("")
+            }
             Some(Trouble::Hangs) => std::future::pending().await,
             Some(Trouble::FailsAfterEffect) => {
                 world.tools.run(call).await;

@@ -71,6 +71,9 @@ impl SimJournal {
             {
                 self.world.attempt_is_journalled(operation, act.number, started.attempt);
             }
+            if let Some(Kind::ActDone(done)) = &event.kind {
+                self.world.attempt_is_done(operation, done.act, done.attempt);
+            }
             if let Some(Kind::ActNever(never)) = &event.kind {
                 self.world.attempt_never_was(operation, never.act, never.attempt);
             }

@@ -80,6 +80,8 @@ struct State {
     started: BTreeSet<(String, u32, u32)>,
     /// Attempts that some journal has as never begun.
     never: BTreeSet<(String, u32, u32)>,
+    /// Attempts of which a tool did nothing and said that it had.
+    lied: BTreeSet<(String, u32, u32)>,
     /// Which shims ran changing tools of a job.
     shims: BTreeMap<String, BTreeSet<ProcessId>>,
     /// Jobs that ran changing tools, by host.
@@ -388,6 +390,20 @@ impl World {
     /// A journal has it: this attempt never was and never will be.
     pub fn attempt_never_was(&self, operation: &str, act: u32, attempt: u32) {
         self.state().never.insert((operation.to_owned(), act, attempt));
+    }
+
+    /// A changing tool ends with exit status 0 and has done nothing.
+    pub fn tool_lies(&self, call: &Call) {
+        let job = call.environment.get(JOB_MARK).map_or("", String::as_str);
+        self.state().lied.insert(key(job));
+    }
+
+    /// A journal has it: this attempt is done, and the system has shown it.
+    pub fn attempt_is_done(&self, operation: &str, act: u32, attempt: u32) {
+        if self.state().lied.contains(&(operation.to_owned(), act, attempt)) {
+            let text = format!("act {act}, attempt {attempt} is told as done, and did nothing");
+            self.breaks(Broken::Lost, text);
+        }
     }
 
     /// The job of a mark begins to run: its attempt must be in a journal, as one that may run.

@@ -19,6 +19,8 @@ const MARK: &str = "BELLOWS_SERVICE";
 pub(super) const MARGIN: Duration = Duration::from_secs(20);
 /// A service that ends within this time did not start.
 const SETTLE: Duration = Duration::from_millis(300);
+/// What a killed main process leaves behind ends by itself within this time, or is told.
+const BURIAL: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 
 /// What finds the processes of a service.
@@ -36,13 +38,27 @@ fn mark_value(local: &Local, name: &str) -> String {
 ///
 /// # Errors
 /// `FAULT_CODE_NOT_FOUND` if it is not installed, `FAULT_CODE_DENIED` if it is masked,
-/// `FAULT_CODE_TOOL_FAILED` if it ends at once.
+/// `FAULT_CODE_TOOL_FAILED` if it ends at once, or processes of its former run do not end.
 pub async fn start(local: &Local, name: &str) -> Result<(), Fault> {
     let mut known = required(local, name)?;
     refuse_masked(&known)?;
     if running(local, &known)?.is_some() {
         return Ok(());
     }
+    // Its main process was killed: what that left behind still has its port and its memory.
+    let remnants = marked(local, name)?;
+    if !gone(local, &remnants, BURIAL).await {
+        let pids: Vec<_> = remnants.iter().map(|process| process.pid.to_string()).collect();
+        let message = format!(
+            "the main process of service {name} is gone, but processes of it still run (of {}); \
+             stop the service, or wait for their end, then start it",
+            pids.join(", ")
+        );
+        return Err(Fault::new(FaultCode::ToolFailed, message));
+    }
+    // From here to the record of its number the mark alone tells that it runs.
+    (known.pid, known.pid_started) = (0, 0);
+    put(local, &known)?;
     let spec = known.spec();
     for directory in &spec.directories {
         let access = Access::owned(0o755, spec.user.clone());
@@ -84,24 +100,19 @@ pub async fn stop(local: &Local, name: &str) -> Result<(), Fault> {
         return Ok(());
     };
     let spec = known.spec();
-    if let Some(process) = running(local, &known)? {
+    let main = running(local, &known)?;
+    if let Some(process) = main {
         local.host.signal(process, spec.stop_signal)?;
-        let ended = gone(local, &[process], spec.stop_timeout).await;
-        // Its descendants end with it, or are killed.
-        let left = marked(local, name)?;
-        for process in &left {
-            local.host.signal(*process, Signal::Kill)?;
-        }
-        if !ended || !left.is_empty() {
-            local.host.signal(process, Signal::Kill)?;
-            let all: Vec<_> = left.into_iter().chain([process]).collect();
-            if !gone(local, &all, MARGIN).await {
-                return Err(Fault::new(
-                    FaultCode::Deadline,
-                    format!("service {name} survives KILL"),
-                ));
-            }
-        }
+        gone(local, &[process], spec.stop_timeout).await;
+    }
+    // Its descendants end with it, or are killed.
+    let left: Vec<_> = marked(local, name)?.into_iter().chain(main).collect();
+    for process in &left {
+        local.host.signal(*process, Signal::Kill)?;
+    }
+    if !gone(local, &left, MARGIN).await {
+        let message = format!("service {name} survives KILL");
+        return Err(Fault::new(FaultCode::Deadline, message));
     }
     known.started = false;
     known.pid = 0;
@@ -130,12 +141,13 @@ pub(super) fn reading(local: &Local, name: &str) -> Result<ServiceReading, Fault
     })
 }
 
-/// The main process: the recorded one, else (a crash between start and record) the first of
-/// its session that carries the mark.
+/// The main process: the recorded one, else (a crash between start and record, which leaves a
+/// record without a number) the first that carries the mark. When the recorded one is dead, what
+/// carries the mark is what it left behind.
 fn running(local: &Local, known: &ServiceRecord) -> Result<Option<ProcessId>, Fault> {
-    let recorded = ProcessId { pid: known.pid, started: known.pid_started };
-    if known.pid != 0 && local.host.is_alive(recorded) {
-        return Ok(Some(recorded));
+    if known.pid != 0 {
+        let recorded = ProcessId { pid: known.pid, started: known.pid_started };
+        return Ok(Some(recorded).filter(|process| local.host.is_alive(*process)));
     }
     Ok(marked(local, &known.name)?.into_iter().min_by_key(|process| (process.started, process.pid)))
 }
