@@ -11,10 +11,9 @@ TOOLS_BIN := target/tools/bin
 CARGO_DENY_VERSION := 0.20.2
 
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
-# the ones that need real PostgreSQL servers, the sample of the simulation (`make crash-matrix` is all of
-# it), and the ones that need root and real systemd hosts.
+# the ones that need real PostgreSQL servers, the simulation (see below), and the ones that need root and
+# real systemd hosts.
 LOOPBACK_TESTS := loopback audit two_coordinators
-SIMULATION_TESTS := matrix
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
@@ -54,9 +53,10 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 # Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
-test: setup ## unit tests and the end-to-end tests on loopback
+test: setup ## unit tests, the whole crash matrix, and the end-to-end tests on loopback
 	cargo test --locked --no-fail-fast --workspace
-	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS) $(SIMULATION_TESTS))
+	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
+	cargo test $(SIMULATION) --test matrix
 
 # A profile of its own: with the switch for seeded defects nothing is built that is released.
 SIMULATION := --locked --profile simulation -p bellows-simulation --features defects
@@ -71,7 +71,7 @@ soak: ## 100,000 random schedules (SCHEDULES=N, FIRST=seed)
 	$(SIMULATION_RUN) soak $(SCHEDULES) $(FIRST)
 
 defects: ## the programs made wrong on purpose, each defect by itself: the simulation must find it
-	cargo test $(SIMULATION) --test matrix -- --nocapture every_seeded
+	cargo test $(SIMULATION) --test defects -- --nocapture
 
 RUN ?=
 replay: ## one simulated run told in full (RUN='system/operation seed faults', as a failure prints it)
