@@ -48,6 +48,21 @@ pub enum Trouble {
     Hangs,
     /// Exit status 0, all done, rubbish printed.
     Rubbish,
+    /// Somebody has run the same command just before.
+    Twice,
+}
+
+impl Trouble {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Fails,
+        Self::FailsAfterEffect,
+        Self::Killed,
+        Self::Lies,
+        Self::Hangs,
+        Self::Rubbish,
+        Self::Twice,
+    ];
 }
 
 /// What goes wrong.
@@ -57,6 +72,8 @@ pub enum Fault {
     Kill,
     /// The host of that process loses power (the coordinator's machine: the coordinator dies).
     PowerCut,
+    /// The disk of that process's host is full for a while: writes fail, removals do not.
+    DiskFull,
     /// To the call.
     Call(Fate),
     /// To the tool.
@@ -95,6 +112,7 @@ impl fmt::Display for Moment {
 const WORDS: &[(&str, Fault)] = &[
     ("kill", Fault::Kill),
     ("power-cut", Fault::PowerCut),
+    ("disk-full", Fault::DiskFull),
     ("request-lost", Fault::Call(Fate::RequestLost)),
     ("answer-lost", Fault::Call(Fate::AnswerLost)),
     ("late", Fault::Call(Fate::Late)),
@@ -106,6 +124,7 @@ const WORDS: &[(&str, Fault)] = &[
     ("lies", Fault::Tool(Trouble::Lies)),
     ("hangs", Fault::Tool(Trouble::Hangs)),
     ("rubbish", Fault::Tool(Trouble::Rubbish)),
+    ("run-twice", Fault::Tool(Trouble::Twice)),
     ("second-coordinator", Fault::SecondCoordinator),
     ("failover", Fault::Failover),
     ("cancel", Fault::Cancel),

@@ -59,6 +59,12 @@ impl SimHost {
         effect: impl FnOnce() -> io::Result<T>,
     ) -> Io<T> {
         let label = || format!("{} {:?}: {operation} {path}", self.machine.name, self.me.kind);
+        let effect = || {
+            if self.world().is_full(&self.machine.name) && !operation.starts_with("remove") {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            effect()
+        };
         match self.world().durably(&self.me, &label, effect) {
             Some(done) => done.map_err(|source| failed(operation, path, source)),
             None => Err(dead(operation, path)),
@@ -211,6 +217,10 @@ impl SimHost {
             Some(Trouble::Rubbish) => {
                 let ended = world.tools.run(call).await;
                 Ending { stdout: b"\xff\xfe rubbish".to_vec(), ..ended }
+            }
+            Some(Trouble::Twice) => {
+                world.tools.run(call.clone()).await;
+                world.tools.run(call).await
             }
             Some(Trouble::Killed) => {
                 let (machine, id) = (Arc::clone(&call.machine), call.process.id);

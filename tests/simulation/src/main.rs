@@ -11,7 +11,8 @@ const USAGE: &str = "\
 usage: bellows-simulation matrix [SCHEDULES]     every point, then random schedules (1000)
        bellows-simulation soak SCHEDULES [FIRST] random schedules alone, from seed FIRST (1)
        bellows-simulation run SYSTEM/OPERATION SEED FAULTS   one run, told in full
-       bellows-simulation points                 the points of the clean runs";
+       bellows-simulation points                 the points of the clean runs
+EVERY=N: every N-th point only; ONLY=WORD: faults that contain the word only, e.g. disk-full";
 
 fn main() -> ExitCode {
     if let Err(error) = seed_defect() {
@@ -50,6 +51,9 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
     let mut tasks = if points { matrix::points(&cases) } else { Vec::new() };
     if let Some(every) = std::env::var("EVERY").ok().and_then(|text| text.parse::<usize>().ok()) {
         tasks = tasks.into_iter().step_by(every.max(1)).collect();
+    }
+    if let Ok(only) = std::env::var("ONLY") {
+        tasks.retain(|task| faults::show(&task.plan).contains(&only));
     }
     tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());

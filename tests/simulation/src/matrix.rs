@@ -166,6 +166,7 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             }
             if !label.reads && !label.text.starts_with("coordinator") {
                 add(Moment::After(number), Fault::PowerCut);
+                add(Moment::Before(number), Fault::DiskFull);
             }
         }
         for call in 0..of.clean.counts.calls {
@@ -178,14 +179,7 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             }
         }
         for tool in 0..of.clean.counts.tools {
-            for trouble in [
-                Trouble::Fails,
-                Trouble::FailsAfterEffect,
-                Trouble::Killed,
-                Trouble::Lies,
-                Trouble::Hangs,
-                Trouble::Rubbish,
-            ] {
+            for trouble in Trouble::ALL {
                 add(Moment::Tool(tool), Fault::Tool(trouble));
             }
         }
@@ -221,6 +215,7 @@ fn random(chance: &mut fastrand::Rng, of: &Case<'_>) -> (Moment, Fault) {
     match number(12) {
         0..4 => (Moment::Before(number(counts.points)), Fault::Kill),
         4..6 => (Moment::After(number(counts.points)), Fault::Kill),
+        6 if number(3) == 0 => (Moment::Before(number(counts.points)), Fault::DiskFull),
         6 => (Moment::After(number(counts.points)), Fault::PowerCut),
         7..11 => {
             let fates =
@@ -229,15 +224,7 @@ fn random(chance: &mut fastrand::Rng, of: &Case<'_>) -> (Moment, Fault) {
             (Moment::Call(number(counts.calls)), Fault::Call(fate))
         }
         11..13 => {
-            let troubles = [
-                Trouble::Fails,
-                Trouble::FailsAfterEffect,
-                Trouble::Killed,
-                Trouble::Lies,
-                Trouble::Hangs,
-                Trouble::Rubbish,
-            ];
-            let trouble = troubles.get(number(5)).copied().unwrap_or(Trouble::Fails);
+            let trouble = Trouble::ALL.get(number(6)).copied().unwrap_or(Trouble::Fails);
             (Moment::Tool(number(counts.tools)), Fault::Tool(trouble))
         }
         13 | 14 => {
@@ -273,6 +260,7 @@ fn only_crashes(plan: &Plan) -> bool {
     plan.values().all(|fault| match fault {
         Fault::Kill | Fault::Call(_) => true,
         Fault::PowerCut
+        | Fault::DiskFull
         | Fault::Tool(_)
         | Fault::Partition { .. }
         | Fault::SecondCoordinator

@@ -32,6 +32,8 @@ const PLAN_AGAIN: (Duration, u32) = (Duration::from_secs(20), 12);
 const PATIENCE_S: i64 = 4 * 3600;
 /// What is stalled for so long does not move by itself: the administrator ends it.
 const STALLED_S: i64 = 900;
+/// The administrator thinks so long before an order: a trouble may pass meanwhile.
+const THINK: Duration = Duration::from_secs(20);
 /// The writer's pause between two rows.
 const WRITE_PAUSE: Duration = Duration::from_millis(500);
 /// After the end, so long until everything is judged: what was late has arrived then.
@@ -280,6 +282,7 @@ impl Admin<'_> {
             let stalled_s =
                 state.stalled_since_ms.map_or(0, |at| (self.world.now_ms() - at) / 1000);
             if (state.parked || stalled_s > STALLED_S) && !state.wished {
+                tokio::time::sleep(THINK).await;
                 self.decide(&id, &mut decisions);
             }
             tokio::time::sleep(LOOK).await;

@@ -18,6 +18,8 @@ use super::{
 
 /// The simulated time of a run's beginning, milliseconds since 1970.
 const BEGINNING_MS: i64 = 1_700_000_000_000;
+/// A full disk has space again after so long.
+const DISK_FULL_MS: i64 = 40_000;
 /// So many lines of a run's story are kept.
 const STORY: usize = 100_000;
 
@@ -88,6 +90,7 @@ struct State {
     ran: BTreeMap<String, BTreeSet<String>>,
     struck: Vec<(Moment, Fault, String)>,
     cut: BTreeMap<String, i64>,
+    full: BTreeMap<String, i64>,
     broken: Vec<(Broken, String)>,
     story: Vec<String>,
     telling: bool,
@@ -290,6 +293,10 @@ impl World {
                 Some(machine) => machine.power_cut(),
                 None => self.kill(who),
             },
+            Fault::DiskFull => {
+                let until = self.now_ms() + DISK_FULL_MS;
+                self.state().full.insert(who.host.clone(), until);
+            }
             Fault::Partition { host, seconds } => self.cut(host, seconds),
             Fault::SecondCoordinator => self.order(Order::SecondCoordinator),
             Fault::Failover => self.order(Order::Failover),
@@ -329,6 +336,7 @@ impl World {
             Fault::Call(fate) => Some(fate),
             Fault::Kill
             | Fault::PowerCut
+            | Fault::DiskFull
             | Fault::Tool(_)
             | Fault::Partition { .. }
             | Fault::SecondCoordinator
@@ -345,6 +353,7 @@ impl World {
             Fault::Tool(trouble) => Some(trouble),
             Fault::Kill
             | Fault::PowerCut
+            | Fault::DiskFull
             | Fault::Call(_)
             | Fault::Partition { .. }
             | Fault::SecondCoordinator
@@ -471,6 +480,12 @@ impl World {
         if let Some(machine) = machines.get(host % machines.len().max(1)) {
             self.state().cut.insert(machine.name.clone(), until);
         }
+    }
+
+    /// Whether the disk of a host is full.
+    pub fn is_full(&self, host: &str) -> bool {
+        let now = self.now_ms();
+        self.state().full.get(host).is_some_and(|until| now < *until)
     }
 
     /// Whether the coordinator reaches a host.
