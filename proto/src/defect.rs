@@ -25,7 +25,7 @@ pub enum Defect {
     UnknownIsNotDone,
     /// An undo begins with the step before the one that had started.
     UndoMissesLastStep,
-    /// An undo act runs without a look whether it is done, and once more when it was.
+    /// An undo act runs without a look whether it is done, and once more when it is.
     UndoTwice,
     /// Locks are kept when an operation rests.
     LocksKept,

@@ -37,6 +37,11 @@ impl<W: World> Run<W> {
             let known = self.look(|state| state.acts.get(&act.number).cloned());
             let status = known.as_ref().map_or(ActStatus::Idle, |known| known.status);
             match (status, known) {
+                (ActStatus::Done, Some(known))
+                    if way == Way::Undo && known.attempt == 1 && is_seeded(Defect::UndoTwice) =>
+                {
+                    self.begin(step, act, Some(&known), way).await?;
+                }
                 (ActStatus::Done, _) => return Ok(()),
                 (ActStatus::Started, Some(known)) => self.go_on(&known, way).await?,
                 (ActStatus::Failed(_), Some(known)) => {

@@ -203,7 +203,14 @@ impl SimHost {
         }
         let trouble = if changes { world.next_tool(&label) } else { None };
         match trouble {
-            None => world.tools.run(call).await,
+            None => {
+                let job = call.environment.get(JOB_MARK).cloned().filter(|_| changes);
+                let ended = world.tools.run(call).await;
+                if let Some(job) = job.filter(|_| ended.status == 0) {
+                    world.tool_works(&job);
+                }
+                ended
+            }
             Some(Trouble::Fails) => Ending::bad(1, "simulated trouble\n"),
             Some(Trouble::Lies) => {
                 world.tool_lies(&call);

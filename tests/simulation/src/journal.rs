@@ -10,7 +10,7 @@ use bellows::engine::{
     ports::{BeginError, Effects, Holder, Journal, JournalError, Recorded},
     state,
 };
-use bellows_proto::v1::{Event, Lock, Spec, Term, event::Kind};
+use bellows_proto::v1::{Event, Lock, ProbeVerdict, Spec, Term, event::Kind};
 
 use super::{process::Process, world::World};
 
@@ -70,6 +70,11 @@ impl SimJournal {
                 && let Some(act) = &started.act
             {
                 self.world.attempt_is_journalled(operation, act.number, started.attempt);
+            }
+            if let Some(Kind::ActFailed(failed)) = &event.kind
+                && failed.verdict() == ProbeVerdict::NotDone
+            {
+                self.world.attempt_shows_nothing(operation, failed.act, failed.attempt);
             }
             if let Some(Kind::ActDone(done)) = &event.kind {
                 self.world.attempt_is_done(operation, done.act, done.attempt);

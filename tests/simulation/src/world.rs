@@ -82,8 +82,12 @@ struct State {
     started: BTreeSet<(String, u32, u32)>,
     /// Attempts that some journal has as never begun.
     never: BTreeSet<(String, u32, u32)>,
+    /// Acts that some journal has as done.
+    done: BTreeSet<(String, u32)>,
     /// Attempts of which a tool did nothing and said that it had.
     lied: BTreeSet<(String, u32, u32)>,
+    /// Attempts of which a tool did all that it was asked for, and said so.
+    worked: BTreeSet<(String, u32, u32)>,
     /// Which shims ran changing tools of a job.
     shims: BTreeMap<String, BTreeSet<ProcessId>>,
     /// Jobs that ran changing tools, by host.
@@ -407,8 +411,27 @@ impl World {
         self.state().lied.insert(key(job));
     }
 
+    /// A changing tool has done what it was asked for, and ends with exit status 0.
+    pub fn tool_works(&self, job: &str) {
+        self.state().worked.insert(key(job));
+    }
+
+    /// A journal has it: this attempt has failed, and the system shows nothing of it.
+    pub fn attempt_shows_nothing(&self, operation: &str, act: u32, attempt: u32) {
+        let state = self.state();
+        // Those take away what was done.
+        let taken = |fault: &Fault| matches!(fault, Fault::PowerCut | Fault::Failover);
+        let worked = state.worked.contains(&(operation.to_owned(), act, attempt));
+        if worked && !state.struck.iter().any(|(_, fault, _)| taken(fault)) {
+            drop(state);
+            let text = format!("act {act}, attempt {attempt} is told as not done, and was");
+            self.breaks(Broken::Lost, text);
+        }
+    }
+
     /// A journal has it: this attempt is done, and the system has shown it.
     pub fn attempt_is_done(&self, operation: &str, act: u32, attempt: u32) {
+        self.state().done.insert((operation.to_owned(), act));
         if self.state().lied.contains(&(operation.to_owned(), act, attempt)) {
             let text = format!("act {act}, attempt {attempt} is told as done, and did nothing");
             self.breaks(Broken::Lost, text);
@@ -417,10 +440,15 @@ impl World {
 
     /// The job of a mark begins to run: its attempt must be in a journal, as one that may run.
     pub fn job_begins(&self, job: &str) {
-        let (started, never) = {
+        let (started, never, done) = {
             let (state, key) = (self.state(), key(job));
-            (state.started.contains(&key), state.never.contains(&key))
+            let done = state.done.contains(&(key.0.clone(), key.1));
+            (state.started.contains(&key), state.never.contains(&key), done)
         };
+        if done {
+            let text = format!("job {job} acts, and a journal has its act as done already");
+            self.breaks(Broken::Doubled, text);
+        }
         if !started {
             self.breaks(Broken::Lost, format!("job {job} acts, and no journal knows of it"));
         }
