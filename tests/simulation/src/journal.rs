@@ -66,10 +66,8 @@ impl SimJournal {
         let label = || format!("coordinator {}: append {} {name}", self.me.id.pid, event.sequence);
         let done = self.world.durably(&self.me, &label, || {
             apply(&mut self.shelf.book());
-            if let Some(Kind::ActStarted(started)) = &event.kind
-                && let Some(act) = &started.act
-            {
-                self.world.attempt_is_journalled(operation, act.number, started.attempt);
+            if let Some(Kind::ActStarted(started)) = &event.kind {
+                self.world.attempt_is_journalled(operation, started);
             }
             if let Some(Kind::ActFailed(failed)) = &event.kind
                 && failed.verdict() == ProbeVerdict::NotDone

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bellows_agent::{host::ProcessId, tools::JOB_MARK};
+use bellows_proto::v1::ActStarted;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -82,6 +83,8 @@ struct State {
     started: BTreeSet<(String, u32, u32)>,
     /// Attempts that some journal has as never begun.
     never: BTreeSet<(String, u32, u32)>,
+    /// Acts that are no undo acts, and were started.
+    forward: BTreeSet<(String, u32)>,
     /// Acts that some journal has as done.
     done: BTreeSet<(String, u32)>,
     /// Attempts of which a tool did nothing and said that it had.
@@ -396,8 +399,17 @@ impl World {
     }
 
     /// A journal has it: this attempt of an act may now be asked for.
-    pub fn attempt_is_journalled(&self, operation: &str, act: u32, attempt: u32) {
-        self.state().started.insert((operation.to_owned(), act, attempt));
+    pub fn attempt_is_journalled(&self, operation: &str, started: &ActStarted) {
+        let number = started.act.as_ref().map_or(0, |act| act.number);
+        let act = (operation.to_owned(), number);
+        let mut state = self.state();
+        if !started.undo {
+            // What takes it back may have to do so once more.
+            state.forward.insert(act.clone());
+            let State { done, forward, .. } = &mut *state;
+            done.retain(|act| forward.contains(act));
+        }
+        state.started.insert((act.0, act.1, started.attempt));
     }
 
     /// A journal has it: this attempt never was and never will be.
