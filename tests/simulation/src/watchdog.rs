@@ -43,6 +43,7 @@ impl Watchdog {
 
     /// Watches until [`Watchdog::ends`]. A run over the limit is told, and the program ends with
     /// status 1: a thread cannot be stopped.
+    #[allow(clippy::disallowed_methods)]
     pub fn watch(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         while !running.over {
