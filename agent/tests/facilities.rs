@@ -419,7 +419,7 @@ async fn what_a_killed_service_left_behind_is_not_taken_for_it() {
     let second = services.reading("parent").await.unwrap();
     assert_eq!(second.state(), ServiceState::Running);
     let command = std::fs::read(format!("/proc/{}/cmdline", second.pid)).unwrap();
-    assert_eq!(String::from_utf8_lossy(&command), "sleep\01000\0");
+    assert_eq!(String::from_utf8_lossy(&command), "sleep\x001000\x00");
     services.remove("parent").await.unwrap();
     assert_eq!(marked(), []);
 }
