@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::engine::ports::Clock;
 
+/// Milliseconds of a day.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// The machine's clock, tokio's timers and the kernel's random bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealClock;

@@ -8,6 +8,7 @@ mod app;
 pub mod log;
 pub mod offline;
 mod term;
+mod upkeep;
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -150,6 +151,12 @@ pub async fn serve_on<S: Systems>(
         () = stop.cancelled() => Ok(()),
         error = app.engine.fatal() => Err(ServeError::Journal(error)),
         error = store_failure(&app.store) => Err(ServeError::Store(error)),
+        error = upkeep::keep_pruned(
+            &app.store,
+            app.config().keep_days,
+            crate::clock::now_ms,
+            || app.engine.is_read_only().is_none(),
+        ) => Err(ServeError::Store(error)),
         () = keep_readings(&app) => Ok(()),
         Some(error) = failure.recv() => Err(ServeError::Server(error)),
     };

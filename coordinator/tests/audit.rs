@@ -4,20 +4,35 @@
 
 mod support;
 
-use bellows::{clock::now_ms, systems::AllSystems};
+use std::sync::Arc;
+
+use bellows::{
+    audit::AuditLog,
+    clock::now_ms,
+    engine::ports::{Effects, Journal as _},
+    journal::StoreJournal,
+    site::Site,
+    store::Store,
+    systems::AllSystems,
+};
 use bellows_proto::{
+    audit::Limits,
     identity::Role,
     tls::{self, Credentials},
     v1::{
-        AuditEntry, ControlKind, ControlOperationRequest, CreateHostTokenRequest, EnrolRequest,
-        FaultCode, GetSiteRequest, ShowAuditRequest, VerifyAuditRequest, audit_record::Kind,
-        coordinator_client::CoordinatorClient, enrolment_client::EnrolmentClient,
+        Accepted, AuditEntry, Closed, ControlKind, ControlOperationRequest, CreateHostTokenRequest,
+        EnrolRequest, Event, FaultCode, GetOperationRequest, GetSiteRequest, Outcome, Plan, Rested,
+        ShowAuditRequest, VerifyAuditRequest, audit_record::Kind,
+        coordinator_client::CoordinatorClient, enrolment_client::EnrolmentClient, event,
     },
 };
 use support::{Running, through_socket};
 use tonic::transport::Channel;
 
 const OPERATION: &str = "01932c07-7d5b-7000-8000-000000000001";
+/// Of the year 2020, by its time.
+const OLD: &str = "01700000-0000-7000-8000-000000000001";
+const OLD_MS: i64 = 0x0170_0000_0000;
 
 fn remote(running: &Running, role: Role) -> CoordinatorClient<Channel> {
     let issued = running.site.authority.issue(role, "alice", now_ms()).unwrap();
@@ -109,5 +124,44 @@ async fn calls_are_told_with_who_asked_and_how_they_ended() {
             assert!(!found, "a part of the token is in the log");
         }
     }
+    running.end().await;
+}
+
+/// An operation that ended in 2020, told by store and audit log.
+fn play_an_old_operation(site: &Site) {
+    let store = Arc::new(Store::open(&site.config.store_dir()).unwrap());
+    let audit = AuditLog::open(&site.config.audit_dir(), Limits::default(), || OLD_MS).unwrap();
+    let journal = StoreJournal::new(store).audited(Arc::new(audit));
+    let event = |sequence, kind| Event { sequence, at_ms: OLD_MS, kind: Some(kind) };
+    let plan = Some(Plan { cluster: "c".into(), ..Plan::default() });
+    let accepted = event(1, event::Kind::Accepted(Accepted { plan, ..Accepted::default() }));
+    journal.begin(OLD, &accepted, "c", 0, &[]).unwrap();
+    let rested = Rested { outcome: Outcome::Done.into(), ..Rested::default() };
+    let end = [event::Kind::Rested(rested), event::Kind::Closed(Closed::default())];
+    for (kind, sequence) in end.into_iter().zip(2..) {
+        journal.append(OLD, &event(sequence, kind), &Effects::default()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn old_operations_are_pruned_by_themselves_and_the_audit_log_still_verifies() {
+    let running = Running::prepared(AllSystems, play_an_old_operation).await;
+    let mut admin = CoordinatorClient::new(through_socket(&running));
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let request = GetOperationRequest { operation: OLD.into() };
+        let detail = admin.get_operation(request).await.unwrap().into_inner();
+        let summary = detail.summary.unwrap();
+        assert_eq!((summary.state.as_str(), summary.damage.as_str()), ("done", ""));
+        if detail.events.is_empty() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "its events are still there");
+        tokio::task::yield_now().await;
+    }
+    let reply = admin.verify_audit(VerifyAuditRequest::default()).await.unwrap().into_inner();
+    assert_eq!(reply.findings, []);
+    let request = ShowAuditRequest { operation: OLD.into(), ..ShowAuditRequest::default() };
+    assert_eq!(shown(&mut admin, request).await.len(), 3, "the audit log keeps its records");
     running.end().await;
 }

@@ -4,11 +4,10 @@ use bellows_proto::v1::{BackupPart, PruneOperationsReply, PruneOperationsRequest
 use tonic::Status;
 
 use super::{Api, Streamed, fault};
-use crate::engine::World;
+use crate::{clock::DAY_MS, engine::World};
 
 /// Operations that one call prunes: the engine waits meanwhile.
 const MOST: u64 = 50;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl<W: World> Api<W> {
     pub(super) fn backup(&self) -> Result<Streamed<BackupPart>, Status> {

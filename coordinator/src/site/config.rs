@@ -37,7 +37,14 @@ pub struct Config {
     pub enrolment_address: Option<String>,
     /// So many segments of the audit log are kept, of about 4 MiB each.
     pub audit_segments: u32,
+    /// Events of operations that ended so many days ago are taken out of the store; 0: never.
+    pub keep_days: u32,
 }
+
+/// `keep_days` unless the file says otherwise: over a year.
+const KEEP_DAYS_DEFAULT: u32 = 400;
+/// At most this: about 100 years.
+const KEEP_DAYS_MOST: u32 = 36_500;
 
 /// Where `bellows serve` listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +125,13 @@ impl Config {
             audit.mistake("segments", text);
         }
         audit.finish();
+
+        let mut store = file.section("store");
+        let keep_days = store.optional::<u32>("keep_days").unwrap_or(KEEP_DAYS_DEFAULT);
+        if keep_days > KEEP_DAYS_MOST {
+            store.mistake("keep_days", format!("{keep_days} is not from 0 to {KEEP_DAYS_MOST}"));
+        }
+        store.finish();
         file.finish();
 
         Some(Self {
@@ -127,6 +141,7 @@ impl Config {
             listen: Listen { api, enrolment: enrolment?, socket: socket? },
             enrolment_address: address,
             audit_segments: segments,
+            keep_days,
         })
     }
 
@@ -145,6 +160,7 @@ impl Config {
             },
             enrolment_address: init.enrolment_address.clone(),
             audit_segments: KEEP_DEFAULT,
+            keep_days: KEEP_DAYS_DEFAULT,
         }
     }
 
@@ -177,6 +193,9 @@ impl Config {
             line("address", self.enrolment_address.clone(), "\"coordinator.example:7421\""),
             "\n[audit]\n# So many segments of the audit log are kept, of 4 MiB each.\n".to_owned(),
             format!("segments = {}\n", self.audit_segments),
+            "\n[store]\n# Events of operations that ended so many days ago are taken out; 0: never.\n"
+                .to_owned(),
+            format!("keep_days = {}\n", self.keep_days),
         ]
         .concat()
     }

@@ -148,6 +148,9 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
         [enrolment]
         address = 'coordinator.example'
         [listne]
+        [store]
+        keep_days = 36501
+        kep_days = 1
     ";
     let mistakes = Config::parse(text).unwrap_err().to_string();
     for expected in [
@@ -160,11 +163,13 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
         "listen.sokcet: unknown key; the nearest known one is \"socket\"",
         "enrolment.address: \"coordinator.example\" is not HOST:PORT",
         "colour: unknown key",
+        "store.keep_days: 36501 is not from 0 to 36500",
+        "store.kep_days: unknown key; the nearest known one is \"keep_days\"",
         "listne: unknown key; the nearest known one is \"listen\"",
     ] {
         assert!(mistakes.contains(expected), "{expected} is not in:\n{mistakes}");
     }
-    assert_eq!(mistakes.lines().count(), 10, "{mistakes}");
+    assert_eq!(mistakes.lines().count(), 12, "{mistakes}");
 }
 
 #[test]

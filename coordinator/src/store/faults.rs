@@ -3,7 +3,7 @@
 //! of an operation that is over it looks at the last event only; [`Store::operation_faults`]
 //! reads all.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Bound};
 
 use bellows_proto::v1::Spec;
 use prost::Message as _;
@@ -246,7 +246,17 @@ impl Store {
     pub(super) fn operation_keys(
         &self,
     ) -> impl DoubleEndedIterator<Item = Result<OperationKey, StoreError>> + use<'_> {
-        self.operations.iter().keys().filter_map(|item| match item {
+        self.operation_keys_after(None)
+    }
+
+    /// Those behind one of them; `None`: all.
+    pub(super) fn operation_keys_after(
+        &self,
+        after: Option<OperationKey>,
+    ) -> impl DoubleEndedIterator<Item = Result<OperationKey, StoreError>> + use<'_> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.operations.range((from, Bound::<OperationKey>::Unbounded)).keys();
+        keys.filter_map(|item| match item {
             Ok(key) => <OperationKey>::try_from(key.as_ref()).ok().map(Ok),
             Err(error) => Some(Err(StoreError::Sled(error))),
         })

@@ -57,7 +57,7 @@ pub use doubt::{Doubt, DoubtKind, DoubtReason};
 pub use error::StoreError;
 pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
-pub use prune::Pruned;
+pub use prune::{Pruned, Pruning};
 pub use records::{HostRecord, LockHolder, TokenRecord};
 pub use restore::{Restored, restore, verify_backup};
 

@@ -30,6 +30,11 @@ pub struct Running {
 
 impl Running {
     pub async fn start(systems: impl Systems) -> Self {
+        Self::prepared(systems, |_| {}).await
+    }
+
+    /// `prepare` may write into the store before the coordinator opens it.
+    pub async fn prepared(systems: impl Systems, prepare: impl FnOnce(&Site)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let what = Init {
             directory: folder.path().join("site"),
@@ -42,6 +47,7 @@ impl Running {
         };
         init(&what, now_ms()).unwrap();
         let site = Site::load(&what.directory).unwrap();
+        prepare(&site);
         let app = App::build(&what.directory, systems).unwrap();
         let remote = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let enrolment = TcpListener::bind("127.0.0.1:0").await.unwrap();

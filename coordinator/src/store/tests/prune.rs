@@ -45,3 +45,27 @@ fn old_closed_operations_lose_their_events_and_keep_their_entry() {
     assert!(matches!(begin(&store, &id(1), "c", &[]), Err(StoreError::Begin { .. })));
     assert!(append(&store, &id(1), &started(4, 1)).is_err());
 }
+
+#[test]
+fn a_walk_goes_in_small_parts_and_ends() {
+    let (_dir, store) = new_store();
+    for number in 1..=5 {
+        begin(&store, &id(number), "c", &[]).unwrap();
+        if number != 3 {
+            append(&store, &id(number), &rested(2)).unwrap();
+            append(&store, &id(number), &event(3, Kind::Closed(Closed::default()))).unwrap();
+        }
+    }
+    let mut walk = Pruning::before(LATER_MS);
+    let mut parts = Vec::new();
+    while walk.pruned.more {
+        store.prune_part(&mut walk).unwrap();
+        parts.push(walk.pruned.operations);
+    }
+    assert_eq!(parts, [1, 2, 3, 4]);
+    assert_eq!(walk.pruned, Pruned { operations: 4, events: 12, more: false });
+    assert_eq!(sound(&store, &id(3)).len(), 1, "it is open");
+    let mut again = Pruning::before(LATER_MS);
+    store.prune_part(&mut again).unwrap();
+    assert_eq!(again.pruned, Pruned::default());
+}
