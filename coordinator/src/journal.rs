@@ -135,17 +135,8 @@ fn damaged_summary(operation: &str) -> OperationSummary {
     }
 }
 
-/// With the whole chain of causes.
 fn failure(error: &StoreError) -> JournalError {
-    use std::error::Error as _;
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    JournalError(text)
+    JournalError(error.with_causes())
 }
 
 impl Journal for StoreJournal {

@@ -20,7 +20,7 @@ pub use app::{App, Listeners};
 
 use crate::{
     api::unix::SocketError,
-    audit::AuditError,
+    audit::{AuditError, AuditLog},
     engine::ports::JournalError,
     plan::Systems,
     site::SiteError,
@@ -150,7 +150,7 @@ pub async fn serve_on<S: Systems>(
     let end = tokio::select! {
         () = stop.cancelled() => Ok(()),
         error = app.engine.fatal() => Err(ServeError::Journal(error)),
-        error = store_failure(&app.store) => Err(ServeError::Store(error)),
+        error = store_failure(&app.store, &app.audit) => Err(error),
         error = upkeep::keep_pruned(
             &app.store,
             app.config().keep_days,
@@ -194,13 +194,16 @@ async fn keep_readings<S: Systems>(app: &App<S>) {
     }
 }
 
-/// Keeps the store's watermark up while nothing is written. Ends when the store has failed:
-/// whatever it was asked for, it does nothing any more.
-async fn store_failure(store: &Store) -> StoreError {
+/// Keeps the store's watermark up while nothing is written. Ends when store or audit log have
+/// failed: whatever they are asked for, they do nothing any more.
+async fn store_failure(store: &Store, audit: &AuditLog) -> ServeError {
     loop {
         tokio::time::sleep(STORE_LOOK).await;
         if let Err(error) = store.keep_watermark() {
-            return error;
+            return ServeError::Store(error);
+        }
+        if let Some(error) = audit.failure() {
+            return ServeError::Journal(JournalError(error.to_string()));
         }
     }
 }

@@ -106,6 +106,11 @@ impl AuditLog {
         }
     }
 
+    /// Why nothing is written any more; `None`: it is.
+    pub fn failure(&self) -> Option<AuditError> {
+        self.state().failed.clone()
+    }
+
     /// How far the log goes.
     pub fn head(&self) -> AuditHead {
         self.state().log.head()

@@ -161,6 +161,19 @@ impl StoreError {
         }
     }
 
+    /// With the whole chain of causes, in one line.
+    pub fn with_causes(&self) -> String {
+        use std::error::Error as _;
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+
     pub(super) fn io(
         doing: &'static str,
         path: &Path,

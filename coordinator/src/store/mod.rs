@@ -218,7 +218,7 @@ impl Store {
         });
         match &result {
             Ok(done) => then(&mut state, done),
-            Err(error) if error.is_fatal() => state.failed = Some(error.to_string()),
+            Err(error) if error.is_fatal() => state.failed = Some(error.with_causes()),
             Err(_) => {}
         }
         result

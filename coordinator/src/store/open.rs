@@ -171,7 +171,7 @@ impl Store {
         let commit = state.commit;
         let result = state.mark.as_mut().map_or(Ok(()), |mark| mark.catch_up(commit));
         if let Err(error) = &result {
-            state.failed = Some(error.to_string());
+            state.failed = Some(error.with_causes());
         }
         result
     }
