@@ -157,9 +157,13 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::io("sync directory", dir))
 }
 
-/// After making a store: all directories up to its parent.
-pub(super) fn sync_dirs(store: &Path) -> Result<(), StoreError> {
+/// After making a store: what sled wrote once and did not sync, and all directories up to its
+/// parent.
+pub(super) fn sync_made(store: &Path) -> Result<(), StoreError> {
     let sled = sled_dir(store);
+    // Without it sled opens nothing any more.
+    let conf = sled.join("conf");
+    File::open(&conf).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", &conf))?;
     let blobs = sled.join("blobs");
     if blobs.exists() {
         sync_dir(&blobs)?;

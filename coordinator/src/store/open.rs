@@ -51,7 +51,7 @@ impl Store {
         let store = Self::assemble(path, db, lock, own.clone())?;
         store.commit(|tables| put(tables.meta, keys::META, &own, &own_name))?;
         store.start_watermark()?;
-        files::sync_dirs(path)?;
+        files::sync_made(path)?;
         Ok(store)
     }
 

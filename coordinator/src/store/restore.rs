@@ -153,10 +153,10 @@ fn place(new: &Path, path: &Path) -> Result<(), StoreError> {
             .and_then(|file| file.sync_all())
             .map_err(StoreError::io("sync", &file))?;
     }
-    files::sync_dirs(new)?;
+    files::sync_made(new)?;
     // Replaces an empty directory.
     fs::rename(new, path).map_err(StoreError::io("rename", new))?;
-    files::sync_dirs(path)
+    files::sync_made(path)
 }
 
 fn clear(dir: &Path) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod backup;
+mod cuts;
 mod damage;
 mod doubt;
 mod full;
@@ -12,6 +13,7 @@ mod operations;
 mod power;
 mod prune;
 mod sizes;
+mod traced;
 
 use bellows_proto::v1::{
     Accepted, Closed, Event, Held, HoldCause, Intent, Lock, Outcome, Plan, Rested, Resumed, Shrink,

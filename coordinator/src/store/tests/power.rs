@@ -59,7 +59,7 @@ fn write_files(root: &Path, files: &Files) {
 
 /// One commit of the work. Operations of four events; the second changes the spec, the third
 /// is long, the last gives the lock back.
-fn work(store: &Store, number: u64) -> Result<(), StoreError> {
+pub(super) fn work(store: &Store, number: u64) -> Result<(), StoreError> {
     let operation = id(number / 4 + 1);
     let version = number / 4 + 1;
     match number % 4 {
@@ -84,7 +84,7 @@ fn work(store: &Store, number: u64) -> Result<(), StoreError> {
 }
 
 /// How many commits of the work are in a store; panics where one is there by half.
-fn commits(store: &Store) -> u64 {
+pub(super) fn commits(store: &Store) -> u64 {
     let mut all = store.operations(OperationFilter::default(), usize::MAX).unwrap();
     all.reverse();
     let mut commits = 0;
@@ -209,7 +209,7 @@ fn judge(root: &Path, acknowledged: u64, count: &mut Count) {
     }
 }
 
-fn patient_open(root: &Path) -> Result<Store, StoreError> {
+pub(super) fn patient_open(root: &Path) -> Result<Store, StoreError> {
     patiently(|| match Store::open(root) {
         Err(StoreError::InUse(path)) => Err(path),
         other => Ok(other),
