@@ -8,6 +8,7 @@ pub mod ca;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod explain;
 pub mod inventory;
 pub mod journal;
 pub mod plan;

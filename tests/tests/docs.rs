@@ -51,7 +51,7 @@ fn guard_codes(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_guard_of_postgresql_is_explained() {
     let source = read("coordinator/src/systems/postgresql/guards.rs");
-    let codes = guard_codes(source.split_once("fn texts").unwrap().1);
+    let codes = guard_codes(source.split_once("rules! {\n    ").unwrap().1);
     let rows = codes.iter().map(|code| format!("\n| {code} |")).collect();
     stand("systems/postgresql.md", "guard", &rows);
     for folder in LANGUAGES {

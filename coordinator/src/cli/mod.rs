@@ -18,7 +18,10 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, STATUSES};
 
-use commands::{apply, audit, cluster, expand, host, init, job, op, serve, shrink, status, store};
+use commands::{
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, serve, shrink, status,
+    store,
+};
 use connect::Client;
 use exit::Failure;
 use output::Output;
@@ -75,6 +78,12 @@ enum Command {
     /// The store: check it, back it up, restore it, prune old operations
     #[command(subcommand)]
     Store(store::Command),
+    /// What a code or a word means that Bellows shows, and what to do
+    Explain(explain::Args),
+    /// A script for the shell that completes commands and options
+    Completion(completion::Completion),
+    /// The manual pages
+    Man(completion::Man),
 }
 
 /// What every command has.
@@ -119,5 +128,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Job(command) => job::run(context, command).await,
         Command::Audit(args) => audit::run(context, args).await,
         Command::Store(command) => store::run(context, command).await,
+        Command::Explain(args) => explain::run(context, &args),
+        Command::Completion(args) => completion::completion(context, &args),
+        Command::Man(args) => completion::man(context, &args),
     }
 }

@@ -6,8 +6,8 @@ mod host;
 pub mod postgresql;
 
 use bellows_proto::v1::{
-    Act, Action, Asked, Condition, Intent, IntentOptions, KeyValue, Observation, Plan, Refusal,
-    Spec, System, action, condition, observation,
+    Act, Action, Asked, Condition, Explanation, Intent, IntentOptions, KeyValue, Observation, Plan,
+    Refusal, Spec, System, action, condition, observation,
 };
 
 use crate::plan::{Description, Probe, Question, Systems, Verdict};
@@ -128,11 +128,23 @@ fn node_seen(observation: &Observation) -> impl Fn(&str) -> host::NodeSeen {
 }
 
 fn unknown_system(spec: &Spec) -> Refusal {
-    Refusal {
+    let Explanation { code, name, remedy, .. } = known_system();
+    let value = format!("the system {} of cluster {} is not known here", spec.system, spec.cluster);
+    Refusal { code, rule: name, value, remedy, ..Refusal::default() }
+}
+
+fn known_system() -> Explanation {
+    Explanation {
         code: "SYS-01".to_owned(),
-        rule: "known system".to_owned(),
-        value: format!("the system {} of cluster {} is not known here", spec.system, spec.cluster),
+        name: "known system".to_owned(),
+        text: "A cluster of a system that a program does not know is not touched by it.".to_owned(),
         remedy: "use a version of Bellows that knows it".to_owned(),
-        ..Refusal::default()
     }
+}
+
+/// Every numbered guard of every system.
+pub fn explanations() -> Vec<Explanation> {
+    let mut all = vec![known_system()];
+    all.extend(postgresql::explanations());
+    all
 }

@@ -160,6 +160,13 @@ const TABLE: &[Row] = &[
         why: "systems are pure: no clock, no I/O, no order of hash maps in what they decide",
     },
     Row {
+        module: "coordinator::explain",
+        may: Some(&["proto", "coordinator::systems"]),
+        never: PURE,
+        sync: true,
+        why: "what a code means does not depend on anything that runs",
+    },
+    Row {
         module: "coordinator::engine",
         may: Some(&["proto", "coordinator::plan", "coordinator::spec"]),
         never: &[

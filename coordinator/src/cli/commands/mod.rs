@@ -3,7 +3,9 @@
 pub mod apply;
 pub mod audit;
 pub mod cluster;
+pub mod completion;
 pub mod expand;
+pub mod explain;
 pub mod host;
 pub mod init;
 pub mod job;

@@ -31,6 +31,7 @@ use bellows_proto::v1::{Intent, Observation, Plan, Refusal, Spec, intent::Verb};
 pub(super) use check::check;
 pub(super) use describe::describe;
 pub(super) use drift::drift;
+pub use guards::explanations;
 pub(super) use observation::{node_seen, observation};
 pub(super) use options::options;
 pub(super) use probe::probe;
