@@ -13,7 +13,7 @@ CARGO_DENY_VERSION := 0.20.2
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
 # the ones that need real PostgreSQL servers, the simulation (see below), and the ones that need root and
 # real systemd hosts.
-LOOPBACK_TESTS := loopback audit two_coordinators
+LOOPBACK_TESTS := loopback audit two_coordinators recover
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod inventory;
 pub mod journal;
 pub mod plan;
+pub mod recover;
 pub mod serve;
 pub mod site;
 pub mod spec;

@@ -7,6 +7,7 @@
 mod app;
 pub mod log;
 pub mod offline;
+pub mod recover;
 mod term;
 mod upkeep;
 

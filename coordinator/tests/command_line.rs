@@ -360,6 +360,7 @@ async fn what_the_journal_does_not_know_is_told_refused_and_settled() {
         cluster: "shelf".into(),
         operation: ID.into(),
         term: Some(mine.clone()),
+        ..PlantFenceRequest::default()
     };
     world.hosts.plant_fence("h1", fence).await.unwrap();
     let key = Some(JobKey { operation: ID.into(), act: 3, attempt: 1 });
@@ -411,6 +412,7 @@ async fn an_operation_that_is_over_here_but_not_at_a_host_is_told_and_settled() 
         cluster: "shelf".into(),
         operation: operation.clone(),
         term: Some(world.running_term().await),
+        ..PlantFenceRequest::default()
     };
     world.hosts.plant_fence("h2", fence).await.unwrap();
     let found: ListHostJobsReply = world.json(&["job", "list", "--unknown"]).await;

@@ -55,6 +55,9 @@ pub enum TlsError {
     /// A verifier cannot be built.
     #[error("TLS set-up: {0}")]
     Verifier(String),
+    /// Nobody is there, or not who should be.
+    #[error("no handshake with {0}")]
+    Handshake(String, #[source] io::Error),
     /// Not a DNS name.
     #[error("{0:?} is no TLS server name")]
     ServerName(String),
@@ -298,6 +301,39 @@ async fn handshake(
         .and_then(|chain| chain.first())
         .and_then(|certificate| Identity::from_certificate(certificate).ok());
     Some(Connection { stream, peer: Peer { identity, address: Some(address) }, _room: room })
+}
+
+/// SHA-256 of the public key (SubjectPublicKeyInfo, DER) that the server at `address` (HOST:PORT)
+/// shows, by one handshake. Its certificate must be of the authority and carry `server_name`.
+///
+/// # Errors
+/// If it does not answer within `deadline`, or its certificate is not right.
+pub async fn peer_key(
+    address: &str,
+    server_name: &str,
+    config: Arc<ClientConfig>,
+    deadline: Duration,
+) -> Result<[u8; 32], TlsError> {
+    use x509_parser::prelude::{FromDer as _, X509Certificate};
+    let name = ServerName::try_from(server_name.to_owned())
+        .map_err(|_| TlsError::ServerName(server_name.to_owned()))?;
+    let connecting = async {
+        let socket = TcpStream::connect(address).await?;
+        TlsConnector::from(config).connect(name, socket).await
+    };
+    let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
+    let stream =
+        tokio::time::timeout(deadline, connecting).await.unwrap_or_else(|_| Err(timed_out()));
+    let stream = stream.map_err(|error| TlsError::Handshake(address.to_owned(), error))?;
+    let (_, session) = stream.get_ref();
+    let unreadable = || TlsError::Pem {
+        what: "certificate",
+        reason: format!("what {address} shows is no certificate"),
+    };
+    let shown = session.peer_certificates().and_then(|chain| chain.first());
+    let (_, certificate) =
+        X509Certificate::from_der(shown.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
+    Ok(crate::digest::of_bytes(certificate.public_key().raw))
 }
 
 /// A lazily connected, kept channel to `address` (HOST:PORT), whose certificate must carry

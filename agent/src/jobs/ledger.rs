@@ -88,23 +88,32 @@ impl Ledger {
         Ok(self.folder("fences").join(name.as_str()))
     }
 
-    /// Plants a fence. Again for the same operation: fine.
+    /// Whether a fence may be planted. Changes nothing.
     ///
     /// # Errors
     /// `FAULT_CODE_FENCED` if another operation holds the cluster here, `FAULT_CODE_CONFLICT` if
     /// the operation is closed.
-    pub fn plant(&self, fence: &Fence) -> Result<(), Fault> {
+    pub fn may_plant(&self, fence: &Fence) -> Result<(), Fault> {
         operation(&fence.operation)?;
         self.refuse_closed(&fence.operation)?;
-        let host = self.local.host.as_ref();
         let path = self.fence_path(&fence.cluster)?;
-        if let Some(held) = record::read::<Fence>(host, &path)?
-            && held.operation != fence.operation
-        {
-            return Err(self.fenced(&fence.cluster, &held.operation));
+        match record::read::<Fence>(self.local.host.as_ref(), &path)? {
+            Some(held) if held.operation != fence.operation => {
+                Err(self.fenced(&fence.cluster, &held.operation))
+            }
+            Some(_) | None => Ok(()),
         }
+    }
+
+    /// Plants a fence. Again for the same operation: fine.
+    ///
+    /// # Errors
+    /// As [`Ledger::may_plant`]; if the disk fails.
+    pub fn plant(&self, fence: &Fence) -> Result<(), Fault> {
+        self.may_plant(fence)?;
+        let host = self.local.host.as_ref();
         host.create_directory(&self.folder("fences"), &Access::PRIVATE_DIRECTORY)?;
-        record::write(host, &path, fence)
+        record::write(host, &self.fence_path(&fence.cluster)?, fence)
     }
 
     /// Refuses unless the cluster's fence is of this operation.

@@ -21,6 +21,7 @@ use camino::Utf8PathBuf;
 
 mod audited;
 mod ending;
+pub mod kept;
 mod launch;
 pub mod ledger;
 pub mod output;
@@ -38,6 +39,7 @@ use crate::{
     host::Access,
     tools::host::{boot_id, machine_id},
 };
+use kept::Kept;
 use ledger::Ledger;
 use store::{JobDir, has_ended, word};
 
@@ -55,6 +57,7 @@ struct Inner {
     local: Local,
     shim: ShimProgram,
     ledger: Ledger,
+    kept: Kept,
     audit: Audit,
     /// Accepted by this agent and being launched right now: not lost, though no process
     /// is there yet.
@@ -71,6 +74,7 @@ impl Jobs {
         local.host.create_directory(&root, &Access::PRIVATE_DIRECTORY)?;
         let inner = Inner {
             ledger: Ledger::new(local.clone()),
+            kept: Kept::new(local.clone()),
             audit: Audit::open(local.clone()),
             local,
             shim,
@@ -162,11 +166,14 @@ impl Jobs {
         self.refuse_observer()?;
         self.0.ledger.accept(request.term.as_ref())?;
         let fence = bellows_proto::v1::Fence {
-            cluster: request.cluster,
-            operation: request.operation,
-            term: request.term,
+            cluster: request.cluster.clone(),
+            operation: request.operation.clone(),
+            term: request.term.clone(),
         };
+        self.0.ledger.may_plant(&fence)?;
         self.audit_fence(&fence)?;
+        // First: there is never a fence whose operation nobody could tell.
+        self.keep_operation(request)?;
         self.0.ledger.plant(&fence)
     }
 
@@ -295,7 +302,9 @@ impl Jobs {
             }
         }
         self.audit_close(request)?;
+        self.keep_last_spec(request)?;
         self.0.ledger.close(id)?;
+        self.0.kept.forget(id)?;
         self.0.local.host.remove_directory(&self.root().join(id))?;
         self.0.audit.forget(id);
         Ok(())

@@ -31,6 +31,7 @@ pub const ALLOWED: &[(&str, &[Role])] = &[
     ("/bellows.v1.Agent/Close", &[Role::Coordinator]),
     ("/bellows.v1.Agent/AnnounceTerm", &[Role::Coordinator]),
     ("/bellows.v1.Agent/ReadAudit", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/Recall", &[Role::Coordinator]),
 ];
 
 /// The name of a call that is not ours is not written longer, characters.

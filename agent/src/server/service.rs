@@ -10,8 +10,8 @@ use bellows_proto::{
         AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
         CloseReply, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job,
         JobKey, ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply,
-        PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, SealReply, SealRequest,
-        StartJobRequest, agent_server, seal_reply,
+        PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest, Recalled, SealReply,
+        SealRequest, StartJobRequest, agent_server, seal_reply,
     },
 };
 use futures::Stream;
@@ -214,6 +214,19 @@ impl agent_server::Agent for Service {
             }
         };
         Ok(Response::new(Box::pin(chunks)))
+    }
+
+    type RecallStream = Pin<Box<dyn Stream<Item = Result<Recalled, Status>> + Send>>;
+
+    async fn recall(
+        &self,
+        request: Request<RecallRequest>,
+    ) -> Result<Response<Self::RecallStream>, Status> {
+        let host = self.host().to_owned();
+        let pieces = self.jobs.recall(&request.into_inner());
+        let pieces = pieces.map_err(|fault| to_status(&fault.at(&host)))?;
+        let told = pieces.map(move |piece| piece.map_err(|fault| to_status(&fault.at(&host))));
+        Ok(Response::new(Box::pin(futures::stream::iter(told))))
     }
 }
 

@@ -94,6 +94,7 @@ impl TestHost {
             cluster: CLUSTER.into(),
             operation: operation.into(),
             term: Some(term(1)),
+            ..PlantFenceRequest::default()
         }
     }
 
@@ -126,7 +127,8 @@ impl TestHost {
     }
 
     pub fn close(&self) -> Result<(), Fault> {
-        self.jobs.close(&CloseRequest { operation: self.operation.clone(), term: Some(term(1)) })
+        let (operation, term) = (self.operation.clone(), Some(term(1)));
+        self.jobs.close(&CloseRequest { operation, term, ..CloseRequest::default() })
     }
 
     pub async fn get(&self, act: u32) -> Job {

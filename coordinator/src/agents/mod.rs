@@ -20,8 +20,8 @@ use bellows_proto::{
         AnnounceTermRequest, Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest,
         CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState,
         ListJobsRequest, OutputChunk, PlantFenceRequest, Query, ReadAuditRequest,
-        ReadOutputRequest, SealRequest, StartJobRequest, Term, agent_client::AgentClient,
-        seal_reply::Outcome,
+        ReadOutputRequest, RecallRequest, Recalled, SealRequest, StartJobRequest, Term,
+        agent_client::AgentClient, seal_reply::Outcome,
     },
 };
 use tonic::{
@@ -45,6 +45,8 @@ const ASK_DEADLINE: Duration = Duration::from_secs(6);
 const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 /// Everything else: agents write to disk before they answer.
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// All that a host keeps: plans and specs, one message each.
+const RECALL_DEADLINE: Duration = Duration::from_secs(60);
 /// On top of the time that a `GetJob` asks to wait.
 const WAIT_MARGIN: Duration = Duration::from_secs(5);
 
@@ -182,6 +184,33 @@ impl GrpcAgents {
         self.call(host, CALL_DEADLINE, |mut client| async move { client.read_audit(request).await })
             .await
             .map(Response::into_inner)
+    }
+
+    /// What a host keeps for a coordinator that has lost its store; with `operations` only which of
+    /// these are closed there.
+    ///
+    /// # Errors
+    /// If the agent cannot be reached, is too old, or cannot read something that it keeps.
+    pub async fn recall(
+        &self,
+        host: &str,
+        operations: Vec<String>,
+    ) -> Result<Vec<Recalled>, Fault> {
+        let request = RecallRequest { operations };
+        let reading = async {
+            let reply = self
+                .call(host, CALL_DEADLINE, |mut client| async move { client.recall(request).await })
+                .await?;
+            let mut stream = reply.into_inner();
+            let mut told = Vec::new();
+            let failed = |status: &Status| fault::from_status(status, host);
+            while let Some(piece) = stream.message().await.map_err(|status| failed(&status))? {
+                told.push(piece);
+            }
+            Ok(told)
+        };
+        let late = |_| fault::deadline(host, RECALL_DEADLINE);
+        tokio::time::timeout(RECALL_DEADLINE, reading).await.map_err(late)?
     }
 
     fn client(&self, host: &str) -> Result<Client, Fault> {

@@ -81,6 +81,7 @@ pub fn store(error: &StoreError) -> Status {
         StoreError::SpecVersion { .. } => conflict(error.to_string(), "plan anew"),
         StoreError::Absent(_)
         | StoreError::Exists(_)
+        | StoreError::Occupied { .. }
         | StoreError::InUse(_)
         | StoreError::Corrupt { .. }
         | StoreError::Emptied(_)

@@ -19,8 +19,8 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, serve, shrink, status,
-    store,
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, recover, serve,
+    shrink, status, store,
 };
 use connect::Client;
 use exit::Failure;
@@ -78,6 +78,9 @@ enum Command {
     /// The store: check it, back it up, restore it, prune old operations
     #[command(subcommand)]
     Store(store::Command),
+    /// Make a lost store anew from what the agents keep; the coordinator must be stopped
+    #[command(after_help = STATUSES)]
+    Recover(recover::Args),
     /// What a code or a word means that Bellows shows, and what to do
     Explain(explain::Args),
     /// A script for the shell that completes commands and options
@@ -128,6 +131,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Job(command) => job::run(context, command).await,
         Command::Audit(args) => audit::run(context, args).await,
         Command::Store(command) => store::run(context, command).await,
+        Command::Recover(args) => Box::pin(recover::run(context, args)).await,
         Command::Explain(args) => explain::run(context, &args),
         Command::Completion(args) => completion::completion(context, &args),
         Command::Man(args) => completion::man(context, &args),

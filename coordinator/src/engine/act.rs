@@ -216,7 +216,8 @@ impl<W: World> Run<W> {
         }
         let cause = HoldCause::Stalled;
         let commands = self.look(|state| decide::commands(state, &self.id, cause));
-        self.record(Kind::Held(Held { cause: cause.into(), step, text, fault: None, commands }))
+        let cause = cause.into();
+        self.record(Kind::Held(Held { cause, step, text, commands, ..Held::default() }))
     }
 
     /// The step that stalled moves: its own hold is over. Another step's is not touched.

@@ -27,7 +27,15 @@ impl<W: World> Run<W> {
         let mut left: BTreeSet<String> = index::hosts(&plan).into_iter().collect();
         let mut pause = RETRY_PAUSE;
         loop {
-            let told = join_all(left.iter().map(|host| self.close_at(host))).await;
+            // Another operation may have changed it since.
+            let spec = self.world.journal().spec(&plan.cluster)?;
+            let request = CloseRequest {
+                operation: self.id.clone(),
+                term: Some(self.world.journal().term()),
+                cluster: plan.cluster.clone(),
+                spec,
+            };
+            let told = join_all(left.iter().map(|host| self.close_at(host, &request))).await;
             for (host, result) in told {
                 match result {
                     Ok(()) => {
@@ -70,9 +78,11 @@ impl<W: World> Run<W> {
         }
     }
 
-    async fn close_at(&self, host: &str) -> (String, Result<(), bellows_proto::v1::Fault>) {
-        let term = Some(self.world.journal().term());
-        let request = CloseRequest { operation: self.id.clone(), term };
-        (host.to_owned(), self.world.agents().close(host, request).await)
+    async fn close_at(
+        &self,
+        host: &str,
+        request: &CloseRequest,
+    ) -> (String, Result<(), bellows_proto::v1::Fault>) {
+        (host.to_owned(), self.world.agents().close(host, request.clone()).await)
     }
 }

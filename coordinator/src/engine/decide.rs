@@ -85,6 +85,11 @@ pub fn after_failure(state: &OperationState, cause: HoldCause) -> Option<Outcome
     (forward && (nothing_done || chosen)).then_some(Outcome::Undone)
 }
 
+/// Why nothing but giving up is safe where a journal begins in the middle.
+const RECOVERED: &str = "it was recovered from what the agents keep: its journal does not say what \
+                         was done, so that it can neither go on nor be taken back; look at its \
+                         hosts, then abandon it";
+
 /// Whether something may be asked of an operation now.
 ///
 /// # Errors
@@ -115,6 +120,9 @@ pub fn allowed(state: &OperationState, wish: ControlKind) -> Result<(), String> 
                  and it can only be abandoned"
             )),
         };
+    }
+    if state.recovered && wish != ControlKind::Abandon {
+        return Err(RECOVERED.to_owned());
     }
     let parked = state.parked().is_some();
     let held = state.held.is_some();
@@ -172,6 +180,10 @@ pub fn commands(state: &OperationState, operation: &str, cause: HoldCause) -> Ve
     let mut commands = vec![format!("bellows op show {operation}")];
     if state.has_acted() {
         commands.push(format!("bellows op logs {operation}"));
+    }
+    if state.recovered {
+        commands.push(format!("bellows op abandon {operation}"));
+        return commands;
     }
     let go_on = if cause == HoldCause::Paused { "resume" } else { "retry" };
     commands.push(format!("bellows op {go_on} {operation}"));

@@ -273,6 +273,7 @@ impl<W: World> Run<W> {
             text: failure.text,
             fault: failure.fault,
             commands,
+            found: Vec::new(),
         }))
     }
 
@@ -288,7 +289,8 @@ impl<W: World> Run<W> {
     fn hold(&self, cause: HoldCause, text: String) -> Result<(), Stop> {
         let step = self.look(OperationState::current_step);
         let commands = self.look(|state| decide::commands(state, &self.id, cause));
-        self.record(Kind::Held(Held { cause: cause.into(), step, text, fault: None, commands }))
+        let cause = cause.into();
+        self.record(Kind::Held(Held { cause, step, text, commands, ..Held::default() }))
     }
 
     fn turn_back(&self, target: Outcome) -> Result<(), Stop> {
@@ -371,11 +373,14 @@ impl<W: World> Run<W> {
         term: &bellows_proto::v1::Term,
     ) -> Result<(), Stop> {
         use super::ports::Agents as _;
+        let spec = self.world.journal().spec(cluster)?;
         for host in hosts {
             let request = PlantFenceRequest {
                 cluster: cluster.to_owned(),
                 operation: self.id.clone(),
                 term: Some(term.clone()),
+                accepted: Some(self.look(OperationState::accepted)),
+                spec: spec.clone(),
             };
             self.patiently(|| self.world.agents().plant_fence(host, request.clone()))
                 .await
@@ -395,9 +400,11 @@ fn left_behind(state: &OperationState) -> Vec<String> {
             state::StepStatus::Pending | state::StepStatus::Undone => false,
         })
     };
-    index::steps(&state.plan)
+    let steps = index::steps(&state.plan)
         .rev()
         .filter(|step| began(&step.number) && matches!(step.kind, Some(step::Kind::Act(_))))
-        .map(|step| format!("step {}: {}", step.number, step.title))
-        .collect()
+        .map(|step| format!("step {}: {}", step.number, step.title));
+    // Where the journal was lost, the hosts have said what was done.
+    let found = state.held.iter().flat_map(|held| held.found.iter().cloned());
+    steps.chain(found).collect()
 }

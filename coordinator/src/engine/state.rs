@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bellows_proto::v1::{
-    Act, ControlKind, Event, Evidence, Held, HoldCause, JobKey, OnFailure, Outcome, Plan,
+    Accepted, Act, ControlKind, Event, Evidence, Held, HoldCause, JobKey, OnFailure, Outcome, Plan,
     ProbeVerdict, Term, event::Kind,
 };
 
@@ -101,6 +101,8 @@ pub struct OperationState {
     pub on_failure: OnFailure,
     /// Who asked.
     pub principal: String,
+    /// Its journal was lost: it begins with what the agents keep, and does not say what was done.
+    pub recovered: bool,
     /// Number of the last event.
     pub sequence: u64,
     /// Time of the first event.
@@ -125,6 +127,17 @@ pub struct OperationState {
 }
 
 impl OperationState {
+    /// Its first event, as it was journalled.
+    pub fn accepted(&self) -> Event {
+        let accepted = Accepted {
+            plan: Some(Plan::clone(&self.plan)),
+            on_failure: self.on_failure.into(),
+            principal: self.principal.clone(),
+            recovered: self.recovered,
+        };
+        Event { sequence: 1, at_ms: self.started_at_ms, kind: Some(Kind::Accepted(accepted)) }
+    }
+
     /// The step that is worked at: the highest one that is not pending.
     pub fn current_step(&self) -> u32 {
         match self.mode {
@@ -227,6 +240,7 @@ pub fn begin(event: &Event) -> Result<OperationState, IllegalEvent> {
         plan: Arc::new(plan.clone()),
         on_failure: accepted.on_failure(),
         principal: accepted.principal.clone(),
+        recovered: accepted.recovered,
         sequence: 1,
         started_at_ms: event.at_ms,
         changed_at_ms: event.at_ms,

@@ -154,6 +154,7 @@ impl<W: World> Engine<W> {
             plan: Some(plan.clone()),
             on_failure: on_failure.into(),
             principal: principal.to_owned(),
+            recovered: false,
         };
         let event = Event { sequence: 1, at_ms, kind: Some(Kind::Accepted(accepted)) };
         let state = state::begin(&event).map_err(|e| ApplyError::Invalid(vec![e.to_string()]))?;

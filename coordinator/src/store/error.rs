@@ -18,6 +18,17 @@ pub enum StoreError {
     /// There is one already.
     #[error("there is a store at {} already: it is not overwritten", .0.display())]
     Exists(PathBuf),
+    /// Something is in it.
+    #[error(
+        "the store at {} has {content} already: only an empty one can be made anew from what the agents keep",
+        path.display()
+    )]
+    Occupied {
+        /// The store.
+        path: PathBuf,
+        /// What is in it.
+        content: String,
+    },
     /// Another process has it open.
     #[error(
         "another bellows serve holds the store at {}: stop it first, two must never run on one store",
@@ -145,6 +156,7 @@ impl StoreError {
             Self::Io { .. } | Self::Sled(_) | Self::Failed(_) => true,
             Self::Absent(_)
             | Self::Exists(_)
+            | Self::Occupied { .. }
             | Self::InUse(_)
             | Self::Corrupt { .. }
             | Self::Emptied(_)

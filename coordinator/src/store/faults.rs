@@ -191,7 +191,7 @@ impl Store {
             let what = || format!("the spec of {cluster}");
             match get::<NewestSpec>(&self.specs, &key, &what) {
                 Ok(newest) => {
-                    for version in 1..=newest.map_or(0, |newest| newest.version) {
+                    for version in newest.unwrap_or_default().versions() {
                         self.spec_fault(&cluster, version, faults)?;
                     }
                 }

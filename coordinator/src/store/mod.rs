@@ -28,6 +28,7 @@ mod operations;
 mod pieces;
 mod prune;
 mod records;
+mod recover;
 mod restore;
 mod specs;
 mod summary;
@@ -59,6 +60,7 @@ pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
 pub use prune::{Pruned, Pruning};
 pub use records::{HostRecord, LockHolder, TokenRecord};
+pub use recover::{Recovered, RecoveredOperation};
 pub use restore::{Restored, restore, verify_backup};
 
 use records::{CommitRecord, StoreRecord};

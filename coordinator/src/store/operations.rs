@@ -75,12 +75,7 @@ impl Store {
         if begin.accepted.sequence != 1 || !matches!(begin.accepted.kind, Some(Kind::Accepted(_))) {
             return Err(wrong("its first event must be `accepted`, with number 1"));
         }
-        let mut record = OperationRecord {
-            locks: begin.locks.to_vec(),
-            last_hash: chain::start(&key).to_vec(),
-            ..OperationRecord::default()
-        };
-        summary::begin(&mut record, begin.operation);
+        let record = first_entry(&key, begin.operation, begin.locks);
         self.commit(|tables| {
             if tables.operations.get(key)?.is_some() {
                 return Err(wrong("its id is taken").into());
@@ -364,7 +359,7 @@ fn entry_name(operation: &str) -> String {
     format!("the index entry of operation {operation}")
 }
 
-fn index_entry(
+pub(super) fn index_entry(
     tables: &Tables<'_>,
     key: &OperationKey,
     operation: &str,
@@ -373,8 +368,19 @@ fn index_entry(
         .ok_or_else(|| Stop::Refused(StoreError::OperationUnknown(operation.to_owned())))
 }
 
+/// The index entry of an operation before its first event.
+pub(super) fn first_entry(key: &OperationKey, operation: &str, locks: &[Lock]) -> OperationRecord {
+    let mut record = OperationRecord {
+        locks: locks.to_vec(),
+        last_hash: chain::start(key).to_vec(),
+        ..OperationRecord::default()
+    };
+    summary::begin(&mut record, operation);
+    record
+}
+
 /// Stores an event and brings the index entry up to it.
-fn add(
+pub(super) fn add(
     tables: &Tables<'_>,
     key: &OperationKey,
     mut entry: OperationRecord,

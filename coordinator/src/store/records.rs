@@ -109,6 +109,16 @@ pub(super) struct EventRecord {
 pub(super) struct NewestSpec {
     #[prost(uint64, tag = "1")]
     pub version: u64,
+    /// The first one that is stored; 0 means 1. Those before were lost with an earlier store.
+    #[prost(uint64, tag = "2")]
+    pub oldest: u64,
+}
+
+impl NewestSpec {
+    /// The versions that must be there.
+    pub fn versions(self) -> std::ops::RangeInclusive<u64> {
+        self.oldest.max(1)..=self.version
+    }
 }
 
 /// What the store knows of itself.

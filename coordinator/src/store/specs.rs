@@ -59,15 +59,15 @@ fn name(cluster: &str) -> String {
     format!("the spec of {cluster}")
 }
 
-fn newest(tables: &Tables<'_>, cluster: &str) -> Result<u64, Stop> {
+fn newest(tables: &Tables<'_>, cluster: &str) -> Result<NewestSpec, Stop> {
     let key = keys::text(keys::SPEC_NEWEST, cluster);
     let newest: Option<NewestSpec> = get_in(tables.specs, &key, &|| name(cluster))?;
-    Ok(newest.map_or(0, |newest| newest.version))
+    Ok(newest.unwrap_or_default())
 }
 
 /// Refuses if the spec is at another version; 0: there is none.
 pub(super) fn expect_version(tables: &Tables<'_>, cluster: &str, planned: u64) -> Result<(), Stop> {
-    let found = newest(tables, cluster)?;
+    let found = newest(tables, cluster)?.version;
     if found == planned {
         return Ok(());
     }
@@ -78,10 +78,16 @@ pub(super) fn expect_version(tables: &Tables<'_>, cluster: &str, planned: u64) -
 pub(super) fn put_next(tables: &Tables<'_>, spec: &Spec) -> Result<(), Stop> {
     let cluster = spec.cluster.as_str();
     expect_version(tables, cluster, spec.version.saturating_sub(1))?;
+    put_from(tables, spec, newest(tables, cluster)?.oldest)
+}
+
+/// Stores a version as the newest, of a cluster of which those before `oldest` are not known.
+pub(super) fn put_from(tables: &Tables<'_>, spec: &Spec, oldest: u64) -> Result<(), Stop> {
+    let cluster = spec.cluster.as_str();
     let what = || name(cluster);
     let key = keys::spec_version(cluster, spec.version);
     put(tables.specs, &key, spec, &what)?;
-    let newest = NewestSpec { version: spec.version };
+    let newest = NewestSpec { version: spec.version, oldest };
     let key = keys::text(keys::SPEC_NEWEST, cluster);
     put(tables.specs, &key, &newest, &what)
 }
@@ -89,7 +95,7 @@ pub(super) fn put_next(tables: &Tables<'_>, spec: &Spec) -> Result<(), Stop> {
 /// Removes all versions, and the last observation: a cluster of the same name that is made
 /// later has nothing to do with this one.
 pub(super) fn remove(tables: &Tables<'_>, cluster: &str) -> Result<(), Stop> {
-    for version in 1..=newest(tables, cluster)? {
+    for version in newest(tables, cluster)?.versions() {
         pieces::remove::<Stop>(tables.specs, &keys::spec_version(cluster, version))?;
     }
     pieces::remove::<Stop>(tables.specs, &keys::text(keys::SPEC_NEWEST, cluster))?;

@@ -12,8 +12,8 @@ use bellows_proto::{
         AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
         CloseReply, CloseRequest, CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest,
         HelloReply, HelloRequest, Job, ListJobsReply, ListJobsRequest, Never, OutputChunk,
-        PlantFenceReply, PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, SealReply,
-        SealRequest, StartJobRequest,
+        PlantFenceReply, PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest,
+        Recalled, SealReply, SealRequest, StartJobRequest,
         agent_server::{Agent, AgentServer},
         coordinator_client::CoordinatorClient,
         enrolment_client::EnrolmentClient,
@@ -115,6 +115,16 @@ impl Agent for OnTheWire {
     async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseReply>, Status> {
         let closed = self.hosts.close(&self.host, request.into_inner()).await;
         answer(closed.map(|()| CloseReply {}))
+    }
+
+    type RecallStream = Pin<Box<dyn Stream<Item = Result<Recalled, Status>> + Send>>;
+
+    /// An agent from before anything was kept.
+    async fn recall(
+        &self,
+        _: Request<RecallRequest>,
+    ) -> Result<Response<Self::RecallStream>, Status> {
+        Err(Status::unimplemented("recall"))
     }
 
     type ReadAuditStream = Pin<Box<dyn Stream<Item = Result<AuditChunk, Status>> + Send>>;

@@ -49,7 +49,12 @@ impl<W: World> Api<W> {
             }
             found = ours(self.jobs_at(&host).await?.map_err(at_host)?);
         }
-        let close = CloseRequest { operation: operation.to_owned(), term: Some(self.store.term()) };
+        // Of the cluster's spec nothing is known here.
+        let close = CloseRequest {
+            operation: operation.to_owned(),
+            term: Some(self.store.term()),
+            ..CloseRequest::default()
+        };
         self.agents.close(&host, close).await.map_err(at_host)?;
         tracing::info!(host, operation, principal = who.name, "what the host had of it is settled");
         let mut look = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

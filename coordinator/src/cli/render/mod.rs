@@ -8,6 +8,7 @@ pub mod host;
 pub mod job;
 pub mod operation;
 pub mod plan;
+pub mod recover;
 #[cfg(test)]
 mod samples;
 pub mod watch;

@@ -240,6 +240,9 @@ impl View {
         if let Some(seen) = &held.fault {
             fault(page, "            ", seen);
         }
+        for found in &held.found {
+            page.line(Tone::Warn, &format!("            found: {found}"));
+        }
         for command in &held.commands {
             page.line(Tone::Plain, &format!("            do: {command}"));
         }
@@ -327,6 +330,7 @@ mod tests {
             plan: Some(samples::plan()),
             on_failure: OnFailure::Hold.into(),
             principal: "root (unix socket)".into(),
+            ..Accepted::default()
         })
     }
 
@@ -351,6 +355,7 @@ mod tests {
             text: "the clone is not there".into(),
             fault: Some(fault.clone()),
             commands: vec!["bellows op retry 0190".into(), "bellows op undo 0190".into()],
+            found: Vec::new(),
         };
         let (view, text) = play(vec![
             accepted(),

@@ -12,6 +12,7 @@ mod opening;
 mod operations;
 mod power;
 mod prune;
+mod recover;
 mod sizes;
 mod traced;
 

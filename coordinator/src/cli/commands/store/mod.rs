@@ -41,7 +41,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
 }
 
 /// What went wrong with a store that is not in use.
-fn offline(error: &ServeError) -> Failure {
+pub(super) fn offline(error: &ServeError) -> Failure {
     let (exit, remedy) = match trouble(error) {
         Trouble::Wrong => (Exit::Usage, "check --site and the file that was named"),
         Trouble::Running => (Exit::Refused, "stop the coordinator first"),
