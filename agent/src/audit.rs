@@ -112,7 +112,8 @@ impl Audit {
                         | Kind::Answer(_)
                         | Kind::Event(_)
                         | Kind::JobReported(_)
-                        | Kind::Witness(_),
+                        | Kind::Witness(_)
+                        | Kind::Acceptance(_),
                     )
                     | None => {}
                 }

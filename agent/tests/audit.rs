@@ -72,7 +72,8 @@ fn calls(host: &TestHost) -> Vec<(String, Option<FaultCode>)> {
         | Kind::JobEnded(_)
         | Kind::Event(_)
         | Kind::JobReported(_)
-        | Kind::Witness(_) => None,
+        | Kind::Witness(_)
+        | Kind::Acceptance(_) => None,
     };
     kinds(host).into_iter().filter_map(of).collect()
 }

@@ -71,7 +71,8 @@ fn told(entries: &[AuditEntry]) -> Vec<(String, String, Option<FaultCode>)> {
         | Kind::JobEnded(_)
         | Kind::Event(_)
         | Kind::JobReported(_)
-        | Kind::Witness(_) => None,
+        | Kind::Witness(_)
+        | Kind::Acceptance(_) => None,
     };
     entries.iter().filter_map(of).collect()
 }

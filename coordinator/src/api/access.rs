@@ -52,6 +52,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/ReadOperationOutput", READ),
     ("/bellows.v1.Coordinator/ShowAudit", READ),
     ("/bellows.v1.Coordinator/VerifyAudit", READ),
+    ("/bellows.v1.Coordinator/AcceptAudit", ADMINISTER),
     ("/bellows.v1.Coordinator/BackupStore", ADMINISTER),
     ("/bellows.v1.Coordinator/PruneOperations", ADMINISTER),
     ("/bellows.v1.Coordinator/ListHostJobs", READ),

@@ -7,13 +7,14 @@ use bellows_proto::{
     fault::{from_status, to_status},
     names::HostName,
     v1::{
-        AuditEntry, AuditRecord, Fault, FaultCode, ShowAuditRequest, VerifyAuditReply,
+        AcceptAuditReply, AcceptAuditRequest, AuditAcceptance, AuditEntry, AuditFinding,
+        AuditRecord, AuditVerdict, Fault, FaultCode, ShowAuditRequest, VerifyAuditReply,
         VerifyAuditRequest, audit_record::Kind,
     },
 };
 use tonic::Status;
 
-use super::{Api, Streamed, fault};
+use super::{Api, Streamed, access::Principal, fault};
 use crate::{
     audit::{HostFacts, OwnFacts, verify},
     engine::World,
@@ -21,6 +22,8 @@ use crate::{
 
 /// A host whose log takes longer to read is not waited for.
 const READ_DEADLINE: std::time::Duration = std::time::Duration::from_secs(120);
+/// A reason is not longer, characters.
+const LONGEST_REASON: usize = 500;
 /// A segment is not longer, bytes.
 const LONGEST_SEGMENT: usize = 64 * 1024 * 1024;
 
@@ -153,6 +156,48 @@ impl<W: World> Api<W> {
     }
 }
 
+impl<W: World> Api<W> {
+    /// Takes a host's log as it is now, where it contradicts what is known of it.
+    pub(super) async fn accept_log(
+        &self,
+        request: &AcceptAuditRequest,
+        who: &Principal,
+    ) -> Result<AcceptAuditReply, Status> {
+        let host = self.enrolled(&request.host)?;
+        let reason = request.reason.trim();
+        if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+            let text = format!("a reason has 1 to {LONGEST_REASON} characters");
+            return Err(fault::invalid(text, "say why the host's log is another one"));
+        }
+        self.may_change()?;
+        let facts = self.host_facts(&host).await.map_err(|fault| to_status(&fault))?;
+        let agent = facts.head();
+        let own = self.own_facts()?;
+        let found = BTreeMap::from([(host.clone(), Ok(facts))]);
+        let reply = verify(own, found, &self.own_facts()?, false);
+        let contradicted =
+            |found: &AuditFinding| found.host == host && found.verdict() == AuditVerdict::Damage;
+        if !reply.findings.iter().any(contradicted) {
+            let text = format!("the log of host {host} fits all that is known of it");
+            return Err(fault::conflict(text, "nothing to do: nothing was changed"));
+        }
+        let acceptance = AuditAcceptance {
+            host,
+            agent: Some(agent.clone()),
+            principal: who.name.clone(),
+            reason: reason.to_owned(),
+        };
+        let number = self.audit.accept(acceptance).map_err(|e| fault::audit(&e))?;
+        tracing::warn!(
+            host = request.host,
+            principal = who.name,
+            reason,
+            "the audit log of a host was taken as it is"
+        );
+        Ok(AcceptAuditReply { agent: Some(agent), number })
+    }
+}
+
 /// The entry, where it is one that was asked for. Damage always is.
 fn chosen(entry: Entry, request: &ShowAuditRequest) -> Option<AuditEntry> {
     let damaged = !entry.damage.is_empty();
@@ -184,6 +229,13 @@ fn operation(record: &AuditRecord) -> &str {
             let key = told.job.as_ref().and_then(|job| job.key.as_ref());
             key.map_or("", |key| &key.operation)
         }
-        Some(Kind::Opened(_) | Kind::Torn(_) | Kind::Pruned(_) | Kind::Witness(_)) | None => "",
+        Some(
+            Kind::Opened(_)
+            | Kind::Torn(_)
+            | Kind::Pruned(_)
+            | Kind::Witness(_)
+            | Kind::Acceptance(_),
+        )
+        | None => "",
     }
 }

@@ -11,8 +11,8 @@ use bellows_proto::{
     digest, fault as faults,
     fault::to_status,
     v1::{
-        ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest, CreateHostTokenRequest,
-        EnrolRequest, Fault, FaultCode, SettleJobsRequest,
+        AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
+        CreateHostTokenRequest, EnrolRequest, Fault, FaultCode, SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -156,6 +156,13 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         },
         "CreateHostToken" => match CreateHostTokenRequest::decode(message) {
             Ok(token) => AuditCall { detail: format!("host {}", cut(&token.host)), ..call },
+            Err(_) => call,
+        },
+        "AcceptAudit" => match AcceptAuditRequest::decode(message) {
+            Ok(accept) => {
+                let detail = format!("host {}: {}", cut(&accept.host), cut(&accept.reason));
+                AuditCall { detail, ..call }
+            }
             Err(_) => call,
         },
         "SettleJobs" => match SettleJobsRequest::decode(message) {

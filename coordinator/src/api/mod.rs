@@ -20,15 +20,15 @@ mod watch;
 use std::{pin::Pin, sync::Arc};
 
 use bellows_proto::v1::{
-    ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart, BackupStoreRequest, ClusterDetail,
-    ClusterStatus, ControlOperationRequest, CreateHostTokenRequest, GetClusterRequest,
-    GetHostRequest, GetOperationRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken,
-    ListClustersReply, ListClustersRequest, ListHostJobsReply, ListHostJobsRequest, ListHostsReply,
-    ListHostsRequest, ListOperationsReply, ListOperationsRequest, OperationDetail, OperationOutput,
-    OperationSummary, PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
-    ReadOperationOutputRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
-    VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
-    coordinator_server::Coordinator,
+    AcceptAuditReply, AcceptAuditRequest, ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart,
+    BackupStoreRequest, ClusterDetail, ClusterStatus, ControlOperationRequest,
+    CreateHostTokenRequest, GetClusterRequest, GetHostRequest, GetOperationRequest, GetSiteRequest,
+    GetStatusRequest, HostDetail, HostToken, ListClustersReply, ListClustersRequest,
+    ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
+    ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, PlanIntentRequest,
+    PlanReply, PruneOperationsReply, PruneOperationsRequest, ReadOperationOutputRequest,
+    SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site, VerifyAuditReply,
+    VerifyAuditRequest, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -256,6 +256,14 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<VerifyAuditRequest>,
     ) -> Result<Response<VerifyAuditReply>, Status> {
         self.verify_logs(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn accept_audit(
+        &self,
+        request: Request<AcceptAuditRequest>,
+    ) -> Result<Response<AcceptAuditReply>, Status> {
+        let who = principal(&request)?;
+        self.accept_log(&request.into_inner(), &who).await.map(Response::new)
     }
 
     type BackupStoreStream = Streamed<BackupPart>;

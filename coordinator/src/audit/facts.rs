@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows_proto::{
     audit::{Chain, Entry, Hash},
     v1::{
-        AuditEvent, AuditHead, AuditJobAccepted, AuditJobEnded, AuditRecord, Term,
+        AuditAcceptance, AuditEvent, AuditHead, AuditJobAccepted, AuditJobEnded, AuditRecord, Term,
         audit_record::Kind, event,
     },
 };
@@ -52,6 +52,8 @@ pub struct OwnFacts {
     pub(super) reported: BTreeMap<String, (u64, String, AuditJobEnded)>,
     /// Heads of agents' logs: record, host, head.
     pub(super) heads: Vec<(u64, String, AuditHead)>,
+    /// The last time that a host's log was taken as it was: record and what it says.
+    pub(super) accepted: BTreeMap<String, (u64, AuditAcceptance)>,
     /// Operations whose beginning the log has.
     pub(super) operations: BTreeSet<String>,
     /// Incarnations of the terms under which this log was written, by number.
@@ -110,6 +112,12 @@ impl OwnFacts {
             Kind::Witness(told) => {
                 self.heads.extend(told.agent.map(|head| (number, told.host, head)));
             }
+            Kind::Acceptance(told) => {
+                let host = told.host.clone();
+                // From here on the new log is held to this, and to nothing of before.
+                self.heads.extend(told.agent.clone().map(|head| (number, host.clone(), head)));
+                self.accepted.insert(host, (number, told));
+            }
             Kind::Call(told) if told.call == RAISE_TERM => {
                 let term = told.term.unwrap_or_default();
                 self.terms.entry(term.number).or_default().insert(term.incarnation);
@@ -130,6 +138,11 @@ impl OwnFacts {
         let told = self.terms.keys().next().is_some_and(|first| term.number >= *first);
         let ours = |raised: &BTreeSet<String>| raised.contains(&term.incarnation);
         told && !term.incarnation.is_empty() && !self.terms.get(&term.number).is_some_and(ours)
+    }
+
+    /// Whether a record of this log about a host is from before its log was taken as it was.
+    pub(super) fn is_before_acceptance(&self, host: &str, number: u64) -> bool {
+        self.accepted.get(host).is_some_and(|(accepted, _)| number < *accepted)
     }
 
     fn event(&mut self, told: &AuditEvent) {
@@ -176,6 +189,11 @@ impl OwnFacts {
 }
 
 impl HostFacts {
+    /// How far the log goes.
+    pub fn head(&self) -> AuditHead {
+        self.chain.head.clone()
+    }
+
     /// Takes in a record.
     pub fn learn(&mut self, entry: Entry) {
         self.chain.learn(&entry);
@@ -202,7 +220,8 @@ impl HostFacts {
             | Kind::Answer(_)
             | Kind::Event(_)
             | Kind::JobReported(_)
-            | Kind::Witness(_) => {}
+            | Kind::Witness(_)
+            | Kind::Acceptance(_) => {}
         }
     }
 

@@ -20,8 +20,8 @@ use std::{
 use bellows_proto::{
     audit::{Entry, Limits, Log, Refusals},
     v1::{
-        AuditAnswer, AuditCall, AuditHead, AuditJobReported, AuditOpened, AuditRecord,
-        AuditWitness, Event, Job, audit_record::Kind, event,
+        AuditAcceptance, AuditAnswer, AuditCall, AuditHead, AuditJobReported, AuditOpened,
+        AuditRecord, AuditWitness, Event, Job, audit_record::Kind, event,
     },
 };
 
@@ -203,6 +203,19 @@ impl AuditLog {
         Ok(())
     }
 
+    /// An administrator took an agent's log as it is, up to `acceptance.agent`. Returns the
+    /// record's number.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn accept(&self, acceptance: AuditAcceptance) -> Result<u64, AuditError> {
+        let mut state = self.state();
+        let (host, agent) = (acceptance.host.clone(), acceptance.agent.clone());
+        let number = self.append(&mut state, Kind::Acceptance(acceptance))?;
+        state.known.heads.extend(agent.map(|head| (host, head)));
+        Ok(number)
+    }
+
     /// What is there now, to be read segment by segment.
     ///
     /// # Errors
@@ -233,6 +246,7 @@ impl Known {
                 self.heads.extend(told.agent.map(|head| (told.host, head)));
             }
             Kind::Witness(told) => self.heads.extend(told.agent.map(|head| (told.host, head))),
+            Kind::Acceptance(told) => self.heads.extend(told.agent.map(|head| (told.host, head))),
             Kind::Opened(_)
             | Kind::Torn(_)
             | Kind::Pruned(_)

@@ -342,3 +342,36 @@ fn what_another_coordinator_asked_for_is_told_and_no_damage_to_this_log() {
         assert_eq!(damage(&another.verified()).len(), 1);
     }
 }
+
+#[test]
+fn a_log_that_was_emptied_can_be_accepted_and_is_held_to_that() {
+    let site = Site::played(2);
+    std::fs::remove_dir_all(site.folder.path().join("h1")).unwrap();
+    let mut host = site.host();
+    host.append(now(), Kind::Opened(AuditOpened::default())).unwrap();
+    assert!(damage(&site.verified()).len() > 1);
+    let own = site.own();
+    let acceptance = AuditAcceptance {
+        host: "h1".into(),
+        agent: Some(host.head()),
+        principal: "alice (admin)".into(),
+        reason: "disk replaced".into(),
+    };
+    own.accept(acceptance).unwrap();
+    own.witness("h1", host.head()).unwrap();
+    let reply = site.verified();
+    assert_eq!(damage(&reply), Vec::<&AuditFinding>::new());
+    let told = &reply.findings[0];
+    assert_eq!((told.verdict(), told.host.as_str()), (AuditVerdict::NotCheckable, "h1"));
+    assert!(told.text.contains("alice (admin)") && told.text.contains("disk replaced"), "{told:?}");
+
+    // What comes afterwards is checked as ever; what was accepted too.
+    started(&own, 8);
+    run(&own, &mut host, 8);
+    assert_eq!((damage(&site.verified()).len(), site.verified().jobs), (0, 1));
+    std::fs::remove_dir_all(site.folder.path().join("h1")).unwrap();
+    site.host()
+        .append(now(), Kind::Opened(AuditOpened { name: "x".into(), ..AuditOpened::default() }))
+        .unwrap();
+    assert!(damage(&site.verified()).len() > 1);
+}

@@ -129,6 +129,7 @@ impl Verification {
 
     fn host(&mut self, host: &str, facts: &HostFacts, after: &OwnFacts) {
         self.chain(host, &facts.chain);
+        self.acceptance(host);
         self.their_heads(host, facts, after);
         self.our_heads(host, facts);
         let own = std::mem::take(&mut self.own);
@@ -143,6 +144,20 @@ impl Verification {
                 self.known(host, number, key, after);
             }
         }
+    }
+
+    /// That the host's log was taken as it was, and what that hides.
+    fn acceptance(&mut self, host: &str) {
+        let Some((number, told)) = self.own.accepted.get(host) else { return };
+        let heads = self.own.heads.iter();
+        let heads = heads.filter(|(at, of, _)| of == host && at < number).count();
+        let text = format!(
+            "its log was taken as it was by {} (the coordinator's record {number}): {}; {heads} \
+             earlier anchors are not held against it",
+            told.principal, told.reason
+        );
+        let from = told.agent.as_ref().map_or(0, |head| head.number);
+        self.find(AuditVerdict::NotCheckable, host, from, text);
     }
 
     /// Heads of our log that the host keeps.
@@ -176,6 +191,9 @@ impl Verification {
     /// Heads of the host's log that we keep.
     fn our_heads(&mut self, host: &str, facts: &HostFacts) {
         for (number, _, head) in self.own.heads.iter().filter(|(_, of, _)| of == host) {
+            if self.own.is_before_acceptance(host, *number) {
+                continue;
+            }
             match fit(&facts.chain, head) {
                 Fit::Same => self.reply.anchors += 1,
                 Fit::Gone => {}
@@ -199,6 +217,11 @@ impl Verification {
             }
             return;
         };
+        let gone = own.is_before_acceptance(host, reported.map_or(0, |(number, ..)| *number));
+        if gone && (accepted.is_empty() || ended.is_empty()) {
+            // Told once, with the acceptance.
+            return;
+        }
         let missing = if facts.chain.first > 1 { NotCheckable } else { Damage };
         let (number, of) = match (accepted, ended) {
             ([], _) => {

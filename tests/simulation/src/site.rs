@@ -148,7 +148,8 @@ pub fn audit_faults(machine: &Machine, ran: &BTreeSet<String>) -> Vec<String> {
                 | Kind::Answer(_)
                 | Kind::Event(_)
                 | Kind::JobReported(_)
-                | Kind::Witness(_),
+                | Kind::Witness(_)
+                | Kind::Acceptance(_),
             )
             | None => (None, ""),
         };

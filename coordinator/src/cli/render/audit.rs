@@ -66,6 +66,13 @@ fn said(kind: &Kind) -> (Tone, String, &[ToolRun]) {
             let text = parts(&[&ended(&format!("host {}: ", told.host), job), &at]);
             return (tone_of(job), text, &job.tool_runs);
         }
+        Kind::Acceptance(told) => {
+            let at = head(
+                &format!("log of host {} is taken as it is at", told.host),
+                told.agent.as_ref(),
+            );
+            parts(&[&format!("{}: {at}", who(&told.principal)), &told.reason])
+        }
         Kind::Witness(told) => head(&format!("log of host {} at", told.host), told.agent.as_ref()),
     };
     (Tone::Plain, text, &[])

@@ -1,6 +1,7 @@
 //! `bellows audit`: who asked for what, every command line that ran, and whether the record of
 //! it still is what was written.
 
+mod accept;
 mod show;
 mod verify;
 
@@ -25,6 +26,8 @@ enum Command {
     /// Check the logs of coordinator and agents, each by itself and against the others
     #[command(after_help = VERIFY_STATUSES)]
     Verify(verify::Args),
+    /// Take the emptied log of a host as it is from now on; it is written down who did so
+    Accept(accept::Args),
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -35,6 +38,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Some(Command::Show(args)) => show::run(context, args).await,
         Some(Command::Verify(args)) => verify::run(context, args).await,
+        Some(Command::Accept(args)) => accept::run(context, args).await,
         None => show::run(context, args.show).await,
     }
 }
