@@ -35,7 +35,7 @@ const READS: &[&str] = &[
     "ListHostJobs",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
-const ADMINISTERS: &[&str] = &["BackupStore", "CreateHostToken", "PruneOperations"];
+const ADMINISTERS: &[&str] = &["AcceptAudit", "BackupStore", "CreateHostToken", "PruneOperations"];
 
 fn may(role: Role, method: &str) -> bool {
     match role {
