@@ -13,7 +13,7 @@ mod observe;
 pub mod ports;
 mod rate;
 mod read_only;
-mod reconcile;
+pub(crate) mod reconcile;
 mod run;
 pub mod state;
 mod step;

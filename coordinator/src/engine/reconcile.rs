@@ -47,13 +47,18 @@ impl<W: World> Run<W> {
 
 fn told(host: &str, job: &Job) -> String {
     let key = job.key.clone().unwrap_or_default();
-    let state = match job.state() {
+    let state = how(job.state());
+    format!("act {} attempt {} at host {host} {state}", key.act, key.attempt)
+}
+
+/// How a job is, after "act 3 attempt 1 at host h1".
+pub(crate) fn how(state: JobState) -> &'static str {
+    match state {
         JobState::Succeeded => "succeeded",
         JobState::Failed => "failed",
         JobState::Cancelled => "was cancelled",
         JobState::Lost => "was lost",
         JobState::Accepted | JobState::Running => "runs",
         JobState::Unspecified => "is in an unknown state",
-    };
-    format!("act {} attempt {} at host {host} {state}", key.act, key.attempt)
+    }
 }

@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bellows_proto::{
     digest,
-    v1::{
-        Act, Event, Held, HoldCause, Job, JobState, Lock, Plan, event::Kind,
-        spec_change::Kind as Change,
-    },
+    v1::{Act, Event, Held, HoldCause, Job, Lock, Plan, event::Kind, spec_change::Kind as Change},
 };
 
 use super::{Found, FoundOperation, Said};
 use crate::{
     engine::{
-        decide, index, ports,
+        decide, index, ports, reconcile,
         state::{self, OperationState},
     },
     journal::plan_of,
@@ -231,14 +228,7 @@ fn act_of<'p>(plan: &'p Plan, job: &Job) -> Option<(u32, &'p Act)> {
 
 fn told(plan: &Plan, host: &str, job: &Job) -> String {
     let key = job.key.clone().unwrap_or_default();
-    let state = match job.state() {
-        JobState::Succeeded => "succeeded",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "was cancelled",
-        JobState::Lost => "was lost",
-        JobState::Accepted | JobState::Running => "runs",
-        JobState::Unspecified => "is in an unknown state",
-    };
+    let state = reconcile::how(job.state());
     let mut text = format!("act {} attempt {} on {host} {state}", key.act, key.attempt);
     if let Some((step, act)) = act_of(plan, job) {
         text = format!("step {step} ({}): {text}", act.summary);
