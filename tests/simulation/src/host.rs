@@ -60,7 +60,10 @@ impl SimHost {
     ) -> Io<T> {
         let label = || format!("{} {:?}: {operation} {path}", self.machine.name, self.me.kind);
         let effect = || {
-            if self.world().is_full(&self.machine.name) && !operation.starts_with("remove") {
+            // What is there already needs no space.
+            let made = operation == "make directory" && self.machine.disk(|d| d.is_directory(path));
+            let needs_space = !made && !operation.starts_with("remove");
+            if needs_space && self.world().is_full(&self.machine.name) {
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
             }
             effect()

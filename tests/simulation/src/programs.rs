@@ -77,21 +77,23 @@ pub async fn agent(machine: &Arc<Machine>, process: Arc<Process>) -> Result<Agen
 /// What an administrator does after a reboot where there is no systemd: starts the services that
 /// ran, until all of them run (one may need another).
 pub async fn start_services(machine: &Arc<Machine>) {
-    let me = machine.spawn(Kind::Tool, BTreeMap::new(), None);
-    let local = local(machine, &me);
     for _ in 0..START_TRIES {
+        // A process for each try: what is killed is typed again.
+        let me = machine.spawn(Kind::Tool, BTreeMap::new(), None);
+        let local = local(machine, &me);
         let failed = failed_services(machine, &local).await;
         for name in &failed {
             if let Err(fault) = services::start_process(&local, name).await {
                 machine.world().tell(|| format!("the administrator cannot start {name}: {fault}"));
             }
         }
-        if failed.is_empty() {
+        let all_run = failed.is_empty() && me.is_alive();
+        machine.exited(me.id);
+        if all_run {
             break;
         }
         machine.sleep(Duration::from_secs(2)).await;
     }
-    machine.exited(me.id);
 }
 
 /// Services that were started and do not run.

@@ -71,6 +71,8 @@ async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
                     process.died().await;
                 }
                 Err(_) if !process.is_alive() => {}
+                // systemd starts it again until there is space.
+                Err(_) if machine.world().is_full(&machine.name) => machine.kill(process.id),
                 Err(fault) => {
                     let text = format!("the agent of {} does not start: {fault}", machine.name);
                     machine.world().breaks(Broken::Stuck, text);
