@@ -125,14 +125,20 @@ async fn done_is_0_and_readings_tell_the_rest() {
     let host: HostDetail = world.json(&["host", "show", "h1"]).await;
     assert!(host.facts.is_some() && host.fault.is_none(), "{host:?}");
 
-    let done = world.create(&["--yes"]).await;
+    let said = ["--yes", "--ticket", "CHG-4711", "--note", "the first shelf"];
+    let done = world.create(&said).await;
     assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("ticket CHG-4711"), "{done:?}");
     assert!(done.out.contains("Plan: create cluster shelf"), "{done:?}");
     assert!(done.out.trim_end().ends_with("done: everything is as predicted"), "{done:?}");
 
     let list: ListOperationsReply = world.json(&["op", "list", "shelf"]).await;
     let one = &list.operations[0];
     assert_eq!((one.kind.as_str(), one.state.as_str()), ("create", "done"));
+    let kept = one.remarks.clone().unwrap();
+    assert_eq!((kept.ticket.as_str(), kept.note.as_str()), ("CHG-4711", "the first shelf"));
+    let audit = world.run(&["audit", "show"]).await;
+    assert!(audit.out.contains("CHG-4711: the first shelf"), "{audit:?}");
     let watched = world.run(&["op", "watch", &one.operation]).await;
     assert_eq!(watched.code, 0, "{watched:?}");
     let shown: OperationDetail = world.json(&["op", "show", &one.operation]).await;

@@ -13,6 +13,8 @@
 mod damaged;
 #[path = "engine/memory.rs"]
 mod memory;
+#[path = "engine/said.rs"]
+mod said;
 #[path = "engine/shelf.rs"]
 mod shelf;
 

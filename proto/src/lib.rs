@@ -9,6 +9,7 @@ pub mod digest;
 pub mod fault;
 pub mod identity;
 pub mod names;
+pub mod remarks;
 pub mod tls;
 
 /// The generated messages and services.

@@ -10,9 +10,10 @@ use bellows_proto::{
     audit::words,
     digest, fault as faults,
     fault::to_status,
+    remarks,
     v1::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
-        CreateHostTokenRequest, EnrolRequest, Fault, FaultCode, SettleJobsRequest,
+        CreateHostTokenRequest, EnrolRequest, Fault, FaultCode, Remarks, SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -28,6 +29,8 @@ const LONGEST: usize = 17 * 1024 * 1024;
 const FRAME_BYTES: usize = 5;
 /// Texts of others are not written longer, characters.
 const LONGEST_TEXT: usize = 300;
+/// A ticket and a note, characters.
+const LONGEST_REMARKS: usize = 600;
 
 /// What an answer says in a word: a handler puts it into the answer's extensions where "it was
 /// answered" is not enough.
@@ -140,6 +143,7 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         "ApplyPlan" => match ApplyPlanRequest::decode(message) {
             Ok(ApplyPlanRequest { plan: Some(plan), .. }) => AuditCall {
                 plan_digest: digest::of(&plan).to_vec(),
+                detail: plan.remarks.as_ref().map(remarked).unwrap_or_default(),
                 cluster: plan.cluster,
                 intent: plan.intent,
                 ..call
@@ -181,6 +185,11 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         }
         _ => call,
     }
+}
+
+/// Ticket and note as far as valid ones can go: here they are not checked yet.
+fn remarked(remarks: &Remarks) -> String {
+    remarks::line(remarks).chars().take(LONGEST_REMARKS).collect()
 }
 
 fn cut(text: &str) -> String {

@@ -6,9 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bellows_proto::v1::{
-    ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome, Plan,
-    PlanIntentRequest, PlanReply, Refusals, apply_reply, plan_reply,
+use bellows_proto::{
+    remarks::{Note, Ticket},
+    v1::{
+        ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome,
+        Plan, PlanIntentRequest, PlanReply, Refusals, Remarks, apply_reply, plan_reply,
+    },
 };
 
 use super::{
@@ -35,6 +38,28 @@ pub struct Agreement {
     /// Begin the operation and do not follow it
     #[arg(long)]
     pub detach: bool,
+    /// The change request that this belongs to; kept with the operation
+    #[arg(long, value_name = "TEXT")]
+    pub ticket: Option<Ticket>,
+    /// One line about it; kept with the operation
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<Note>,
+}
+
+impl Agreement {
+    /// Writes what was said into a plan; what was not said stays as the plan has it.
+    fn remark(&self, plan: &mut Plan) {
+        if self.ticket.is_none() && self.note.is_none() {
+            return;
+        }
+        let remarks = plan.remarks.get_or_insert_with(Remarks::default);
+        if let Some(ticket) = &self.ticket {
+            remarks.ticket = ticket.to_string();
+        }
+        if let Some(note) = &self.note {
+            remarks.note = note.to_string();
+        }
+    }
 }
 
 /// Options of commands that plan.
@@ -72,11 +97,12 @@ pub async fn propose(
     let request = PlanIntentRequest { intent: Some(intent), options: planning.options };
     let mut api = client.api.clone();
     let reply = client.answer(api.plan_intent(request)).await?;
-    let plan = match reply.outcome {
+    let mut plan = match reply.outcome {
         Some(plan_reply::Outcome::Plan(plan)) => plan,
         Some(plan_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),
         None => return Err(newer()),
     };
+    planning.agreement.remark(&mut plan);
     if let Some(path) = &planning.out {
         write_plan(path, &plan)?;
         show(context, &plan)?;
@@ -94,9 +120,10 @@ pub async fn propose(
 pub async fn agree_and_apply(
     context: &Context,
     client: &Client,
-    plan: Plan,
+    mut plan: Plan,
     agreement: &Agreement,
 ) -> Result<Exit, Failure> {
+    agreement.remark(&mut plan);
     if agreement.dry_run {
         show(context, &plan)?;
         context.out.say("Nothing was changed (--dry-run).");

@@ -1,5 +1,6 @@
 //! How numbers, times and foreign text look in a terminal. Pure.
 
+use bellows_proto::remarks::is_invisible;
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Control characters as visible escapes, so that text from a host cannot move the cursor,
@@ -23,11 +24,6 @@ fn escape_but(text: &str, kept: &[char]) -> String {
         }
     }
     out
-}
-
-/// Characters that reorder or hide what stands beside them.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A duration in milliseconds with its two biggest units: "3 h 5 min", "42 s", "350 ms".

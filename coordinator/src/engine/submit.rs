@@ -1,7 +1,11 @@
 //! From an intent to a running operation: plan, show, plan again, compare, begin.
 
-use bellows_proto::v1::{
-    Accepted, Event, Intent, KeyValue, OnFailure, Plan, Refusal, Spec, System, event::Kind, intent,
+use bellows_proto::{
+    remarks,
+    v1::{
+        Accepted, Event, Intent, KeyValue, OnFailure, Plan, Refusal, Spec, System, event::Kind,
+        intent,
+    },
 };
 
 use super::{
@@ -184,6 +188,7 @@ impl<W: World> Engine<W> {
         if plan.intent.as_ref().is_some_and(|intent| intent.cluster != plan.cluster) {
             mistakes.push("the plan's intent is for another cluster".to_owned());
         }
+        mistakes.extend(plan.remarks.iter().flat_map(remarks::mistakes));
         mistakes
     }
 }

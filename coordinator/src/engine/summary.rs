@@ -52,6 +52,7 @@ pub fn of(operation: &str, state: &OperationState) -> OperationSummary {
             Some(_) if state.outcome().is_none() => damaged::remedy(operation),
             Some(_) | None => String::new(),
         },
+        remarks: plan.remarks.clone(),
     }
 }
 

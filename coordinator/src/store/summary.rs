@@ -84,6 +84,7 @@ fn accept(summary: &mut OperationSummary, accepted: &Accepted, at_ms: i64) {
     "running".clone_into(&mut summary.state);
     let Some(plan) = &accepted.plan else { return };
     summary.cluster.clone_from(&plan.cluster);
+    summary.remarks.clone_from(&plan.remarks);
     summary.steps = all_steps(plan).map(|step| step.number).max().unwrap_or_default();
     let verb = plan.intent.as_ref().and_then(|intent| intent.verb.as_ref());
     summary.kind = match verb {

@@ -1,6 +1,6 @@
 //! Operations: the list, one in full, and how one came to rest.
 
-use bellows_proto::v1::{OperationDetail, OperationSummary};
+use bellows_proto::v1::{OperationDetail, OperationSummary, Remarks};
 
 use super::watch::View;
 use crate::cli::{
@@ -16,8 +16,17 @@ pub fn list(page: &mut Page, operations: &[OperationSummary]) {
         return;
     }
     let zone = page.look().zone.clone();
-    let mut table =
-        Table::new(&["OPERATION", "CLUSTER", "KIND", "STATE", "STEP", "BEGAN", "TOOK", "BY"]);
+    let mut table = Table::new(&[
+        "OPERATION",
+        "CLUSTER",
+        "KIND",
+        "STATE",
+        "STEP",
+        "BEGAN",
+        "TOOK",
+        "TICKET",
+        "BY",
+    ]);
     for one in operations {
         let began = date_time(one.started_at_ms, &zone);
         table.row(
@@ -30,6 +39,7 @@ pub fn list(page: &mut Page, operations: &[OperationSummary]) {
                 &format!("{}/{}", one.step, one.steps),
                 &began,
                 &took(one),
+                one.remarks.as_ref().map_or("", |said| &said.ticket),
                 &one.principal,
             ],
         );
@@ -75,6 +85,15 @@ pub fn summary(page: &mut Page, one: &OperationSummary) {
     ]);
 }
 
+/// What the administrator said of an operation or a plan, a line each.
+pub fn remarks(page: &mut Page, before: &str, said: &Remarks) {
+    for (name, text) in [("ticket", &said.ticket), ("note", &said.note)] {
+        if !text.is_empty() {
+            page.line(Tone::Plain, &format!("{before}{name} {text}"));
+        }
+    }
+}
+
 /// One operation with all its events.
 pub fn detail(page: &mut Page, detail: &OperationDetail) {
     if let Some(one) = &detail.summary {
@@ -83,6 +102,9 @@ pub fn detail(page: &mut Page, detail: &OperationDetail) {
         page.line(Tone::Plain, &format!("  began {began}, asked for by {}", one.principal));
         if one.ended_at_ms > 0 {
             page.line(Tone::Plain, &format!("  took {}", took(one)));
+        }
+        if let Some(said) = &one.remarks {
+            remarks(page, "  ", said);
         }
         damage(page, "  ", one);
         page.gap();
@@ -114,8 +136,8 @@ mod tests {
         list(&mut page, std::slice::from_ref(&one));
         detail(&mut page, &OperationDetail { summary: Some(one), ..OperationDetail::default() });
         insta::assert_snapshot!(page.into_text(), @r"
-        OPERATION  CLUSTER  KIND  STATE                  STEP  BEGAN  TOOK  BY
-        01932c07   orders   -     held (damaged record)  0/0   -      -     -
+        OPERATION  CLUSTER  KIND  STATE                  STEP  BEGAN  TOOK  TICKET  BY
+        01932c07   orders   -     held (damaged record)  0/0   -      -     -       -
         01932c07: its record is damaged: event 3 is missing
           do: restore the store
         01932c07   orders  held (damaged record)  step 0/0 
@@ -139,7 +161,10 @@ mod tests {
             principal: "root (unix socket)".into(),
             ..OperationSummary::default()
         };
+        let said = Remarks { ticket: "CHG-4711".into(), note: "one more standby".into() };
+        let one = OperationSummary { remarks: Some(said), ..one };
         let done = OperationSummary {
+            remarks: None,
             state: "done".into(),
             hold_cause: 0,
             ended_at_ms: 1_700_000_090_000,
@@ -148,9 +173,9 @@ mod tests {
         let mut page = Page::new(&Look::plain());
         list(&mut page, &[one, done]);
         insta::assert_snapshot!(page.into_text(), @r"
-        OPERATION                             CLUSTER  KIND    STATE          STEP  BEGAN                TOOK        BY
-        01932c07-7d5b-7000-8000-000000000001  orders   expand  held (failed)  4/12  2023-11-14 22:13:20  -           root (unix socket)
-        01932c07-7d5b-7000-8000-000000000001  orders   expand  done           4/12  2023-11-14 22:13:20  1 min 30 s  root (unix socket)
+        OPERATION                             CLUSTER  KIND    STATE          STEP  BEGAN                TOOK        TICKET    BY
+        01932c07-7d5b-7000-8000-000000000001  orders   expand  held (failed)  4/12  2023-11-14 22:13:20  -           CHG-4711  root (unix socket)
+        01932c07-7d5b-7000-8000-000000000001  orders   expand  done           4/12  2023-11-14 22:13:20  1 min 30 s  -         root (unix socket)
         ");
     }
 }

@@ -19,6 +19,9 @@ pub fn plan(page: &mut Page, plan: &Plan) {
     };
     let title = format!("{} cluster {} ({system}, {start})", verb(plan), plan.cluster);
     page.spans(&[(Tone::Strong, "Plan: "), (Tone::Plain, &title)]);
+    if let Some(said) = &plan.remarks {
+        super::operation::remarks(page, "  ", said);
+    }
     topology(page, "Members now", &plan.before);
     topology(page, "Members after", &plan.after);
     page.gap();
