@@ -682,6 +682,38 @@ async fn jobs_that_the_journal_does_not_know_hold_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_that_another_journal_closed_is_not_concluded() {
+    let mut site = Site::new();
+    let id = site.begin(OnFailure::Hold).await;
+    let early = Arc::new(site.journal.copy());
+    assert_eq!(site.settle(&id).await.unwrap().outcome(), Some(Outcome::Done));
+    // A copy of the store, made when nothing was done yet, comes up after the end.
+    site.journal = early;
+    site.restart();
+    let held = site.settle(&id).await.unwrap().parked().cloned().expect("held, not undone");
+    assert_eq!(held.cause(), HoldCause::Decision, "{held:?}");
+    assert!(held.text.contains("closed"), "{}", held.text);
+    site.engine.control(&id, ControlKind::Undo, "tester").unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(site.state(&id).outcome(), None);
+    site.engine.control(&id, ControlKind::Abandon, "tester").unwrap();
+    assert_eq!(site.finish(&id).await.outcome(), Some(Outcome::Abandoned));
+}
+
+/// While a host is silent, nobody knows whether the journal is whole: nothing is told as undone.
+#[tokio::test(start_paused = true)]
+async fn a_silent_host_after_a_start_is_not_taken_for_nothing_done() {
+    let mut site = Site::new();
+    let id = site.begin(OnFailure::Hold).await;
+    site.journal.crash(Some(Crash { at: site.journal.appends() + 1, durable: false }));
+    assert!(site.settle(&id).await.is_none());
+    site.agents.unreachable.lock().unwrap().insert(shelf::HOSTS[0].to_owned());
+    site.restart();
+    let held = site.settle(&id).await.unwrap().parked().cloned().expect("held, not undone");
+    assert_eq!(held.cause(), HoldCause::Unknown, "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_doubt_nothing_goes_on_by_itself() {
     let mut site = Site::new();
     let id = site.begin(OnFailure::Hold).await;

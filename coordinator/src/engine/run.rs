@@ -10,7 +10,7 @@ use std::{
 };
 
 use bellows_proto::v1::{
-    ControlKind, Event, Fault, Fenced, Held, HoldCause, Intent, Observation, Outcome,
+    ControlKind, Event, Fault, FaultCode, Fenced, Held, HoldCause, Intent, Observation, Outcome,
     PlantFenceRequest, Rested, Resumed, Spec, StepProgress, UndoStarted, WatchUpdate, event::Kind,
     step, watch_update,
 };
@@ -261,7 +261,12 @@ impl<W: World> Run<W> {
     }
 
     fn fail(&self, number: u32, failure: Failure) -> Result<(), Stop> {
-        if let Some(target) = self.look(|state| decide::after_failure(state, failure.cause)) {
+        // While the hosts have not been heard, the journal may be a copy or an old one: what it does
+        // not know of may have been done.
+        let concluded = self
+            .reconciled()
+            .then(|| self.look(|state| decide::after_failure(state, failure.cause)));
+        if let Some(target) = concluded.flatten() {
             let from_step = self.look(OperationState::current_step);
             let begun = UndoStarted { target: target.into(), from_step, text: failure.text };
             return self.record(Kind::UndoStarted(begun));
@@ -384,10 +389,25 @@ impl<W: World> Run<W> {
             };
             self.patiently(|| self.world.agents().plant_fence(host, request.clone()))
                 .await
-                .map_err(|fault| observe::stop_of(fault, HoldCause::Unknown))?;
+                .map_err(|fault| {
+                    if fault.code() == FaultCode::Conflict {
+                        return closed(host, fault);
+                    }
+                    observe::stop_of(fault, HoldCause::Unknown)
+                })?;
         }
         Ok(())
     }
+}
+
+/// Agents close an operation when it is over: if this journal has it open, another one had its end.
+fn closed(host: &str, fault: Fault) -> Stop {
+    let text = format!(
+        "the agent of {host} has closed this operation: another coordinator brought it to an end \
+         that this journal does not know, so that the store is a copy or an old one. Look at the \
+         cluster, abandon this operation, and plan anew; nothing is taken back by itself"
+    );
+    Stop::Failed(Box::new(Failure { cause: HoldCause::Decision, text, fault: Some(fault) }))
 }
 
 /// What an abandoned operation leaves: the steps that began, newest first.

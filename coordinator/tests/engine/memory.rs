@@ -212,7 +212,11 @@ impl Agents for MemoryAgents {
         travel().await;
         self.reach(host)?;
         self.allow(host, request.term.as_ref())?;
-        self.state.lock().unwrap().fences.insert(host.to_owned(), request);
+        let mut state = self.state.lock().unwrap();
+        if state.closed.contains(&(host.to_owned(), request.operation.clone())) {
+            return Err(fault(FaultCode::Conflict, host, "the operation is closed"));
+        }
+        state.fences.insert(host.to_owned(), request);
         Ok(())
     }
 
