@@ -45,6 +45,20 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// An estimate in milliseconds, rounded up so that it promises no more than it knows: "about 40 s",
+/// "about 7 min", "about 2 h 10 min".
+pub fn about(ms: u64) -> String {
+    const MINUTE: u64 = 60_000;
+    let up = |unit: u64| ms.div_ceil(unit).saturating_mul(unit);
+    let rounded = match ms {
+        0..10_000 => up(1000),
+        10_000..MINUTE => up(5000),
+        MINUTE..3_600_000 => up(MINUTE),
+        _ => up(10 * MINUTE),
+    };
+    format!("about {}", duration(rounded))
+}
+
 /// Bytes in binary units with one decimal: "1.5 GiB".
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -111,6 +125,10 @@ mod tests {
         assert_eq!(duration(60_000), "1 min");
         assert_eq!(duration(11_100_000), "3 h 5 min");
         assert_eq!(duration(90_000_000), "1 d 1 h");
+        assert_eq!(about(1), "about 1 s");
+        assert_eq!(about(41_000), "about 45 s");
+        assert_eq!(about(61_000), "about 2 min");
+        assert_eq!(about(7_300_000), "about 2 h 10 min");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536 * 1024 * 1024), "1.5 GiB");
         assert_eq!(bytes(u64::MAX), "16384.0 PiB");

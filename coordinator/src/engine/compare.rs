@@ -2,7 +2,7 @@
 
 use bellows_proto::{
     digest,
-    v1::{Observation, Plan, Step},
+    v1::{Observation, Plan, Step, step::Kind},
 };
 
 use super::{
@@ -42,13 +42,22 @@ pub fn differences<S: Systems>(
     differences
 }
 
+/// What a step would do: without how long it is thought to take.
+fn canonical(step: &Step) -> Step {
+    let mut step = Step { expected_ms: 0, ..step.clone() };
+    if let Some(Kind::Group(group)) = &mut step.kind {
+        group.members.iter_mut().for_each(|member| member.expected_ms = 0);
+    }
+    step
+}
+
 fn steps(shown: &Plan, now: &Plan) -> Vec<String> {
     let before: Vec<&Step> = index::steps(shown).collect();
     let after: Vec<&Step> = index::steps(now).collect();
     let mut differences: Vec<String> = before
         .iter()
         .zip(&after)
-        .filter(|(before, after)| digest::of(**before) != digest::of(**after))
+        .filter(|(before, after)| digest::of(&canonical(before)) != digest::of(&canonical(after)))
         .map(|(before, after)| {
             if before.title == after.title {
                 format!("step {} ({}) would do something else", before.number, before.title)

@@ -1,10 +1,12 @@
 //! The words that the engine and the systems share: verdicts, probes, questions, and the
 //! pure functions that a system is. Knows proto types only: no system, no engine, no I/O.
 
+mod expected;
 mod intent;
 mod systems;
 mod verdict;
 
+pub use expected::expected_ms;
 pub use intent::{added, verb};
 pub use systems::Systems;
 pub use verdict::{Description, Probe, Question, Verdict};

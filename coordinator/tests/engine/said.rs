@@ -1,7 +1,7 @@
 //! What is said of an operation beside its plan.
 
 use super::*;
-use bellows_proto::v1::Remarks;
+use bellows_proto::v1::{Remarks, step};
 
 #[test]
 fn what_was_said_stays_with_the_operation_and_makes_no_other_plan() {
@@ -26,5 +26,21 @@ fn remarks_that_are_no_line_of_text_begin_nothing() {
             Err(ApplyError::Invalid(mistakes)) => assert_eq!(mistakes.len(), 2, "{mistakes:?}"),
             other => panic!("{other:?}"),
         }
+    });
+}
+
+#[test]
+fn another_estimate_is_no_other_plan() {
+    run(async {
+        let site = Site::new();
+        let mut plan = site.plan().await;
+        for step in &mut plan.steps {
+            step.expected_ms += 60_000;
+            if let Some(step::Kind::Group(group)) = &mut step.kind {
+                group.members.iter_mut().for_each(|member| member.expected_ms = 7);
+            }
+        }
+        let id = site.engine.apply(plan, OnFailure::Hold, "tester").await.unwrap();
+        assert_eq!(site.finish(&id).await.outcome(), Some(Outcome::Done));
     });
 }

@@ -95,6 +95,7 @@ fn step(number: u32, kind: step::Kind, change: Option<spec_change::Kind>) -> Ste
         reason: "the test wants it".into(),
         kind: Some(kind),
         spec_change: change.map(|kind| SpecChange { kind: Some(kind) }),
+        expected_ms: 0,
     }
 }
 

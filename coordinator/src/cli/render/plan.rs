@@ -6,9 +6,10 @@ use bellows_proto::v1::{Act, Group, MemberView, Plan, Step, step::Kind};
 use super::cluster::members;
 use crate::cli::{
     page::{Page, Tone},
-    text::duration,
+    text::{about, duration},
     words,
 };
+use crate::plan::expected_ms;
 
 /// The whole plan.
 pub fn plan(page: &mut Page, plan: &Plan) {
@@ -38,6 +39,11 @@ pub fn plan(page: &mut Page, plan: &Plan) {
         }
     }
     page.gap();
+    let expected = expected_ms(plan);
+    if expected > 0 {
+        let text = format!("{} (an estimate, no promise)", about(expected));
+        page.spans(&[(Tone::Strong, "Expected to take: "), (Tone::Plain, &text)]);
+    }
     point_of_no_return(page, plan);
 }
 
@@ -77,7 +83,16 @@ fn one_step(page: &mut Page, step: &Step, depth: usize, point: u32) {
             String::new()
         }
     };
-    page.spans(&[(Tone::Quiet, &number), (Tone::Plain, &step.title), (Tone::Quiet, &host)]);
+    let takes = match step.expected_ms {
+        0 => String::new(),
+        ms => format!("  ({})", about(ms)),
+    };
+    page.spans(&[
+        (Tone::Quiet, &number),
+        (Tone::Plain, &step.title),
+        (Tone::Quiet, &host),
+        (Tone::Quiet, &takes),
+    ]);
     let below = " ".repeat(depth * 4 + 13);
     if !step.reason.is_empty() {
         page.line(Tone::Quiet, &format!("{below}why:  {}", step.reason));

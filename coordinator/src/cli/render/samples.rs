@@ -41,7 +41,8 @@ fn act(number: u32, host: &str, summary: &str, undo: &[&str]) -> Kind {
 }
 
 fn step(number: u32, title: &str, reason: &str, kind: Kind) -> Step {
-    Step { number, title: title.into(), reason: reason.into(), kind: Some(kind), spec_change: None }
+    let (title, reason, kind) = (title.into(), reason.into(), Some(kind));
+    Step { number, title, reason, kind, expected_ms: u64::from(number) * 20_000, spec_change: None }
 }
 
 /// An expand by one node, with every kind of step.

@@ -134,12 +134,12 @@ impl Draft {
                     title,
                     reason: reason.to_owned(),
                     kind: Some(Kind::Act(act)),
-                    spec_change: None,
+                    ..Step::default()
                 }
             })
             .collect();
         let kind = Some(Kind::Group(Group { members, limit, checks }));
-        self.steps.push(Step { number, title, reason: reason.to_owned(), kind, spec_change: None });
+        self.steps.push(Step { number, title, reason: reason.to_owned(), kind, ..Step::default() });
     }
 
     /// The spec changes in the transaction of the last step's success.
@@ -157,7 +157,7 @@ impl Draft {
             title,
             reason,
             kind: Some(kind),
-            spec_change: None,
+            ..Step::default()
         });
     }
 

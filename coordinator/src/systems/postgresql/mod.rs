@@ -9,6 +9,7 @@ mod create;
 mod describe;
 mod draft;
 mod drift;
+mod estimate;
 mod expand;
 mod guards;
 mod health;
@@ -47,6 +48,12 @@ pub(super) fn plan(
     observation: &Observation,
     intent: &Intent,
 ) -> Result<Plan, Vec<Refusal>> {
+    let mut plan = steps(spec, observation, intent)?;
+    estimate::fill(&mut plan, observation);
+    Ok(plan)
+}
+
+fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan, Vec<Refusal>> {
     match &intent.verb {
         Some(Verb::Create(_)) => create::plan(spec, observation, intent),
         Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
