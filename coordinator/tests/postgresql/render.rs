@@ -105,6 +105,11 @@ pub fn plan(plan: &Plan) -> String {
         )
         .unwrap();
     }
+    for guard in &plan.guards {
+        writeln!(out, "seen: {} {}: {}", guard.code, guard.rule, guard.value).unwrap();
+    }
+    let expected = bellows::plan::expected_ms(plan) / 1000;
+    writeln!(out, "expected: {expected} s").unwrap();
     writeln!(out, "fences: {}", plan.fenced_hosts.join(", ")).unwrap();
     let Some(observation::System::Postgresql(end)) = &plan.prediction.as_ref().unwrap().system
     else {

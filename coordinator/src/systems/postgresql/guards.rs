@@ -7,7 +7,7 @@ mod judge;
 mod leaving;
 mod newcomers;
 
-use bellows_proto::v1::{Explanation, Refusal};
+use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 
 pub(super) use judge::{Shrinking, create, expand, shrink};
 pub(super) use newcomers::obstacles;
@@ -153,5 +153,11 @@ impl Rule {
     pub(super) fn refusal(self, value: impl Into<String>) -> Refusal {
         let Explanation { code, name, remedy, .. } = self.told();
         Refusal { code, rule: name, value: value.into(), remedy, ..Refusal::default() }
+    }
+
+    /// The rule held, and this was seen.
+    pub(super) fn seen(self, value: impl Into<String>) -> GuardSeen {
+        let Explanation { code, name, .. } = self.told();
+        GuardSeen { code, rule: name, value: value.into() }
     }
 }

@@ -21,6 +21,7 @@ mod predict;
 mod probe;
 mod queries;
 mod resolve;
+mod seen;
 mod shrink;
 mod sizes;
 mod synchronous;
@@ -50,6 +51,7 @@ pub(super) fn plan(
 ) -> Result<Plan, Vec<Refusal>> {
     let mut plan = steps(spec, observation, intent)?;
     estimate::fill(&mut plan, observation);
+    plan.guards = seen::guards(spec, observation, &plan);
     Ok(plan)
 }
 
