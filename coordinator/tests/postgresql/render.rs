@@ -37,9 +37,15 @@ fn act(out: &mut String, indent: &str, act: &Act) {
     for change in &act.changes {
         writeln!(out, "{indent}  file {change}").unwrap();
     }
+    for line in &act.by_hand {
+        writeln!(out, "{indent}  by hand {line}").unwrap();
+    }
     for undo in &act.undo {
         let action = line(undo.action.as_ref().unwrap());
         writeln!(out, "{indent}  undo {} at {}: {action}", undo.number, undo.host).unwrap();
+        for line in &undo.by_hand {
+            writeln!(out, "{indent}    by hand {line}").unwrap();
+        }
         conditions(out, &format!("{indent}    waits for"), &undo.requires);
     }
 }

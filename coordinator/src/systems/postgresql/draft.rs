@@ -10,7 +10,7 @@ use bellows_proto::{
     },
 };
 
-use super::{REVISION, actions, changes, conditions, view::slot_name};
+use super::{REVISION, actions, by_hand, changes, conditions, view::slot_name};
 
 /// Format of plans: what the steps of any system mean.
 const FORMAT: u32 = 1;
@@ -183,6 +183,7 @@ impl Draft {
             stall_ms,
             summary,
             changes: Vec::new(),
+            by_hand: Vec::new(),
         }
     }
 
@@ -203,7 +204,7 @@ impl Draft {
             system_revision: REVISION,
             spec_version: spec.version,
             intent: Some(intent.clone()),
-            steps: self.steps,
+            steps: by_hand::filled(self.steps, members),
             notes: self.notes,
             locks,
             fenced_hosts: hosts.into_iter().map(str::to_owned).collect(),

@@ -2,6 +2,7 @@
 //! types only, no clock, no I/O, no other system.
 
 mod actions;
+mod by_hand;
 mod changes;
 mod check;
 mod conditions;

@@ -1,0 +1,216 @@
+//! What an administrator would type for each act, should Bellows itself be gone in the middle of a plan.
+//! For paper: nothing here is ever run. Every value is quoted for a shell.
+
+use std::collections::BTreeMap;
+
+use bellows_proto::v1::{
+    Act, Action, CloneStandby, HostAction, NodeRef, PostgresqlAction, PostgresqlPlacement,
+    PostgresqlService, RegisterStandby, Step, UnregisterStandby, action, host_action,
+    postgresql_action::Kind, step,
+};
+
+use super::draft::Placed;
+
+/// Places by the names of their nodes.
+type Places<'a> = BTreeMap<&'a str, &'a PostgresqlPlacement>;
+
+/// The steps with what could be typed for each of their acts.
+pub(super) fn filled(mut steps: Vec<Step>, members: &[Placed]) -> Vec<Step> {
+    let places: Places<'_> =
+        members.iter().map(|member| (member.node.as_str(), &member.place)).collect();
+    for step in &mut steps {
+        fill(step, &places);
+    }
+    steps
+}
+
+fn fill(step: &mut Step, places: &Places<'_>) {
+    match &mut step.kind {
+        Some(step::Kind::Act(act)) => act_and_undo(act, places),
+        Some(step::Kind::Group(group)) => {
+            group.members.iter_mut().for_each(|member| fill(member, places));
+        }
+        Some(step::Kind::Check(_) | step::Kind::Wait(_)) | None => {}
+    }
+}
+
+fn act_and_undo(act: &mut Act, places: &Places<'_>) {
+    act.by_hand = lines(act.action.as_ref(), places);
+    for undo in &mut act.undo {
+        undo.by_hand = lines(undo.action.as_ref(), places);
+    }
+}
+
+fn lines(action: Option<&Action>, places: &Places<'_>) -> Vec<String> {
+    match action.and_then(|action| action.kind.as_ref()) {
+        Some(action::Kind::Host(action)) => on_host(action, places),
+        Some(action::Kind::Postgresql(action)) => postgresql(action, places),
+        None => Vec::new(),
+    }
+}
+
+fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
+    match &action.kind {
+        Some(host_action::Kind::Tombstone(stone)) => {
+            let Some(place) = place(places, stone.node.as_ref()) else { return unknown() };
+            let (server, repmgrd) = (quoted(&place.server_service), quoted(&place.repmgrd_service));
+            let mut lines = vec![format!("systemctl disable --now {repmgrd} {server}")];
+            if stone.wipe_data {
+                lines.push(format!("rm -r -- {}", quoted(&place.data_dir)));
+            }
+            lines
+        }
+        // Records of the agent: without Bellows nobody asks for them.
+        Some(
+            host_action::Kind::ClaimNode(_)
+            | host_action::Kind::ReleaseNode(_)
+            | host_action::Kind::ClaimResource(_)
+            | host_action::Kind::ReleaseResource(_)
+            | host_action::Kind::LiftTombstone(_),
+        )
+        | None => Vec::new(),
+    }
+}
+
+fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
+    let Some(kind) = &action.kind else { return Vec::new() };
+    let of = |node: &Option<NodeRef>| place(places, node.as_ref());
+    let made =
+        match kind {
+            Kind::WriteConfiguration(write) => of(&write.node).map(|at| {
+                let files = "postgresql.conf, pg_hba.conf, pg_ident.conf, repmgr.conf";
+                vec![format!("# write {files} in {} as above, and both units", at.conf_dir)]
+            }),
+            Kind::RemoveConfiguration(remove) => {
+                of(&remove.node).map(|at| vec![format!("rm -r -- {}", quoted(&at.conf_dir))])
+            }
+            Kind::WriteHba(write) => of(&write.node).map(|at| {
+                let file = format!("# edit {}/pg_hba.conf as above", at.conf_dir);
+                vec![file, psql(at, "SELECT pg_reload_conf()")]
+            }),
+            Kind::InitDatabase(init) => of(&init.node).map(|at| vec![initdb(at)]),
+            Kind::CreateRepmgrDatabase(create) => of(&create.node)
+                .map(|at| vec![in_database(at, "postgres", "CREATE DATABASE repmgr")]),
+            Kind::RegisterPrimary(register) => {
+                of(&register.node).map(|at| vec![repmgr(at, "primary register")])
+            }
+            Kind::CloneStandby(clone) => of(&clone.node).map(|at| vec![cloned(at, clone)]),
+            Kind::RegisterStandby(register) => {
+                of(&register.node).map(|at| vec![registered(at, register)])
+            }
+            Kind::UnregisterStandby(gone) => of(&gone.at).map(|at| vec![unregistered(at, gone)]),
+            Kind::CreateSlot(make) => of(&make.at)
+                .map(|at| vec![slot(at, "pg_create_physical_replication_slot", &make.slot)]),
+            Kind::DropSlot(gone) => {
+                of(&gone.at).map(|at| vec![slot(at, "pg_drop_replication_slot", &gone.slot)])
+            }
+            Kind::StartService(start) => of(&start.node)
+                .map(|at| vec![format!("systemctl enable --now {}", unit(at, start.service()))]),
+            Kind::StopService(stop) => of(&stop.node)
+                .map(|at| vec![format!("systemctl disable --now {}", unit(at, stop.service()))]),
+            Kind::DiscardData(discard) => of(&discard.node)
+                .map(|at| vec![format!("find {} -mindepth 1 -delete", quoted(&at.data_dir))]),
+        };
+    made.unwrap_or_else(unknown)
+}
+
+fn place<'a>(places: &Places<'a>, node: Option<&NodeRef>) -> Option<&'a PostgresqlPlacement> {
+    places.get(node?.node.as_str()).copied()
+}
+
+/// The plan does not say where the node lives.
+fn unknown() -> Vec<String> {
+    vec!["# where the node lives is not in this plan: see bellows host show HOST".to_owned()]
+}
+
+fn as_owner(at: &PostgresqlPlacement, program: &str) -> String {
+    format!("sudo -u {} {}", quoted(&at.os_user), quoted(&format!("{}/{program}", at.bin_dir)))
+}
+
+fn repmgr(at: &PostgresqlPlacement, command: &str) -> String {
+    let config = quoted(&format!("{}/repmgr.conf", at.conf_dir));
+    format!("{} -f {config} {command}", as_owner(at, "repmgr"))
+}
+
+fn psql(at: &PostgresqlPlacement, statement: &str) -> String {
+    in_database(at, "repmgr", statement)
+}
+
+fn in_database(at: &PostgresqlPlacement, database: &str, statement: &str) -> String {
+    let (psql, socket, statement) =
+        (as_owner(at, "psql"), quoted(&at.socket_dir), statement_word(statement));
+    format!("{psql} -h {socket} -p {} -U repmgr -d {database} -c {statement}", at.port)
+}
+
+fn slot(at: &PostgresqlPlacement, function: &str, slot: &str) -> String {
+    // A slot's name has no quote in it; doubled all the same.
+    psql(at, &format!("SELECT {function}('{}')", slot.replace('\'', "''")))
+}
+
+fn initdb(at: &PostgresqlPlacement) -> String {
+    let options = "-U repmgr -k -A scram-sha-256 --auth-local=peer -E UTF8 --locale=C.UTF-8 -W";
+    format!("{} -D {} {options}", as_owner(at, "initdb"), quoted(&at.data_dir))
+}
+
+fn cloned(at: &PostgresqlPlacement, clone: &CloneStandby) -> String {
+    let from = connection(&clone.upstream_address, clone.upstream_port);
+    repmgr(at, &format!("{from} standby clone --fast-checkpoint"))
+}
+
+fn connection(address: &str, port: u32) -> String {
+    format!("-h {} -p {port} -U repmgr -d repmgr", quoted(address))
+}
+
+fn registered(at: &PostgresqlPlacement, register: &RegisterStandby) -> String {
+    let upstream = format!("--upstream-node-id={}", register.upstream_id);
+    if register.primary_port == 0 {
+        return repmgr(at, &format!("standby register {upstream}"));
+    }
+    // Its server does not run: the record is written at the primary.
+    let to = connection(&register.primary_address, register.primary_port);
+    repmgr(at, &format!("{to} standby register --force {upstream}"))
+}
+
+fn unregistered(at: &PostgresqlPlacement, gone: &UnregisterStandby) -> String {
+    repmgr(at, &format!("standby unregister --node-id={}", gone.node_id))
+}
+
+fn unit(at: &PostgresqlPlacement, service: PostgresqlService) -> String {
+    match service {
+        PostgresqlService::Server => quoted(&at.server_service),
+        PostgresqlService::Repmgrd => quoted(&at.repmgrd_service),
+        PostgresqlService::Unspecified => "''".to_owned(),
+    }
+}
+
+/// A statement as one shell word: its own quotes stay readable where that is safe.
+fn statement_word(statement: &str) -> String {
+    if statement.contains(['"', '$', '`', '\\', '!']) {
+        return quoted(statement);
+    }
+    format!("\"{statement}\"")
+}
+
+/// One shell word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_place_becomes_a_command() {
+        assert_eq!(quoted("/var/lib/a-b_c"), "/var/lib/a-b_c");
+        assert_eq!(quoted("/a b; rm x"), "'/a b; rm x'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(statement_word("SELECT f('a')"), "\"SELECT f('a')\"");
+        assert_eq!(statement_word("$(x)"), "'$(x)'");
+    }
+}
