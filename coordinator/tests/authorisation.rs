@@ -26,6 +26,7 @@ const READS: &[&str] = &[
     "ListClusters",
     "GetCluster",
     "GetStatus",
+    "GetOverview",
     "ListOperations",
     "GetOperation",
     "WatchOperation",

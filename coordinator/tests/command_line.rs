@@ -23,9 +23,9 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 
 use bellows::engine::ports::Agents as _;
 use bellows_proto::v1::{
-    ClusterStatus, GetSiteRequest, HostDetail, JobKey, JobStanding, ListHostJobsReply,
-    ListHostsReply, ListOperationsReply, OperationDetail, OperationSummary, Plan,
-    PlantFenceRequest, StartJobRequest, Term, coordinator_client::CoordinatorClient,
+    GetSiteRequest, HostDetail, JobKey, JobStanding, ListHostJobsReply, ListHostsReply,
+    ListOperationsReply, OperationDetail, OperationSummary, Overview, Plan, PlantFenceRequest,
+    StartJobRequest, Term, coordinator_client::CoordinatorClient,
 };
 use memory::{MemoryAgents, Trouble};
 use shelf::{HOSTS, Shelf};
@@ -148,6 +148,9 @@ async fn done_is_0_and_readings_tell_the_rest() {
     assert_eq!(over.code, 5, "{over:?}");
     assert!(over.err.contains("it rests as done"), "{over:?}");
     assert_eq!(world.run(&["status", "--fresh"]).await.code, 0);
+    let seen: Overview = world.json(&["status"]).await;
+    assert_eq!((seen.clusters.len(), seen.open.len()), (1, 0), "{seen:?}");
+    assert_eq!(seen.hosts.len(), HOSTS.len());
     assert_eq!(world.run(&["status", "other"]).await.code, 2);
     world.running.end().await;
 }
@@ -322,8 +325,9 @@ async fn whoever_hears_of_another_leader_changes_nothing_any_more() {
     for word in ["read-only: ", "term 99 of store other", "--take-over"] {
         assert!(told.err.contains(word), "{told:?}");
     }
-    let statuses: Vec<ClusterStatus> = world.json(&["status"]).await;
-    assert!(statuses[0].read_only.contains("term 99"), "{statuses:?}");
+    let seen: Overview = world.json(&["status"]).await;
+    assert!(seen.clusters[0].read_only.contains("term 99"), "{seen:?}");
+    assert!(seen.site.unwrap().read_only.contains("term 99"));
     let another = ["cluster", "create", "other", "--system", "postgresql", "--node", "n@h2"];
     for words in [
         &[&another[..], &["--yes"]].concat()[..],

@@ -43,6 +43,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/ListClusters", READ),
     ("/bellows.v1.Coordinator/GetCluster", READ),
     ("/bellows.v1.Coordinator/GetStatus", READ),
+    ("/bellows.v1.Coordinator/GetOverview", READ),
     ("/bellows.v1.Coordinator/PlanIntent", OPERATE),
     ("/bellows.v1.Coordinator/ApplyPlan", OPERATE),
     ("/bellows.v1.Coordinator/ListOperations", READ),

@@ -21,6 +21,9 @@ use crate::{
     store::HostRecord,
 };
 
+/// The state of a host whose agent answers.
+pub(super) const CONNECTED: &str = "connected";
+
 /// All nodes with their hosts.
 type Nodes = Vec<(String, NodeRef)>;
 
@@ -102,7 +105,7 @@ impl<W: World> Api<W> {
         };
         match hello {
             Ok(hello) => {
-                "connected".clone_into(&mut summary.state);
+                CONNECTED.clone_into(&mut summary.state);
                 summary.last_seen_at_ms = (self.now_ms)();
                 summary.agent_version.clone_from(&hello.version);
                 self.note_seen(&summary);

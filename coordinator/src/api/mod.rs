@@ -12,6 +12,7 @@ mod hosts;
 mod jobs;
 mod operations;
 mod output;
+mod overview;
 mod plans;
 mod store;
 pub mod unix;
@@ -22,13 +23,14 @@ use std::{pin::Pin, sync::Arc};
 use bellows_proto::v1::{
     AcceptAuditReply, AcceptAuditRequest, ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart,
     BackupStoreRequest, ClusterDetail, ClusterStatus, ControlOperationRequest,
-    CreateHostTokenRequest, GetClusterRequest, GetHostRequest, GetOperationRequest, GetSiteRequest,
-    GetStatusRequest, HostDetail, HostToken, ListClustersReply, ListClustersRequest,
-    ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
-    ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, PlanIntentRequest,
-    PlanReply, PruneOperationsReply, PruneOperationsRequest, ReadOperationOutputRequest,
-    SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site, VerifyAuditReply,
-    VerifyAuditRequest, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
+    CreateHostTokenRequest, GetClusterRequest, GetHostRequest, GetOperationRequest,
+    GetOverviewRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken, ListClustersReply,
+    ListClustersRequest, ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest,
+    ListOperationsReply, ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary,
+    Overview, PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
+    ReadOperationOutputRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
+    VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
+    coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -181,6 +183,13 @@ impl<W: World> Coordinator for Api<W> {
     ) -> Result<Response<ClusterStatus>, Status> {
         let request = request.into_inner();
         self.status(&request.cluster, request.fresh).await.map(Response::new)
+    }
+
+    async fn get_overview(
+        &self,
+        request: Request<GetOverviewRequest>,
+    ) -> Result<Response<Overview>, Status> {
+        self.overview(request.into_inner().fresh).await.map(Response::new)
     }
 
     async fn plan_intent(

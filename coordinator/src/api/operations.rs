@@ -30,7 +30,16 @@ impl<W: World> Api<W> {
             cluster: Some(request.cluster.as_str()).filter(|name| !name.is_empty()),
             unfinished: false,
         };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.listed(filter, usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
+    /// Those that the store knows, each as the engine knows it, and before them those that are
+    /// lost.
+    pub(super) fn listed(
+        &self,
+        filter: OperationFilter<'_>,
+        limit: usize,
+    ) -> Result<ListOperationsReply, Status> {
         let stored = self.store.operations(filter, limit).map_err(|e| fault::store(&e))?;
         let mut operations: Vec<_> = stored.into_iter().map(|known| self.live(known)).collect();
         // Held first of all: also those that the index has lost.

@@ -1,6 +1,6 @@
 //! `bellows status`: members and their health, with the age of what was seen.
 
-use bellows_proto::v1::{ClusterStatus, GetSiteRequest, GetStatusRequest, ListClustersRequest};
+use bellows_proto::v1::{GetOverviewRequest, GetSiteRequest, GetStatusRequest, Site};
 
 use crate::cli::{
     Context,
@@ -11,7 +11,7 @@ use crate::cli::{
 /// Arguments of `bellows status`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// One cluster; without it: all
+    /// One cluster with its members; without it: the whole site on one screen
     cluster: Option<String>,
     /// Ask the hosts again instead of showing what was seen last
     #[arg(long)]
@@ -21,27 +21,26 @@ pub struct Args {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let client = context.client()?;
     let mut api = client.api.clone();
-    // Beside the data: first of all for whoever reads it, and in nobody's way who does not.
-    let site = client.answer(api.get_site(GetSiteRequest {})).await?;
-    let mut warnings = context.out.note_page();
-    render::job::warnings(&mut warnings, &site);
-    context.out.note(warnings);
-    let one = |cluster: String| GetStatusRequest { cluster, fresh: args.fresh };
     if let Some(cluster) = &args.cluster {
-        let status = client.answer(api.get_status(one(cluster.clone()))).await?;
+        let site = client.answer(api.get_site(GetSiteRequest {})).await?;
+        warn(context, &site);
+        let request = GetStatusRequest { cluster: cluster.clone(), fresh: args.fresh };
+        let status = client.answer(api.get_status(request)).await?;
         context.out.data(&status, render::cluster::status)?;
         return Ok(Exit::AsAsked);
     }
-    let list = client.answer(api.list_clusters(ListClustersRequest {})).await?;
-    let mut all: Vec<ClusterStatus> = Vec::new();
-    for cluster in &list.clusters {
-        all.push(client.answer(api.get_status(one(cluster.cluster.clone()))).await?);
+    let request = GetOverviewRequest { fresh: args.fresh };
+    let overview = client.answer(api.get_overview(request)).await?;
+    if let Some(site) = &overview.site {
+        warn(context, site);
     }
-    context.out.data(&all, |page, all| {
-        if all.is_empty() {
-            render::cluster::list(page, &[]);
-        }
-        all.iter().for_each(|status| render::cluster::status(page, status));
-    })?;
+    context.out.data(&overview, render::overview::overview)?;
     Ok(Exit::AsAsked)
+}
+
+/// Beside the data: first of all for whoever reads it, and in nobody's way who does not.
+fn warn(context: &Context, site: &Site) {
+    let mut warnings = context.out.note_page();
+    render::job::warnings(&mut warnings, site);
+    context.out.note(warnings);
 }

@@ -68,18 +68,23 @@ pub fn detail(page: &mut Page, detail: &ClusterDetail) {
     page.table(2, &table);
 }
 
-/// What was seen of a cluster, and how old that is.
-pub fn status(page: &mut Page, status: &ClusterStatus) {
-    page.gap();
-    let age = u64::try_from(status.age_ms).unwrap_or(0);
-    let seen = date_time(status.observed_at_ms, &page.look().zone);
-    let (tone, health) = if !status.problems.is_empty() {
+/// How a cluster is, in a word.
+pub fn health(status: &ClusterStatus) -> (Tone, String) {
+    if !status.problems.is_empty() {
         (Tone::Bad, words::count(status.problems.len(), "problem"))
     } else if !status.unknown.is_empty() {
         (Tone::Warn, "not fully known".to_owned())
     } else {
         (Tone::Good, "healthy".to_owned())
-    };
+    }
+}
+
+/// What was seen of a cluster, and how old that is.
+pub fn status(page: &mut Page, status: &ClusterStatus) {
+    page.gap();
+    let age = u64::try_from(status.age_ms).unwrap_or(0);
+    let seen = date_time(status.observed_at_ms, &page.look().zone);
+    let (tone, health) = health(status);
     page.spans(&[
         (Tone::Strong, &status.cluster),
         (Tone::Plain, &format!(" ({})  ", words::system(status.system()))),

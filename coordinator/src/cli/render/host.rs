@@ -31,7 +31,8 @@ fn tone(state: &str) -> Tone {
     if state == "connected" { Tone::Plain } else { Tone::Bad }
 }
 
-fn nodes(nodes: &[NodeRef]) -> String {
+/// "orders/pg1 billing/pg2".
+pub fn nodes(nodes: &[NodeRef]) -> String {
     let named: Vec<String> = nodes.iter().map(|n| format!("{}/{}", n.cluster, n.node)).collect();
     named.join(" ")
 }

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod host;
 pub mod job;
 pub mod operation;
+pub mod overview;
 pub mod plan;
 pub mod recover;
 #[cfg(test)]
