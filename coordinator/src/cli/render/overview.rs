@@ -36,7 +36,7 @@ pub fn overview(page: &mut Page, overview: &Overview) {
 
 /// The site, and how much of it is as wanted.
 fn headline(page: &mut Page, overview: &Overview) {
-    let site = overview.site.clone().unwrap_or_else(Site::default);
+    let site = overview.site.clone().unwrap_or_default();
     let healthy = overview.clusters.iter().filter(|status| is_healthy(status)).count();
     let answer = overview.hosts.iter().filter(|host| host.state == CONNECTED).count();
     let (tone, text) = of(healthy, overview.clusters.len(), "cluster", "healthy");
