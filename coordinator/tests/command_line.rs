@@ -417,7 +417,7 @@ async fn an_operation_that_is_over_here_but_not_at_a_host_is_told_and_settled() 
     let operation = list.operations[0].operation.clone();
     let none: ListHostJobsReply = world.json(&["job", "list"]).await;
     assert!(none.jobs.is_empty(), "it was closed: {none:?}");
-    // As an agent that was put back from a snapshot would have it.
+    world.hosts.put_back("h2");
     let fence = PlantFenceRequest {
         cluster: "shelf".into(),
         operation: operation.clone(),

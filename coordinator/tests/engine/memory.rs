@@ -102,6 +102,11 @@ impl MemoryAgents {
         self.state.lock().unwrap().fences.len()
     }
 
+    /// The host was put back to a snapshot: its agent does not remember what is closed.
+    pub fn put_back(&self, host: &str) {
+        self.state.lock().unwrap().closed.retain(|(at, _)| at != host);
+    }
+
     fn reach(&self, host: &str) -> Result<(), Fault> {
         if self.unreachable.lock().unwrap().contains(host) {
             return Err(fault(FaultCode::Unreachable, host, "no route"));

@@ -1,7 +1,7 @@
 //! The whole site on one screen: a line per cluster with the age of its reading, and below it
 //! only what needs somebody.
 
-use bellows_proto::v1::{ClusterStatus, HoldCause, HostSummary, OperationSummary, Overview, Site};
+use bellows_proto::v1::{ClusterStatus, HoldCause, HostSummary, OperationSummary, Overview};
 
 use super::fault;
 use crate::cli::{
