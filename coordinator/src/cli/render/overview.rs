@@ -158,7 +158,7 @@ fn operations(page: &mut Page, overview: &Overview) {
 mod tests {
     use super::*;
     use crate::cli::{page::Look, render::samples};
-    use bellows_proto::v1::{Fault, NodeRef, System};
+    use bellows_proto::v1::{Fault, NodeRef, Site, System};
 
     fn cluster(name: &str, age_ms: i64) -> ClusterStatus {
         ClusterStatus {
