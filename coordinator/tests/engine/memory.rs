@@ -103,6 +103,7 @@ impl MemoryAgents {
     }
 
     /// The host was put back to a snapshot: its agent does not remember what is closed.
+    #[allow(dead_code)] // only the command line tests need it
     pub fn put_back(&self, host: &str) {
         self.state.lock().unwrap().closed.retain(|(at, _)| at != host);
     }
