@@ -4,6 +4,7 @@
 //! programs, [`facilities`] are what tools may use of the host, [`tools`] are the tools.
 
 pub mod audit;
+pub mod break_glass;
 pub mod config;
 pub mod enrol;
 pub mod exec;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use bellows_agent::{
+    break_glass::{self, JobVerb, NoSuchJob},
     config::{self, Config, ConfigError},
     enrol::TokenArgs,
     exec::launch,
@@ -45,6 +46,13 @@ enum Command {
         #[command(subcommand)]
         verb: ServiceCommand,
     },
+    /// Show and end the jobs of this host, also when the agent is down
+    Job {
+        #[command(subcommand)]
+        verb: JobVerb,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Perform one job (started by the agent)
     #[command(hide = true)]
     Shim {
@@ -77,7 +85,7 @@ struct ServiceArgs {
 #[derive(Args)]
 struct ConfigArg {
     /// The agent's configuration
-    #[arg(long = "config", value_name = "FILE", default_value = config::DEFAULT_PATH)]
+    #[arg(long = "config", value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
     path: Utf8PathBuf,
 }
 
@@ -99,7 +107,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bellows-agent: {error:#}");
-            if error.is::<ConfigError>() { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
+            let bad = error.is::<ConfigError>() || error.is::<NoSuchJob>();
+            if bad { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -128,6 +137,7 @@ async fn execute(command: Command) -> Result<()> {
         Command::Enrol { config, coordinator, token } => {
             run::enrol(config.load()?, &coordinator, &token).await.context("enrolment failed")
         }
+        Command::Job { verb, config } => break_glass::job(config.load()?, verb).await,
         Command::Shim { config, job } => run::shim(config.load()?, &job).await,
         Command::Service { verb } => match verb {
             ServiceCommand::Start(args) => service(args, ServiceVerb::Start).await,

@@ -210,7 +210,7 @@ fn stop_on_signals() -> Result<CancellationToken> {
 }
 
 /// With what to do next: people read it.
-fn failed(fault: Fault) -> anyhow::Error {
+pub(crate) fn failed(fault: Fault) -> anyhow::Error {
     if fault.remedy.is_empty() {
         anyhow::anyhow!("{fault}")
     } else {

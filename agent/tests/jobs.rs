@@ -167,6 +167,9 @@ async fn the_host_has_the_last_word() {
     assert_eq!(refused.code(), FaultCode::Denied);
     let fence = host.jobs.plant_fence(host.fence(&host.operation));
     assert_eq!(fence.unwrap_err().code(), FaultCode::Denied);
+    assert!(refused.message.contains("may only be observed"), "{refused}");
+    assert!(refused.remedy.contains("\"manage\""), "{refused}");
+    assert_eq!(host.jobs.hello().unwrap().mode, "observe");
     assert!(host.jobs.list("").unwrap().is_empty());
 }
 

@@ -73,6 +73,16 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// The word of `agent.toml`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manage => "manage",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// `[systems]`: a system that is not named is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SystemsConfig {

@@ -20,6 +20,7 @@ use bellows_proto::{
 use camino::Utf8PathBuf;
 
 mod audited;
+pub mod by_hand;
 mod ending;
 pub mod kept;
 mod launch;
@@ -41,7 +42,7 @@ use crate::{
 };
 use kept::Kept;
 use ledger::Ledger;
-use store::{JobDir, has_ended, word};
+use store::{Canceller, JobDir, has_ended, word};
 
 /// A waiting call looks at the disk so often.
 const POLL: Duration = Duration::from_millis(100);
@@ -130,6 +131,7 @@ impl Jobs {
             fences: self.0.ledger.fences()?,
             boot_id: boot_id(local.host.as_ref())?,
             machine_id: machine_id(local.host.as_ref())?,
+            mode: local.config.agent.mode.as_str().to_owned(),
         })
     }
 
@@ -277,7 +279,7 @@ impl Jobs {
         if !dir.is_cancelled(host)? {
             self.audit_call("CancelJob", request.key.as_ref(), request.term.as_ref())?;
         }
-        if host.create(&dir.file("cancel"), b"", &Access::PRIVATE)? {
+        if dir.ask_to_end(host, &Canceller::Coordinator)? {
             self.see_it_end(dir);
         }
         Ok(job)
@@ -341,7 +343,8 @@ impl Jobs {
     fn current(&self, dir: &JobDir) -> Result<Option<Job>, Fault> {
         let mut job = dir.job(self.0.local.host.as_ref())?;
         if job.as_ref().is_some_and(|job| !has_ended(job)) {
-            self.look_after(dir)?;
+            let launching = |key: &str| self.launching().contains(key);
+            ending::look_after(&self.0.local, dir, &launching)?;
             job = dir.job(self.0.local.host.as_ref())?;
         }
         if let Some(job) = &job

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     recorder::JobRecorder,
-    store::{Begin, Exit, JobDir, Record, mark, word},
+    store::{Begin, Canceller, Exit, JobDir, Record, mark, word},
 };
 use crate::{
     exec::TERM_GRACE,
@@ -36,7 +36,7 @@ pub type Perform = for<'a> fn(&'a Action, &'a JobContext) -> BoxFuture<'a, Resul
 /// Why an action was ended before its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// The coordinator asked for it.
+    /// The coordinator asked for it, or somebody on the host.
     Cancelled,
     /// TERM or INT came to the shim.
     Stopped,
@@ -86,7 +86,8 @@ pub async fn run(
         tracing::error!(%fault, "a secret of the job could not be removed");
     }
     recorder.flush();
-    let exit = exit(&local, outcome, ending, recorder.finish());
+    let by = dir.cancelled_by(host.as_ref()).unwrap_or_default();
+    let exit = exit(&local, outcome, ending, by, recorder.finish());
     write_exit(&local, &dir, &exit).await
 }
 
@@ -188,6 +189,7 @@ fn exit(
     local: &Local,
     outcome: Result<Note, Fault>,
     ending: Option<Ending>,
+    by: Option<Canceller>,
     output_digest: Vec<u8>,
 ) -> Exit {
     let (state, fault, note) = match (outcome, ending) {
@@ -195,12 +197,11 @@ fn exit(
         (Ok(note), _) => (JobState::Succeeded, None, note),
         (Err(fault), Some(ending @ (Ending::Cancelled | Ending::Stopped))) => {
             let message = if ending == Ending::Stopped {
-                "SIGTERM or SIGINT came to the job's process: the service manager or somebody on the host ended it"
+                "SIGTERM or SIGINT came to the job's process: the service manager or somebody on the host ended it".to_owned()
             } else {
-                "cancelled by request"
+                by.unwrap_or(Canceller::Coordinator).told()
             };
-            let fault =
-                Fault { code: FaultCode::Cancelled.into(), message: message.to_owned(), ..fault };
+            let fault = Fault { code: FaultCode::Cancelled.into(), message, ..fault };
             (JobState::Cancelled, Some(fault), String::new())
         }
         (Err(fault), Some(Ending::Deadline(deadline_ms))) => {

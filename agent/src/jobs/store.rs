@@ -6,7 +6,7 @@
 //! | `begin` | shim or agent, whoever is first | the shim runs; or it never will |
 //! | `status` | shim | tool runs, progress |
 //! | `output.*` | shim | captured output |
-//! | `cancel` | agent | it is to end |
+//! | `cancel` | agent; `bellows-agent job cancel` with who typed it | it is to end |
 //! | `exit` | shim; agent for a dead shim | it has ended |
 //!
 //! `ACT-ATTEMPT.never` beside the folders is a seal: the job never was and never will be.
@@ -23,6 +23,9 @@ use crate::{
     host::{Access, Host, Mark, ProcessId},
     tools::JOB_MARK,
 };
+
+/// Who cancelled a job by hand is not written longer, bytes.
+const LONGEST_NAME: usize = 200;
 
 /// `record`
 #[derive(Clone, PartialEq, prost::Message)]
@@ -102,6 +105,27 @@ pub struct Exit {
     /// SHA-256 of all output; empty if the shim did not live to tell.
     #[prost(bytes = "vec", tag = "5")]
     pub output_digest: Vec<u8>,
+}
+
+/// Who ends a job before its own end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Canceller {
+    /// A call of the coordinator.
+    Coordinator,
+    /// Somebody on this host: who, in words.
+    ByHand(String),
+}
+
+impl Canceller {
+    /// For the job's fault.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Coordinator => "cancelled by request".to_owned(),
+            Self::ByHand(who) => {
+                format!("cancelled on the host by {who}, with `bellows-agent job cancel`")
+            }
+        }
+    }
 }
 
 /// A job's folder.
@@ -186,6 +210,30 @@ impl JobDir {
         let above = self.path.parent().unwrap_or(Utf8Path::new("/"));
         host.create_directory(above, &Access::PRIVATE_DIRECTORY)?;
         Ok(host.create_directory(&self.path, &Access::PRIVATE_DIRECTORY)?)
+    }
+
+    /// Who said that it is to end; `None`: nobody did.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn cancelled_by(&self, host: &dyn Host) -> Result<Option<Canceller>, Fault> {
+        let who = host.read_at(&self.file("cancel"), 0, LONGEST_NAME)?;
+        Ok(who.map(|who| match who.as_slice() {
+            [] => Canceller::Coordinator,
+            who => Canceller::ByHand(String::from_utf8_lossy(who).into_owned()),
+        }))
+    }
+
+    /// Says that it is to end. `false`: somebody has said so already.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn ask_to_end(&self, host: &dyn Host, by: &Canceller) -> Result<bool, Fault> {
+        let who = match by {
+            Canceller::Coordinator => "",
+            Canceller::ByHand(who) => who,
+        };
+        Ok(host.create(&self.file("cancel"), who.as_bytes(), &Access::PRIVATE)?)
     }
 
     /// Whether it is to end.

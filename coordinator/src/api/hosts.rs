@@ -108,6 +108,7 @@ impl<W: World> Api<W> {
                 CONNECTED.clone_into(&mut summary.state);
                 summary.last_seen_at_ms = (self.now_ms)();
                 summary.agent_version.clone_from(&hello.version);
+                summary.mode.clone_from(&hello.mode);
                 self.note_seen(&summary);
             }
             Err(fault) => {

@@ -6,7 +6,6 @@ use bellows_proto::v1::{Fault, FaultCode, HostFacts};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    config::Mode,
     exec::Invocation,
     facilities::{Runner, claims},
     host::{Host, net},
@@ -38,11 +37,7 @@ pub(super) async fn facts(context: &QueryContext) -> Result<HostFacts, Fault> {
         launch_form: local.form.as_str().to_owned(),
         systems: crate::tools::facts(context).await,
         nodes,
-        mode: match local.config.agent.mode {
-            Mode::Manage => "manage",
-            Mode::Observe => "observe",
-        }
-        .to_owned(),
+        mode: local.config.agent.mode.as_str().to_owned(),
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or_default(),
     })
 }

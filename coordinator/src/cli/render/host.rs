@@ -16,9 +16,10 @@ pub fn list(page: &mut Page, hosts: &[HostSummary]) {
     }
     let mut table = Table::new(&["HOST", "STATE", "ADDRESS", "AGENT", "NODES"]);
     for host in hosts {
+        let state = state(host);
         table.row(
-            tone(&host.state),
-            &[&host.host, &host.state, &host.address, &host.agent_version, &nodes(&host.nodes)],
+            tone(host),
+            &[&host.host, &state, &host.address, &host.agent_version, &nodes(&host.nodes)],
         );
     }
     page.table(0, &table);
@@ -27,8 +28,21 @@ pub fn list(page: &mut Page, hosts: &[HostSummary]) {
     }
 }
 
-fn tone(state: &str) -> Tone {
-    if state == "connected" { Tone::Plain } else { Tone::Bad }
+fn tone(host: &HostSummary) -> Tone {
+    match (host.state.as_str(), observed_only(host)) {
+        ("connected", false) => Tone::Plain,
+        ("connected", true) => Tone::Warn,
+        (_, _) => Tone::Bad,
+    }
+}
+
+fn observed_only(host: &HostSummary) -> bool {
+    host.mode == "observe"
+}
+
+/// Its state, and that nothing may be changed there.
+fn state(host: &HostSummary) -> String {
+    if observed_only(host) { format!("{}, observe only", host.state) } else { host.state.clone() }
 }
 
 /// "orders/pg1 billing/pg2".
@@ -44,7 +58,7 @@ pub fn detail(page: &mut Page, detail: &HostDetail) {
         page.spans(&[
             (Tone::Strong, &host.host),
             (Tone::Plain, "  "),
-            (tone(&host.state), &host.state),
+            (tone(host), &state(host)),
         ]);
         let enrolled = date_time(host.enrolled_at_ms, &zone);
         let seen = date_time(host.last_seen_at_ms, &zone);
@@ -148,11 +162,13 @@ mod tests {
             ..HostSummary::default()
         };
         let mut page = Page::new(&Look::plain());
-        list(&mut page, &[summary(), gone]);
+        let observed = HostSummary { host: "h3".into(), mode: "observe".into(), ..summary() };
+        list(&mut page, &[summary(), gone, observed]);
         insta::assert_snapshot!(page.into_text(), @r"
-        HOST  STATE        ADDRESS        AGENT  NODES
-        h1    connected    10.0.0.1:7402  0.1.0  orders/pg1
-        h2    unreachable  -              -      -
+        HOST  STATE                    ADDRESS        AGENT  NODES
+        h1    connected                10.0.0.1:7402  0.1.0  orders/pg1
+        h2    unreachable              -              -      -
+        h3    connected, observe only  10.0.0.1:7402  0.1.0  orders/pg1
         h2: connection refused
         ");
     }
