@@ -17,6 +17,7 @@ fn shim() {
     support::be_a_shim_if_asked();
 }
 
+#[allow(clippy::disallowed_methods)] // As an administrator would.
 fn agent(host: &TestHost, words: &[&str]) -> Output {
     Command::new(support::AGENT)
         .arg("job")

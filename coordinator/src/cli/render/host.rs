@@ -55,11 +55,7 @@ pub fn nodes(nodes: &[NodeRef]) -> String {
 pub fn detail(page: &mut Page, detail: &HostDetail) {
     let zone = page.look().zone.clone();
     if let Some(host) = &detail.summary {
-        page.spans(&[
-            (Tone::Strong, &host.host),
-            (Tone::Plain, "  "),
-            (tone(host), &state(host)),
-        ]);
+        page.spans(&[(Tone::Strong, &host.host), (Tone::Plain, "  "), (tone(host), &state(host))]);
         let enrolled = date_time(host.enrolled_at_ms, &zone);
         let seen = date_time(host.last_seen_at_ms, &zone);
         pairs(
