@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bellows_proto::v1::{
     GetOperationRequest, Outcome, StepProgress, WatchOperationRequest, WatchUpdate, watch_update,
 };
+use tokio::time::MissedTickBehavior;
 use tonic::Streaming;
 
 use super::{
@@ -13,9 +14,13 @@ use super::{
     connect::Client,
     exit::{Exit, Failure},
     page::{Page, Tone},
-    render::watch::{Rest, View},
-    text::escape,
+    render::{
+        live::Live,
+        progress,
+        watch::{Rest, View},
+    },
 };
+use crate::clock::now_ms;
 
 /// A coordinator that is away is tried again for so long.
 const AWAY_PATIENCE: Duration = Duration::from_secs(120);
@@ -23,6 +28,9 @@ const AWAY_PATIENCE: Duration = Duration::from_secs(120);
 const AWAY_PAUSE: Duration = Duration::from_millis(500);
 /// Without a terminal, progress is written at most this often.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// On a terminal, the lines below the events are drawn again this often.
+const REDRAW: Duration = Duration::from_millis(500);
 
 /// Where events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +105,9 @@ struct Follower<'a> {
     operation: String,
     sink: Sink,
     view: View,
-    /// A progress line stands on the terminal.
-    line: bool,
+    live: Live,
+    /// So many lines stand below the events on the terminal.
+    drawn: usize,
     last_line: Option<Instant>,
     last_text: String,
 }
@@ -110,7 +119,8 @@ impl<'a> Follower<'a> {
             operation: operation.to_owned(),
             sink,
             view: View::brief(),
-            line: false,
+            live: Live::default(),
+            drawn: 0,
             last_line: None,
             last_text: String::new(),
         }
@@ -134,7 +144,8 @@ impl<'a> Follower<'a> {
                     Failure::new(Exit::Unreachable, "the coordinator went away", back)
                 }));
             }
-            self.away();
+            self.live.away();
+            self.draw();
             tokio::time::sleep(AWAY_PAUSE).await;
         }
     }
@@ -150,6 +161,7 @@ impl<'a> Follower<'a> {
         let mut unseen = self.context.out.note_page();
         for event in detail.events.iter().filter(|event| event.sequence <= after_sequence) {
             self.view.event(&mut unseen, event);
+            self.live.event(event);
         }
         self.view.forget_rest();
         Ok(())
@@ -170,10 +182,22 @@ impl<'a> Follower<'a> {
             self.clear();
             self.context.out.say("the coordinator is back");
         }
-        while let Some(update) = updates.message().await.map_err(|e| client.failure(&e))? {
-            self.update(&update)?;
+        let mut redraw = tokio::time::interval(REDRAW);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // A message that is half received stays so: waiting for it may be broken off.
+            let update = tokio::select! {
+                update = updates.message() => update.map_err(|e| client.failure(&e))?,
+                _ = redraw.tick(), if self.context.out.is_live() => {
+                    self.draw();
+                    continue;
+                }
+            };
+            match update {
+                Some(update) => self.update(&update)?,
+                None => return Ok(self.view.rest().cloned()),
+            }
         }
-        Ok(self.view.rest().cloned())
     }
 
     fn update(&mut self, update: &WatchUpdate) -> Result<(), Failure> {
@@ -181,6 +205,7 @@ impl<'a> Follower<'a> {
         if data && self.context.out.is_json() {
             self.context.out.json(update)?;
         }
+        self.live.update(update, now_ms());
         match &update.kind {
             Some(watch_update::Kind::Event(event)) => {
                 self.clear();
@@ -188,9 +213,11 @@ impl<'a> Follower<'a> {
                 self.last_line = Some(Instant::now());
                 let mut page = self.page();
                 self.view.event(&mut page, event);
-                self.write(page)
+                self.write(page)?;
+                self.draw();
+                Ok(())
             }
-            Some(watch_update::Kind::Progress(progress)) => self.progress(progress),
+            Some(watch_update::Kind::Progress(reading)) => self.progress(reading),
             None => Ok(()),
         }
     }
@@ -213,13 +240,12 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn progress(&mut self, progress: &StepProgress) -> Result<(), Failure> {
-        let text = self.view.progress(progress);
+    fn progress(&mut self, reading: &StepProgress) -> Result<(), Failure> {
         if self.context.out.is_live() {
-            self.context.out.overwrite(&escape(&text));
-            self.line = true;
+            self.draw();
             return Ok(());
         }
+        let text = progress::line(reading);
         let due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_INTERVAL);
         if !due || text == self.last_text {
             return Ok(());
@@ -231,17 +257,22 @@ impl<'a> Follower<'a> {
         self.write(page)
     }
 
-    fn away(&mut self) {
-        if self.context.out.is_live() {
-            self.context.out.overwrite("the coordinator is away; waiting for it");
-            self.line = true;
+    /// Draws what is at work below the events, where that can be overwritten.
+    fn draw(&mut self) {
+        let out = &self.context.out;
+        if !out.is_live() {
+            return;
         }
+        let mut page = out.note_page();
+        let lines = self.live.lines(&mut page, now_ms(), out.width());
+        out.replace(std::mem::replace(&mut self.drawn, lines), page);
     }
 
-    /// Takes the progress line off the terminal.
+    /// Takes the lines below the events off the terminal.
     fn clear(&mut self) {
-        if std::mem::take(&mut self.line) {
-            self.context.out.overwrite("");
+        if self.drawn > 0 {
+            let blank = self.context.out.note_page();
+            self.context.out.replace(std::mem::take(&mut self.drawn), blank);
         }
     }
 }

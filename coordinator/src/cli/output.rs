@@ -10,6 +10,11 @@ use super::{
     page::{Look, Page},
 };
 
+/// Columns of a terminal that does not say how many it has.
+const USUAL_WIDTH: usize = 80;
+/// A terminal that is narrower than this is not believed.
+const LEAST_WIDTH: usize = 20;
+
 /// The form of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -31,15 +36,15 @@ pub struct Output {
 impl Output {
     /// Looks at the terminal and the environment once.
     pub fn new(format: Format) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let wanted = able && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let zone = TimeZone::system();
         let err_terminal = io::stderr().is_terminal();
         Self {
             format,
             out: Look { colour: wanted && io::stdout().is_terminal(), zone: zone.clone() },
             err: Look { colour: wanted && err_terminal, zone },
-            live: err_terminal,
+            live: able && err_terminal,
         }
     }
 
@@ -48,7 +53,7 @@ impl Output {
         self.format == Format::Json
     }
 
-    /// Standard error is a terminal: a line may be overwritten.
+    /// Standard error is a terminal on which lines can be overwritten.
     pub fn is_live(&self) -> bool {
         self.live
     }
@@ -130,9 +135,19 @@ impl Output {
         let _ = write(io::stderr().lock(), text.as_bytes());
     }
 
-    /// Overwrites the last line of a terminal; `text` is escaped already. Empty: clears it.
-    pub fn overwrite(&self, text: &str) {
-        let _ = write(io::stderr().lock(), format!("\r\x1b[K{text}").as_bytes());
+    /// Puts a page in place of the last `lines` lines of the terminal. No line of it may be wider than
+    /// [`Output::width`].
+    pub fn replace(&self, lines: usize, page: Page) {
+        let up = if lines == 0 { String::new() } else { format!("\x1b[{lines}A\r\x1b[J") };
+        let _ = write(io::stderr().lock(), format!("{up}{}", page.into_text()).as_bytes());
+    }
+
+    /// Columns of the terminal behind standard error; 80 where it does not say. At least 20.
+    pub fn width(&self) -> usize {
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        let columns = size.map_or(0, |size| usize::from(size.ws_col));
+        // The last column stays free: some terminals wrap when it is written.
+        if columns == 0 { USUAL_WIDTH } else { columns.saturating_sub(1).max(LEAST_WIDTH) }
     }
 }
 

@@ -6,9 +6,11 @@ pub mod cluster;
 pub mod fault;
 pub mod host;
 pub mod job;
+pub mod live;
 pub mod operation;
 pub mod overview;
 pub mod plan;
+pub mod progress;
 pub mod recover;
 #[cfg(test)]
 mod samples;

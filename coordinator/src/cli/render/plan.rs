@@ -47,7 +47,8 @@ pub fn plan(page: &mut Page, plan: &Plan) {
     point_of_no_return(page, plan);
 }
 
-fn verb(plan: &Plan) -> &'static str {
+/// What is wanted, in a word.
+pub fn verb(plan: &Plan) -> &'static str {
     use bellows_proto::v1::intent::Verb;
     match plan.intent.as_ref().and_then(|intent| intent.verb.as_ref()) {
         Some(Verb::Create(_)) => "create",
