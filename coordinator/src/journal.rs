@@ -4,12 +4,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bellows_proto::v1::{
-    Event, Lock, OperationDetail, OperationSummary, Plan, Spec, Term, event::Kind,
+    AuditCall, Event, Lock, OperationDetail, OperationSummary, Plan, Spec, StartJobRequest, Term,
+    event::Kind,
 };
 
 use crate::{
-    audit::AuditLog,
-    engine::ports::{BeginError, Damage, Effects, Holder, Journal, JournalError, Recorded},
+    audit::{AuditLog, BURY},
+    engine::ports::{
+        BeginError, Damage, Effects, Holder, Journal, JournalError, Owed, Recorded, owed_by,
+    },
     store::{Begin, Changes, Store, StoreError},
 };
 
@@ -187,6 +190,29 @@ impl Journal for StoreJournal {
 
     fn spec(&self, cluster: &str) -> Result<Option<Spec>, JournalError> {
         self.store.spec(cluster).map_err(|error| failure(&error))
+    }
+
+    fn owed(&self) -> Result<Vec<Owed>, JournalError> {
+        let specs = self.store.clusters().map_err(|error| failure(&error))?;
+        Ok(specs.iter().flat_map(owed_by).collect())
+    }
+
+    fn burying(&self, host: &str, request: &StartJobRequest) -> Result<(), JournalError> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        let key = request.key.clone();
+        let call = AuditCall {
+            principal: "bellows serve".to_owned(),
+            call: BURY.to_owned(),
+            operation: key.as_ref().map(|key| key.operation.clone()).unwrap_or_default(),
+            cluster: request.cluster.clone(),
+            key,
+            term: request.term.clone(),
+            detail: "a tombstone that is owed to a host that was named dead".to_owned(),
+            host: host.to_owned(),
+            action_digest: request.digest.clone(),
+            ..AuditCall::default()
+        };
+        audit.call(call).map(|_| ()).map_err(|error| JournalError(error.to_string()))
     }
 
     fn term(&self) -> Term {

@@ -159,6 +159,7 @@ pub async fn serve_on<S: Systems>(
             || app.engine.is_read_only().is_none(),
         ) => Err(ServeError::Store(error)),
         () = keep_readings(&app) => Ok(()),
+        error = app.engine.keep_burying() => Err(ServeError::Journal(error)),
         Some(error) = failure.recv() => Err(ServeError::Server(error)),
     };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

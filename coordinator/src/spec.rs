@@ -53,6 +53,7 @@ pub fn apply(spec: &Spec, change: &SpecChange, operation: &str) -> Result<Next, 
                 host: node.host,
                 operation: operation.to_owned(),
                 placement: node.placement,
+                owed_act: removed.owed_act,
             });
         }
         Kind::Options(change) => next.options = change.after.clone(),
@@ -143,9 +144,10 @@ mod tests {
         let with = spec_of(apply(&empty, &change(Kind::AddNode(node("n10"))), "op"));
         let with = spec_of(apply(&with, &change(Kind::AddNode(node("n2"))), "op"));
         assert_eq!(with.nodes.iter().map(|n| n.node.as_str()).collect::<Vec<_>>(), ["n2", "n10"]);
-        let remove = change(Kind::RemoveNode(RemoveNode { node: "n2".into() }));
+        let remove = change(Kind::RemoveNode(RemoveNode { node: "n2".into(), owed_act: 7 }));
         let without = spec_of(apply(&with, &remove, "op7"));
         assert_eq!(without.tombstones.first().map(|t| t.operation.as_str()), Some("op7"));
+        assert_eq!(without.tombstones.first().map(|t| t.owed_act), Some(7));
         let back = spec_of(revert(&without, &remove));
         assert_eq!((back.nodes, back.tombstones), (with.nodes.clone(), vec![]));
         assert_eq!(back.version, with.version + 2);
@@ -169,7 +171,7 @@ mod tests {
         ));
         let again = change(Kind::AddNode(node("n1")));
         assert_eq!(apply(&one, &again, "op"), Err(Misfit::Present("n1".into())));
-        let stranger = change(Kind::RemoveNode(RemoveNode { node: "x".into() }));
+        let stranger = change(Kind::RemoveNode(RemoveNode { node: "x".into(), owed_act: 0 }));
         assert_eq!(apply(&one, &stranger, "op"), Err(Misfit::Absent("x".into())));
         assert_eq!(
             apply(&one, &change(Kind::NewCluster(NewCluster { options: None })), "op"),

@@ -95,6 +95,7 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
     let empty = match &intent.verb {
         Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
         Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty(),
+        Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
         None => true,
     };
     if empty {
@@ -104,10 +105,13 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         node.node.parse::<NodeName>().map_err(bad)?;
         node.host.parse::<HostName>().map_err(bad)?;
     }
-    if let Some(Verb::Shrink(shrink)) = &intent.verb {
-        for node in &shrink.nodes {
-            node.parse::<NodeName>().map_err(bad)?;
-        }
+    let leaving = match &intent.verb {
+        Some(Verb::Shrink(shrink)) => shrink.nodes.as_slice(),
+        Some(Verb::Replace(replace)) => std::slice::from_ref(&replace.node),
+        Some(Verb::Create(_) | Verb::Expand(_)) | None => &[],
+    };
+    for node in leaving {
+        node.parse::<NodeName>().map_err(bad)?;
     }
     Ok(())
 }

@@ -14,6 +14,8 @@ use super::record::word;
 
 /// The call that the coordinator writes down when it raises its term.
 pub const RAISE_TERM: &str = "RaiseTerm";
+/// The call that it writes down when it brings a tombstone to a host that was named dead.
+pub const BURY: &str = "Bury";
 
 /// Of damaged records so many are told one by one.
 const DAMAGE_TOLD: usize = 20;
@@ -121,6 +123,11 @@ impl OwnFacts {
             Kind::Call(told) if told.call == RAISE_TERM => {
                 let term = told.term.unwrap_or_default();
                 self.terms.entry(term.number).or_default().insert(term.incarnation);
+            }
+            Kind::Call(told) if told.call == BURY => {
+                let key = told.key.as_ref().map(word).unwrap_or_default();
+                let (host, action_digest) = (told.host, told.action_digest);
+                self.acts.insert(key, Act { host, action_digest, never: false });
             }
             Kind::Opened(_)
             | Kind::Torn(_)

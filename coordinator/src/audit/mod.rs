@@ -27,7 +27,7 @@ use bellows_proto::{
 
 use disk::Folder;
 pub use disk::Pieces;
-pub use facts::{HostFacts, OwnFacts, RAISE_TERM};
+pub use facts::{BURY, HostFacts, OwnFacts, RAISE_TERM};
 pub use verify::{Verification, verify};
 
 /// The audit log cannot be written or read.

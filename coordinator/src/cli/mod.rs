@@ -19,8 +19,8 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, recover, serve,
-    shrink, status, store,
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, recover, replace,
+    serve, shrink, status, store,
 };
 use connect::Client;
 use exit::Failure;
@@ -64,6 +64,9 @@ enum Command {
     /// Take nodes out of a cluster
     #[command(after_help = STATUSES)]
     Shrink(shrink::Args),
+    /// Put a node in the place of another, which may live or be dead
+    #[command(after_help = STATUSES)]
+    Replace(replace::Args),
     /// Carry out a plan from a file
     #[command(after_help = STATUSES)]
     Apply(apply::Args),
@@ -126,6 +129,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Cluster(command) => cluster::run(context, command).await,
         Command::Expand(args) => expand::run(context, args).await,
         Command::Shrink(args) => shrink::run(context, args).await,
+        Command::Replace(args) => replace::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Op(command) => op::run(context, command).await,
         Command::Job(command) => job::run(context, command).await,

@@ -14,6 +14,8 @@ use bellows_proto::{
     },
 };
 
+mod off;
+
 use super::{
     Context, args,
     connect::Client,
@@ -35,6 +37,9 @@ pub struct Agreement {
     /// What a failed step leads to: hold and let the administrator decide, or undo
     #[arg(long, value_enum, default_value_t = Failed::Hold, value_name = "hold|undo", hide_possible_values = true)]
     pub on_failure: Failed,
+    /// A host that the plan names dead is off: whoever says so answers for it; once for each such host
+    #[arg(long = "confirm-off", value_name = "HOST")]
+    pub confirm_off: Vec<String>,
     /// Begin the operation and do not follow it
     #[arg(long)]
     pub detach: bool,
@@ -140,6 +145,10 @@ pub async fn agree_and_apply(
         context.out.say("Nothing was changed.");
         return Ok(Exit::BeforeFirstAct);
     }
+    let Some(plan) = off::confirmed(context, plan, &agreement.confirm_off)? else {
+        context.out.say("Nothing was changed.");
+        return Ok(Exit::BeforeFirstAct);
+    };
     let on_failure = match agreement.on_failure {
         Failed::Hold => OnFailure::Hold,
         Failed::Undo => OnFailure::Undo,
@@ -205,6 +214,16 @@ fn show(context: &Context, plan: &Plan) -> Result<(), Failure> {
 /// # Errors
 /// With `nobody` and `remedy` if standard input is no terminal.
 pub fn ask(context: &Context, question: &str, nobody: &str, remedy: &str) -> Result<bool, Failure> {
+    answer(context, question, nobody, remedy).map(|answer| answer == "yes")
+}
+
+/// The line that is typed to a question, without white space around it.
+fn answer(
+    context: &Context,
+    question: &str,
+    nobody: &str,
+    remedy: &str,
+) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(nobody, remedy));
     }
@@ -212,8 +231,8 @@ pub fn ask(context: &Context, question: &str, nobody: &str, remedy: &str) -> Res
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
-        .map_err(|e| Failure::usage(format!("no answer can be read: {e}"), "use --yes"))?;
-    Ok(answer.trim() == "yes")
+        .map_err(|e| Failure::usage(format!("no answer can be read: {e}"), remedy))?;
+    Ok(answer.trim().to_owned())
 }
 
 fn refused(context: &Context, refusals: Refusals) -> Result<Exit, Failure> {

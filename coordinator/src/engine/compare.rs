@@ -27,6 +27,7 @@ pub fn differences<S: Systems>(
     field("the point of no return", shown.point_of_no_return == now.point_of_no_return);
     field("the list of locks", shown.locks == now.locks);
     field("the list of fenced hosts", shown.fenced_hosts == now.fenced_hosts);
+    field("the list of hosts that are named dead", shown.dead_hosts == now.dead_hosts);
     field("the list of invariants", shown.invariants == now.invariants);
     field("the predicted end", shown.prediction == now.prediction);
     for premise in &shown.premises {

@@ -87,7 +87,23 @@ pub fn mistakes(plan: &Plan) -> Vec<String> {
             }
         }
     }
+    dead_hosts(plan, &mut mistakes);
     mistakes
+}
+
+/// Nothing is asked of a host that is named dead, and somebody has said that it is off.
+fn dead_hosts(plan: &Plan, mistakes: &mut Vec<String>) {
+    let used = hosts(plan);
+    for host in &plan.dead_hosts {
+        if used.contains(host) {
+            mistakes.push(format!("the host {host} is named dead, and the plan needs it"));
+        }
+        if !plan.confirmed_off.contains(host) {
+            mistakes.push(format!(
+                "the host {host} is named dead, and nobody has said that it is off: --confirm-off {host}"
+            ));
+        }
+    }
 }
 
 fn empty_conditions(

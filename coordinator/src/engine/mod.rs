@@ -2,6 +2,7 @@
 //! own and knows no system, no store, no network.
 
 mod act;
+mod burial;
 mod close;
 mod compare;
 mod damaged;
@@ -28,7 +29,7 @@ use std::{
 use bellows_proto::v1::{
     ControlKind, HoldCause, Intent, Observation, OperationSummary, Spec, WatchUpdate,
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use damaged::Found;
 pub use job::has_ended;
@@ -131,6 +132,8 @@ struct Inner<W: World> {
     lost: Mutex<BTreeMap<String, String>>,
     read_only: ReadOnly,
     fatal: watch::Sender<Option<JournalError>>,
+    /// Told when a spec has a tombstone that a host must still get.
+    owes: Arc<Notify>,
 }
 
 impl<W: World> Clone for Engine<W> {
@@ -156,6 +159,7 @@ impl<W: World> Engine<W> {
                 lost: Mutex::default(),
                 read_only,
                 fatal,
+                owes: Arc::default(),
             }),
         }
     }
@@ -233,7 +237,9 @@ impl<W: World> Engine<W> {
         hold: Option<String>,
         taken_up: bool,
     ) {
-        let run = Arc::new(Run::new(Arc::clone(&self.inner.world), id.clone(), state, taken_up));
+        let world = Arc::clone(&self.inner.world);
+        let run = Run::new(world, id.clone(), state, taken_up).owing(Arc::clone(&self.inner.owes));
+        let run = Arc::new(run);
         self.runs().insert(id.clone(), Arc::clone(&run));
         let engine = self.clone();
         // Durable when this returns: whoever asked for the hold may forget why.

@@ -6,7 +6,7 @@ use std::{future::Future, time::Duration};
 
 use bellows_proto::v1::{
     Answer, CancelJobRequest, CloseRequest, Event, Fault, GetJobRequest, HelloReply, Job, Lock,
-    PlantFenceRequest, Query, SealRequest, Spec, StartJobRequest, Term,
+    PlantFenceRequest, Query, SealRequest, Spec, SpecTombstone, StartJobRequest, Term,
 };
 
 pub use crate::plan::{Description, Probe, Question, Systems, Verdict, added, verb};
@@ -162,8 +162,34 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// If the journal cannot be read.
     fn spec(&self, cluster: &str) -> Result<Option<Spec>, JournalError>;
+    /// All tombstones that their hosts did not get in their operations, because they were named
+    /// dead; delivered since or not.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    fn owed(&self) -> Result<Vec<Owed>, JournalError>;
+    /// A tombstone that is owed is about to be asked for: told to the audit log.
+    ///
+    /// # Errors
+    /// If that cannot be told: then it must not be asked for.
+    fn burying(&self, host: &str, request: &StartJobRequest) -> Result<(), JournalError>;
     /// The coordinator's own term.
     fn term(&self) -> Term;
+}
+
+/// A tombstone that a host must get when it comes back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owed {
+    /// The newest spec of its cluster.
+    pub spec: Spec,
+    /// The tombstone.
+    pub stone: SpecTombstone,
+}
+
+/// Those of a spec.
+pub fn owed_by(spec: &Spec) -> Vec<Owed> {
+    let owed = spec.tombstones.iter().filter(|stone| stone.owed_act != 0);
+    owed.map(|stone| Owed { spec: spec.clone(), stone: stone.clone() }).collect()
 }
 
 /// Time and chance.

@@ -17,7 +17,7 @@ use bellows_proto::v1::{
 use tokio::sync::{Notify, broadcast};
 
 use super::{
-    World, decide, effects, index, observe,
+    World, burial, decide, effects, index, observe,
     ports::{Clock as _, Journal as _, JournalError, Systems as _, Verdict},
     state::{self, OperationState},
 };
@@ -81,6 +81,8 @@ pub struct Run<W: World> {
     /// The journal has all jobs that the agents have: known of an operation that this process
     /// began, asked for one that it took up. A store may have lost its tail or be a copy.
     reconciled: AtomicBool,
+    /// Told when a spec has a tombstone that a host must still get.
+    owes: Arc<Notify>,
 }
 
 impl<W: World> Run<W> {
@@ -89,7 +91,13 @@ impl<W: World> Run<W> {
         let (viewers, _) = broadcast::channel(VIEWER_BACKLOG);
         let (state, woken, broken) = (Mutex::new(state), Notify::new(), OnceLock::new());
         let reconciled = AtomicBool::new(!taken_up);
-        Self { world, id, state, viewers, woken, broken, reconciled }
+        Self { world, id, state, viewers, woken, broken, reconciled, owes: Arc::default() }
+    }
+
+    /// The same, telling whoever delivers tombstones that there is one to deliver.
+    #[must_use]
+    pub fn owing(self, owes: Arc<Notify>) -> Self {
+        Self { owes, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, OperationState> {
@@ -159,6 +167,9 @@ impl<W: World> Run<W> {
             return Err(self.broken.get_or_init(|| error).clone());
         }
         *state = next;
+        if effects.put_spec.as_ref().is_some_and(burial::is_owed) {
+            self.owes.notify_one();
+        }
         // Nobody watching is no error.
         let _ = self.viewers.send(WatchUpdate { kind: Some(watch_update::Kind::Event(event)) });
         Ok(())
@@ -380,6 +391,8 @@ impl<W: World> Run<W> {
         use super::ports::Agents as _;
         let spec = self.world.journal().spec(cluster)?;
         for host in hosts {
+            // What left for good is buried before anything else is done there.
+            burial::before(&*self.world, host).await?;
             let request = PlantFenceRequest {
                 cluster: cluster.to_owned(),
                 operation: self.id.clone(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bellows_proto::v1::{
     Accepted, Act, ControlKind, Event, Evidence, Held, HoldCause, JobKey, OnFailure, Outcome, Plan,
-    ProbeVerdict, Term, event::Kind,
+    ProbeVerdict, Term, event::Kind, spec_change,
 };
 
 use super::index;
@@ -189,6 +189,16 @@ impl OperationState {
     /// Whether a job of this operation was asked for, as far as its events tell.
     pub fn knows(&self, key: &JobKey) -> bool {
         self.acts.get(&key.act).is_some_and(|act| key.attempt <= act.attempt)
+            || self.owes(Some(key.act))
+    }
+
+    /// Whether the plan leaves a tombstone to be put as this act when its host comes back; `None`: as any.
+    pub fn owes(&self, act: Option<u32>) -> bool {
+        index::steps(&self.plan).any(|step| {
+            matches!(step.spec_change.as_ref().and_then(|change| change.kind.as_ref()),
+                Some(spec_change::Kind::RemoveNode(removed))
+                    if removed.owed_act != 0 && act.is_none_or(|act| act == removed.owed_act))
+        })
     }
 
     /// At rest: `done`, `undone`, `cancelled` or `abandoned`.

@@ -8,6 +8,7 @@ pub fn added(intent: &Intent) -> &[NodeAt] {
     match &intent.verb {
         Some(Verb::Create(create)) => &create.nodes,
         Some(Verb::Expand(expand)) => &expand.nodes,
+        Some(Verb::Replace(replace)) => replace.with.as_slice(),
         Some(Verb::Shrink(_)) | None => &[],
     }
 }
@@ -19,6 +20,7 @@ pub fn verb(intent: &Intent) -> &'static str {
         Some(Verb::Create(_)) => "create",
         Some(Verb::Expand(_)) => "expand",
         Some(Verb::Shrink(_)) => "shrink",
+        Some(Verb::Replace(_)) => "replace",
         None => "",
     }
 }

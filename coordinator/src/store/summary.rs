@@ -91,6 +91,7 @@ fn accept(summary: &mut OperationSummary, accepted: &Accepted, at_ms: i64) {
         Some(Verb::Create(_)) => "create",
         Some(Verb::Expand(_)) => "expand",
         Some(Verb::Shrink(_)) => "shrink",
+        Some(Verb::Replace(_)) => "replace",
         None => "",
     }
     .to_owned();

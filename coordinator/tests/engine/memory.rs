@@ -7,7 +7,8 @@ use std::{
 };
 
 use bellows::engine::ports::{
-    Agents, BeginError, Clock, Damage, Effects, Holder, Journal, JournalError, Recorded,
+    Agents, BeginError, Clock, Damage, Effects, Holder, Journal, JournalError, Owed, Recorded,
+    owed_by,
 };
 use bellows_proto::v1::{
     Action, Answer, CancelJobRequest, CloseRequest, Event, Fault, FaultCode, Fence, GetJobRequest,
@@ -477,6 +478,14 @@ impl Journal for MemoryJournal {
 
     fn spec(&self, cluster: &str) -> Result<Option<Spec>, JournalError> {
         Ok(self.book.lock().unwrap().specs.get(cluster).cloned())
+    }
+
+    fn owed(&self) -> Result<Vec<Owed>, JournalError> {
+        Ok(self.book.lock().unwrap().specs.values().flat_map(owed_by).collect())
+    }
+
+    fn burying(&self, _: &str, _: &StartJobRequest) -> Result<(), JournalError> {
+        Ok(())
     }
 
     fn term(&self) -> Term {

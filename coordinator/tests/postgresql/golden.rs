@@ -42,6 +42,21 @@ fn shrink_one() {
 }
 
 #[test]
+fn replace_a_living_standby() {
+    let (world, spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    let intent = world::replace("pg3", ("pg4", "h4"), false, &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn replace_a_dead_standby() {
+    let (mut world, spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    world.dies("h3");
+    let intent = world::replace("pg3", ("pg4", "h4"), true, &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
 fn shrink_two_with_wipe_and_a_slot_that_another_primary_made() {
     let (mut world, spec) = world::cluster(4, 0, &[]);
     // As after a failover: repmgr made the slot, nobody claimed it here.

@@ -5,13 +5,13 @@ use bellows::{
     systems::AllSystems,
 };
 use bellows_proto::v1::{
-    Action, Condition, Observation, PostgresqlMember, PostgresqlReading, ServiceState, observation,
-    postgresql_member, postgresql_reading,
+    Action, Condition, Observation, PostgresqlMember, PostgresqlReading, ServiceState, Spec,
+    observation, postgresql_member, postgresql_reading, spec_change,
 };
 
 use crate::{
     play::{self, acts},
-    world::{self, Data, Service},
+    world::{self, Data, Service, World},
 };
 
 fn member<'a>(observation: &'a mut Observation, node: &str) -> &'a mut PostgresqlMember {
@@ -208,4 +208,33 @@ fn status_shows_members_and_problems() {
     h3 did not answer for pg3: connection refused
     pg2: no failover: repmgrd is stopped
     ");
+}
+
+/// A host that is named dead and answers all the same: before it is forgotten that is another
+/// picture, afterwards its tombstone is awaited.
+#[test]
+fn a_dead_host_that_comes_back_is_waited_for_until_it_has_its_tombstone() {
+    let (mut world, mut spec) = world::cluster(3, 1, &[]);
+    world.dies("h3");
+    let intent = world::replace("pg3", ("pg4", "h4"), true, &[]);
+    let plan = play::plan(&world, &spec, &intent);
+    let away = plan.invariants.get(1).unwrap();
+    let judged = |world: &World, spec: &Spec| {
+        AllSystems.check(away, &world.observe(spec, plan.intent.as_ref()))
+    };
+    assert_eq!(judged(&world, &spec), Verdict::Holds);
+    let mut back = world.clone();
+    back.host("h3").answers = true;
+    assert!(matches!(judged(&back, &spec), Verdict::Refused(_)));
+    let forgotten = plan.steps.iter().position(|step| {
+        step.spec_change
+            .as_ref()
+            .is_some_and(|change| matches!(change.kind, Some(spec_change::Kind::RemoveNode(_))))
+    });
+    play::steps(&mut world, &mut spec, &plan, forgotten.unwrap() + 1);
+    assert_eq!(judged(&world, &spec), Verdict::Holds);
+    world.host("h3").answers = true;
+    assert!(matches!(judged(&world, &spec), Verdict::Unknown(_)));
+    world.node("pg3").tombstone = true;
+    assert_eq!(judged(&world, &spec), Verdict::Holds);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
-use bellows_proto::v1::{Intent, Plan, Spec, System, postgresql_action, step};
+use bellows_proto::v1::{Intent, Plan, Spec, System, postgresql_action, spec_change, step};
 use proptest::prelude::*;
 
 use crate::{
@@ -17,6 +17,7 @@ enum Wanted {
     Create(usize),
     Expand { members: usize, new: usize },
     Shrink { members: usize, leaving: BTreeSet<usize>, wipe: bool },
+    Replace { members: usize, leaving: usize, dead: bool },
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -27,6 +28,8 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         (2usize..5, 1usize..4).prop_map(|(members, new)| Wanted::Expand { members, new }),
         ((2usize..6).prop_flat_map(leaving), any::<bool>())
             .prop_map(|((members, leaving), wipe)| Wanted::Shrink { members, leaving, wipe }),
+        ((2usize..5).prop_flat_map(|members| (Just(members), 2..=members)), any::<bool>())
+            .prop_map(|((members, leaving), dead)| Wanted::Replace { members, leaving, dead }),
     ]
 }
 
@@ -51,6 +54,16 @@ fn set_up(wanted: &Wanted) -> (World, Spec, Intent) {
         Wanted::Expand { members, new } => {
             let (world, spec) = world::cluster(*members, *new, &[]);
             (world, spec, borrowed(&pairs(members + 1..=members + new), world::expand))
+        }
+        Wanted::Replace { members, leaving, dead } => {
+            let (mut world, spec) = world::cluster(*members, 1, &[]);
+            if *dead {
+                world.dies(&format!("h{leaving}"));
+            }
+            let new = members + 1;
+            let with = (format!("pg{new}"), format!("h{new}"));
+            let old = format!("pg{leaving}");
+            (world, spec, world::replace(&old, (&with.0, &with.1), *dead, &[]))
         }
         Wanted::Shrink { members, leaving, wipe } => {
             let (world, spec) = world::cluster(*members, 0, &[]);
@@ -78,6 +91,12 @@ fn numbered_well(plan: &Plan) {
         for act in acts(step) {
             numbers.push(act.number);
             numbers.extend(act.undo.iter().map(|undo| undo.number));
+        }
+        match step.spec_change.as_ref().and_then(|change| change.kind.as_ref()) {
+            Some(spec_change::Kind::RemoveNode(gone)) if gone.owed_act != 0 => {
+                numbers.push(gone.owed_act);
+            }
+            Some(_) | None => {}
         }
     }
     assert_eq!(steps, (1..=u32::try_from(steps.len()).unwrap()).collect::<Vec<_>>());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
     Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
-    RepmgrNode, Shrink, Spec, System, WriteConfiguration, asked, intent::Verb,
+    Replace, RepmgrNode, Shrink, Spec, System, WriteConfiguration, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -138,6 +138,15 @@ impl World {
         self.hosts.get_mut(name).unwrap()
     }
 
+    /// Its power fails.
+    pub fn dies(&mut self, name: &str) {
+        let host = self.host(name);
+        host.answers = false;
+        for node in host.nodes.values_mut() {
+            (node.server.running, node.repmgrd.running) = (false, false);
+        }
+    }
+
     /// The node, wherever it is.
     pub fn node(&mut self, name: &str) -> &mut Node {
         self.hosts.values_mut().find_map(|host| host.nodes.get_mut(name)).unwrap()
@@ -228,6 +237,12 @@ pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
 pub fn shrink(nodes: &[&str], options: &[(&str, &str)]) -> Intent {
     let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
     intent("shrink", Verb::Shrink(Shrink { nodes }), options)
+}
+
+pub fn replace(node: &str, with: (&str, &str), dead: bool, options: &[(&str, &str)]) -> Intent {
+    let with = pairs(&[with]).pop();
+    let verb = Verb::Replace(Replace { node: node.to_owned(), with, dead });
+    intent("replace", verb, options)
 }
 
 /// A cluster of pg1 on h1, pg2 on h2, ... made by playing its create; `spare` hosts follow.

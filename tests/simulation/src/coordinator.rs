@@ -93,5 +93,16 @@ pub async fn start(
         () = process.died() => None,
         started = starting => started,
     };
+    if started.is_some() {
+        let (me, engine) = (Arc::clone(&process), engine.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = me.died() => {}
+                // The process of a journal that failed is dead.
+                _ = engine.keep_burying() => {}
+            }
+        });
+    }
     started.map(|()| Coordinator { process: Arc::clone(&process), shelf: shelf.clone(), engine })
 }

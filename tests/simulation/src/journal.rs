@@ -7,10 +7,12 @@ use std::{
 };
 
 use bellows::engine::{
-    ports::{BeginError, Effects, Holder, Journal, JournalError, Recorded},
+    ports::{BeginError, Effects, Holder, Journal, JournalError, Owed, Recorded, owed_by},
     state,
 };
-use bellows_proto::v1::{Event, Lock, ProbeVerdict, Spec, Term, event::Kind};
+use bellows_proto::v1::{
+    Act, ActStarted, Event, Lock, ProbeVerdict, Spec, StartJobRequest, Term, event::Kind,
+};
 
 use super::{process::Process, world::World};
 
@@ -212,6 +214,22 @@ impl Journal for SimJournal {
 
     fn spec(&self, cluster: &str) -> Result<Option<Spec>, JournalError> {
         Ok(self.shelf.book().specs.get(cluster).cloned())
+    }
+
+    fn owed(&self) -> Result<Vec<Owed>, JournalError> {
+        Ok(self.shelf.book().specs.values().flat_map(owed_by).collect())
+    }
+
+    fn burying(&self, host: &str, request: &StartJobRequest) -> Result<(), JournalError> {
+        let key = request.key.clone().unwrap_or_default();
+        let label = || format!("coordinator {}: tell of a tombstone for {host}", self.me.id.pid);
+        let act = Act { number: key.act, host: host.to_owned(), ..Act::default() };
+        let (act, attempt, term) = (Some(act), key.attempt, request.term.clone());
+        let told = ActStarted { step: 0, act, attempt, term, undo: false };
+        let done = self.world.durably(&self.me, &label, || {
+            self.world.attempt_is_journalled(&key.operation, &told);
+        });
+        done.ok_or_else(|| JournalError("the process is dead".to_owned()))
     }
 
     fn term(&self) -> Term {

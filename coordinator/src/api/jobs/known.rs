@@ -53,6 +53,8 @@ impl Known {
     fn standing(&self, key: Option<&JobKey>) -> JobStanding {
         match self {
             Self::Nothing => JobStanding::Unknown,
+            // A tombstone may come long after its operation.
+            Self::Over(Some(state)) if state.owes(key.map(|key| key.act)) => JobStanding::Known,
             Self::Over(_) => JobStanding::Over,
             Self::Open(None) => JobStanding::Unspecified,
             Self::Open(Some(state)) if key.is_none_or(|key| state.knows(key)) => JobStanding::Known,

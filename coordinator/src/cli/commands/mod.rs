@@ -11,6 +11,7 @@ pub mod init;
 pub mod job;
 pub mod op;
 pub mod recover;
+pub mod replace;
 pub mod serve;
 pub mod shrink;
 pub mod status;

@@ -54,6 +54,7 @@ pub fn verb(plan: &Plan) -> &'static str {
         Some(Verb::Create(_)) => "create",
         Some(Verb::Expand(_)) => "expand",
         Some(Verb::Shrink(_)) => "shrink",
+        Some(Verb::Replace(_)) => "replace",
         None => "change",
     }
 }

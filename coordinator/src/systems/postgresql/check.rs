@@ -20,9 +20,9 @@ use crate::plan::Verdict;
 pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verdict {
     let view = View::of(observation);
     let judged = match &condition.kind {
-        Some(Kind::Healthy(_)) => healthy(view),
-        Some(Kind::PrimaryIs(wanted)) => primary_is(view, &wanted.node),
-        Some(Kind::MembersAre(wanted)) => members_are(view, &wanted.nodes),
+        Some(Kind::Healthy(wanted)) => healthy(view, &wanted.without),
+        Some(Kind::PrimaryIs(wanted)) => primary_is(view, &wanted.node, &wanted.without),
+        Some(Kind::MembersAre(wanted)) => members_are(view, &wanted.nodes, &wanted.without),
         Some(Kind::MembersBetween(wanted)) => members_between(view, wanted),
         Some(Kind::LoginWorks(wanted)) => room::login_works(view, wanted),
         Some(Kind::SenderHeadroom(wanted)) => {
@@ -42,6 +42,7 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
         Some(Kind::ServiceRuns(wanted)) => service_runs(view, wanted),
         Some(Kind::VersionsMatch(wanted)) => room::versions_match(view, wanted),
         Some(Kind::SyncSatisfiable(wanted)) => sync_satisfiable(view, wanted),
+        Some(Kind::StaysAway(wanted)) => stays_away(view, &wanted.node, &wanted.host),
         Some(Kind::HasTombstone(wanted)) => has_tombstone(view, &wanted.node, &wanted.host),
         None => {
             Ok(Verdict::Refused("the condition is empty: written by a newer version".to_owned()))
@@ -62,7 +63,7 @@ fn unless(missing: Vec<String>) -> Verdict {
     if missing.is_empty() { Verdict::Holds } else { not_yet(missing.join("; ")) }
 }
 
-fn healthy(view: View<'_>) -> Judged {
+fn healthy(view: View<'_>, without: &[String]) -> Judged {
     match view.primary() {
         Ok(_) => {}
         Err(why @ (NoPrimary::None | NoPrimary::Several(_))) => {
@@ -70,16 +71,17 @@ fn healthy(view: View<'_>) -> Judged {
         }
         Err(why @ NoPrimary::Unknown(_)) => return Err(why.text()),
     }
-    let unknown = view.unknown_members();
+    let unknown = view.unknown_members_but(without);
     if !unknown.is_empty() {
         return Err(unknown.join("; "));
     }
-    let problems = health::problems(view);
+    let mut problems = health::problems(view);
+    problems.retain(|problem| !without.contains(&problem.node));
     if problems.is_empty() {
         return Ok(Verdict::Holds);
     }
     let ailing: BTreeSet<&str> = problems.iter().map(|problem| problem.node.as_str()).collect();
-    let all = view.in_spec().count();
+    let all = view.in_spec().filter(|member| !without.contains(&member.node)).count();
     let texts: Vec<String> =
         problems.iter().map(|problem| format!("{}: {}", problem.node, problem.text)).collect();
     Ok(Verdict::NotYet {
@@ -92,7 +94,7 @@ fn healthy(view: View<'_>) -> Judged {
     })
 }
 
-fn primary_is(view: View<'_>, node: &str) -> Judged {
+fn primary_is(view: View<'_>, node: &str, without: &[String]) -> Judged {
     let primary = match view.primary() {
         Ok(primary) => primary,
         Err(why @ NoPrimary::Unknown(_)) => return Err(why.text()),
@@ -104,14 +106,14 @@ fn primary_is(view: View<'_>, node: &str) -> Judged {
         return Ok(Verdict::Refused(format!("{} is primary, not {node}", primary.member.node)));
     }
     // One that does not answer may have been promoted on the other side of a cut network.
-    let unknown = view.unknown_members();
+    let unknown = view.unknown_members_but(without);
     if unknown.is_empty() { Ok(Verdict::Holds) } else { Err(unknown.join("; ")) }
 }
 
-fn members_are(view: View<'_>, nodes: &[String]) -> Judged {
+fn members_are(view: View<'_>, nodes: &[String], without: &[String]) -> Judged {
     let wanted: BTreeSet<&str> = nodes.iter().map(String::as_str).collect();
     let mut missing = Vec::new();
-    for member in view.in_spec() {
+    for member in view.in_spec().filter(|member| !without.contains(&member.node)) {
         let server = view.server(&member.node)?;
         let names: BTreeSet<&str> = server.registered.iter().map(|row| row.name.as_str()).collect();
         if names != wanted {
@@ -297,4 +299,23 @@ fn has_tombstone(view: View<'_>, node: &str, host: &str) -> Judged {
     let of_node = |record: &bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
     let stone = view.host(host)?.nodes.iter().any(|record| record.tombstone && of_node(record));
     Ok(if stone { Verdict::Holds } else { not_yet(format!("{host} has no tombstone for {node}")) })
+}
+
+/// It is named dead, and takes no part: silent, or buried. Once it is no member any more its
+/// tombstone is on its way to it.
+fn stays_away(view: View<'_>, node: &str, host: &str) -> Judged {
+    let (facts, reading) = (view.host(host), view.reading(node));
+    if facts.is_err() && reading.is_err() {
+        return Ok(Verdict::Holds);
+    }
+    let text = format!("{host}, which the plan names dead, answers");
+    if view.in_spec().any(|member| member.node == node) {
+        return Ok(Verdict::Refused(format!("{text}: switch it off, or plan for a living host")));
+    }
+    let named = reading?.node.as_ref();
+    let of_node = |record: &&bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
+    if facts?.nodes.iter().filter(of_node).all(|record| record.tombstone) {
+        return Ok(Verdict::Holds);
+    }
+    Err(format!("{text}, and {node} has not got its tombstone yet"))
 }

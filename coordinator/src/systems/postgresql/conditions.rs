@@ -4,8 +4,8 @@ use bellows_proto::v1::{
     AbsentEverywhere, Action, ClockWithin, Condition, DiskFree, HasTombstone, Healthy, HostAnswers,
     HostCondition, LoginWorks, MembersAre, MembersBetween, NotStreaming, PostgresqlCondition,
     PostgresqlPlacement, PostgresqlService, PrimaryIs, RegisteredEverywhere, SenderHeadroom,
-    ServiceRuns, SlotHeadroom, Streaming, SyncSatisfiable, Vacant, VersionsMatch, action,
-    condition, host_condition, postgresql_action, postgresql_condition::Kind,
+    ServiceRuns, SlotHeadroom, StaysAway, Streaming, SyncSatisfiable, Vacant, VersionsMatch,
+    action, condition, host_condition, postgresql_action, postgresql_condition::Kind,
 };
 
 /// A host's clock may be so far off: logs and timeouts of several hosts are read together.
@@ -31,15 +31,37 @@ pub(super) fn clock_within(host_name: &str) -> Condition {
 }
 
 pub(super) fn healthy() -> Condition {
-    postgresql(Kind::Healthy(Healthy {}))
+    healthy_without(&[])
+}
+
+/// `without`: members on hosts that are named dead.
+pub(super) fn healthy_without(without: &[String]) -> Condition {
+    postgresql(Kind::Healthy(Healthy { without: without.to_vec() }))
 }
 
 pub(super) fn primary_is(node: &str) -> Condition {
-    postgresql(Kind::PrimaryIs(PrimaryIs { node: node.to_owned() }))
+    primary_is_without(node, &[])
+}
+
+/// `without`: members on hosts that are named dead.
+pub(super) fn primary_is_without(node: &str, without: &[String]) -> Condition {
+    let (node, without) = (node.to_owned(), without.to_vec());
+    postgresql(Kind::PrimaryIs(PrimaryIs { node, without }))
 }
 
 pub(super) fn members_are(nodes: Vec<String>) -> Condition {
-    postgresql(Kind::MembersAre(MembersAre { nodes }))
+    members_are_without(nodes, &[])
+}
+
+/// `without`: members on hosts that are named dead.
+pub(super) fn members_are_without(nodes: Vec<String>, without: &[String]) -> Condition {
+    postgresql(Kind::MembersAre(MembersAre { nodes, without: without.to_vec() }))
+}
+
+/// A node whose host is named dead takes no part.
+pub(super) fn stays_away(node: &str, host: &str) -> Condition {
+    let (node, host) = (node.to_owned(), host.to_owned());
+    postgresql(Kind::StaysAway(StaysAway { node, host }))
 }
 
 pub(super) fn members_between(at_least: Vec<String>, at_most: Vec<String>) -> Condition {

@@ -86,6 +86,12 @@ impl Draft {
         self.step
     }
 
+    /// A number for an act that is not a step of the plan.
+    pub(super) fn spare_act(&mut self) -> u32 {
+        self.act += 1;
+        self.act
+    }
+
     pub(super) fn note(&mut self, kind: NoteKind, text: String) {
         self.notes.push(Note { kind: kind.into(), text });
     }

@@ -67,7 +67,12 @@ pub(super) fn plan(
 }
 
 /// Every member may become primary, so every one lets the new nodes in.
-fn let_in(draft: &mut Draft, members: &[Placed], all: &[Placed], options: &PostgresqlSpecOptions) {
+pub(super) fn let_in(
+    draft: &mut Draft,
+    members: &[Placed],
+    all: &[Placed],
+    options: &PostgresqlSpecOptions,
+) {
     for member in members {
         let node = draft.node(&member.node);
         let before = draft::hba(members.iter(), &options.client_networks);
@@ -84,7 +89,10 @@ fn let_in(draft: &mut Draft, members: &[Placed], all: &[Placed], options: &Postg
 }
 
 /// A standby whose limits are lower than the primary's does not start: they are taken from it.
-fn settings(primary: Primary<'_>, options: &PostgresqlSpecOptions) -> PostgresqlServerSettings {
+pub(super) fn settings(
+    primary: Primary<'_>,
+    options: &PostgresqlSpecOptions,
+) -> PostgresqlServerSettings {
     let read = |name| view::number(primary.server, name).unwrap_or(0);
     PostgresqlServerSettings {
         max_connections: read("max_connections").max(options.max_connections),
@@ -94,11 +102,20 @@ fn settings(primary: Primary<'_>, options: &PostgresqlSpecOptions) -> Postgresql
     }
 }
 
-fn premises(primary: &Placed, members: &[Placed], new: &[Placed]) -> Vec<Condition> {
+pub(super) fn premises(primary: &Placed, members: &[Placed], new: &[Placed]) -> Vec<Condition> {
     let mut premises = vec![
         conditions::healthy(),
         conditions::primary_is(&primary.node),
         conditions::members_are(draft::names(members.iter())),
+    ];
+    premises.extend(room(primary, new));
+    premises.extend(hosts_alike(members, new));
+    premises
+}
+
+/// There is room for the new ones, and their places are free.
+pub(super) fn room(primary: &Placed, new: &[Placed]) -> Vec<Condition> {
+    let mut premises = vec![
         conditions::sender_headroom(&primary.node, join::senders_needed(new.len())),
         conditions::slot_headroom(&primary.node, join::slots_needed(new.len())),
     ];
@@ -108,13 +125,19 @@ fn premises(primary: &Placed, members: &[Placed], new: &[Placed]) -> Vec<Conditi
     for node in new {
         premises.push(conditions::vacant(&node.host, &node.node));
     }
+    premises
+}
+
+/// Their clocks agree, and their versions.
+pub(super) fn hosts_alike(members: &[Placed], new: &[Placed]) -> Vec<Condition> {
     let hosts: Vec<String> = members.iter().chain(new).map(|node| node.host.clone()).collect();
-    premises.extend(hosts.iter().map(|host| conditions::clock_within(host)));
+    let mut premises: Vec<Condition> =
+        hosts.iter().map(|host| conditions::clock_within(host)).collect();
     premises.push(conditions::versions_match(hosts));
     premises
 }
 
-fn notes(
+pub(super) fn notes(
     draft: &mut Draft,
     view: View<'_>,
     primary: Primary<'_>,

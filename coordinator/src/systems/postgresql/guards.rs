@@ -3,13 +3,14 @@
 //! cannot be judged refuses too. Numbers never change their meaning.
 
 mod cluster;
+mod dead;
 mod judge;
 mod leaving;
 mod newcomers;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 
-pub(super) use judge::{Shrinking, create, expand, shrink};
+pub(super) use judge::{Replacing, Shrinking, create, expand, replace, shrink};
 pub(super) use newcomers::obstacles;
 
 /// Declares the rules: number, name, reason, and what would mend it.
@@ -132,6 +133,12 @@ rules! {
     FollowsPrimary = "PG-31", "the leaving node follows the primary, and has a slot nowhere else",
         "A slot is dropped at the primary: one at another member would stay, and keep WAL there.",
         "let it follow the primary (repmgr standby follow); drop its inactive slot at the member that is named";
+    DeadIsSilent = "PG-40", "a host that is named dead does not answer",
+        "What answers is not dead: it would be forgotten while it runs.",
+        "switch the host off, or replace the node without --dead";
+    DeadIsNotConnected = "PG-41", "a node that is named dead is not connected",
+        "A node that streams lives, whatever its agent says: it would be forgotten while it has clients.",
+        "look at the host: its agent may be stopped (systemctl status bellows-agent), or the network between it and the coordinator cut";
 }
 
 fn explanation(code: &str, name: &str, reason: &str, remedy: &str) -> Explanation {

@@ -149,6 +149,14 @@ pub(super) fn slot<'a>(server: &'a PostgresqlServer, name: &str) -> Option<&'a R
     server.slots.iter().find(|slot| slot.name == name)
 }
 
+/// The name of a node's slot: by its record at the primary, else as repmgr would name it.
+pub(super) fn recorded_slot(primary: Primary<'_>, node: &str, node_id: u32) -> String {
+    match row(primary.server, node) {
+        Some(record) if !record.slot.is_empty() => record.slot.clone(),
+        Some(_) | None => slot_name(node_id),
+    }
+}
+
 fn slot_of<'a>(
     server: &'a PostgresqlServer,
     node: &str,

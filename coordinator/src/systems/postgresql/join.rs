@@ -151,6 +151,12 @@ pub(super) fn service_name(service: PostgresqlService) -> &'static str {
 
 /// Proves the logins, clones all side by side, then lets the new standbys in one by one.
 pub(super) fn join(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
+    log_in(draft, primary, new);
+    copy(draft, primary, new);
+}
+
+/// Proves the logins from the new hosts to the primary.
+pub(super) fn log_in(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
     for standby in new {
         draft.wait(
             format!("log in from {} to {}", standby.host, primary.node),
@@ -159,6 +165,10 @@ pub(super) fn join(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
             SHORT_STALL_MS,
         );
     }
+}
+
+/// Clones all side by side, then lets the new standbys in one by one.
+pub(super) fn copy(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
     let mut checks = vec![
         conditions::primary_is(&primary.node),
         conditions::sender_headroom(&primary.node, senders_needed(new.len())),

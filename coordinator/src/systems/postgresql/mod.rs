@@ -21,6 +21,8 @@ mod options;
 mod predict;
 mod probe;
 mod queries;
+mod replace;
+mod replace_dead;
 mod resolve;
 mod seen;
 mod shrink;
@@ -61,6 +63,7 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
         Some(Verb::Create(_)) => create::plan(spec, observation, intent),
         Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
         Some(Verb::Shrink(_)) => shrink::plan(spec, observation, intent),
+        Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
         None => Err(vec![
             guards::Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb"),
         ]),

@@ -23,6 +23,7 @@ const CREATE: &[&str] = &[
 ];
 const EXPAND: &[&str] = &["clone_rate_kib", "port"];
 const SHRINK: &[&str] = &["data"];
+const REPLACE: &[&str] = &["clone_rate_kib", "data", "port"];
 
 /// Types the options of a verb. All mistakes at once.
 pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
@@ -30,6 +31,7 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         "create" => CREATE,
         "expand" => EXPAND,
         "shrink" => SHRINK,
+        "replace" => REPLACE,
         _ => &[],
     };
     let mut mistakes = Vec::new();

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A connection that does not end, a record that does not reach a standby: half a minute is odd.
-const STALL_MS: u64 = 30_000;
+pub(super) const STALL_MS: u64 = 30_000;
 
 /// The plan, or every guard that says no.
 pub(super) fn plan(
@@ -76,7 +76,12 @@ fn premises(primary: &Placed, all: &[Placed], gone: Vec<String>) -> Vec<Conditio
 
 /// One standby out, from its first stop to its tombstone. Returns the number of the step that
 /// drops its slot.
-fn remove(draft: &mut Draft, guarded: &guards::Shrinking, node: &Placed, wipe: bool) -> u32 {
+pub(super) fn remove(
+    draft: &mut Draft,
+    guarded: &guards::Shrinking,
+    node: &Placed,
+    wipe: bool,
+) -> u32 {
     let primary = &guarded.primary;
     let slot = guarded.slot_of(node);
     if guarded.unclaimed_slots.contains(&slot) {
@@ -174,11 +179,19 @@ fn tombstone(draft: &mut Draft, node: &Placed, wipe: bool, slot: &str) {
         requires: vec![conditions::absent_everywhere(&node.node, node.id(), slot)],
         undo: vec![],
     });
-    draft.changing(spec_change::Kind::RemoveNode(RemoveNode { node: node.node.clone() }));
+    draft.changing(spec_change::Kind::RemoveNode(RemoveNode {
+        node: node.node.clone(),
+        owed_act: 0,
+    }));
 }
 
 /// The survivors' rules let the gone nodes in no more.
-fn shut_out(draft: &mut Draft, staying: &[Placed], all: &[Placed], client_networks: &[String]) {
+pub(super) fn shut_out(
+    draft: &mut Draft,
+    staying: &[Placed],
+    all: &[Placed],
+    client_networks: &[String],
+) {
     for member in staying {
         let node = draft.node(&member.node);
         draft.act(Task {
@@ -200,27 +213,7 @@ fn shut_out(draft: &mut Draft, staying: &[Placed], all: &[Placed], client_networ
 
 fn notes(draft: &mut Draft, guarded: &guards::Shrinking, wipe: bool, point_of_no_return: u32) {
     for node in &guarded.leaving {
-        draft.note(
-            NoteKind::Impact,
-            format!(
-                "clients that are connected to {} ({} port {}) are cut off",
-                node.node, node.place.address, node.place.port
-            ),
-        );
-        draft.note(
-            NoteKind::Data,
-            if wipe {
-                format!(
-                    "the data directory of {} is removed: {} on {}",
-                    node.node, node.place.data_dir, node.host
-                )
-            } else {
-                format!(
-                    "the data directory of {} is kept: {} on {}",
-                    node.node, node.place.data_dir, node.host
-                )
-            },
-        );
+        leaving_notes(draft, node, wipe);
     }
     draft.note(
         NoteKind::Risk,
@@ -235,5 +228,30 @@ fn notes(draft: &mut Draft, guarded: &guards::Shrinking, wipe: bool, point_of_no
         format!(
             "there is no way back from step {point_of_no_return} on: once its slot is dropped, WAL that a leaving standby needs may be gone"
         ),
+    );
+}
+
+/// What is said of a node that leaves alive.
+pub(super) fn leaving_notes(draft: &mut Draft, node: &Placed, wipe: bool) {
+    draft.note(
+        NoteKind::Impact,
+        format!(
+            "clients that are connected to {} ({} port {}) are cut off",
+            node.node, node.place.address, node.place.port
+        ),
+    );
+    draft.note(
+        NoteKind::Data,
+        if wipe {
+            format!(
+                "the data directory of {} is removed: {} on {}",
+                node.node, node.place.data_dir, node.host
+            )
+        } else {
+            format!(
+                "the data directory of {} is kept: {} on {}",
+                node.node, node.place.data_dir, node.host
+            )
+        },
     );
 }

@@ -171,7 +171,13 @@ impl<'a> View<'a> {
 
     /// Members of the spec of which nobody can say whether they are primary.
     pub(super) fn unknown_members(self) -> Vec<String> {
+        self.unknown_members_but(&[])
+    }
+
+    /// The same, without asking for these.
+    pub(super) fn unknown_members_but(self, without: &[String]) -> Vec<String> {
         self.in_spec()
+            .filter(|member| !without.contains(&member.node))
             .filter_map(|member| match role(member) {
                 Role::Unknown(why) => Some(why),
                 Role::Primary(_) | Role::Standby(_) | Role::Down(_) => None,

@@ -38,10 +38,11 @@ pub(super) fn members(findings: &mut Findings<'_>) -> Vec<Placed> {
 /// Hosts answer, one primary, all healthy, nothing odd. The primary, where there is one.
 pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
     let view: View<'a> = findings.view;
-    for node in &findings.spec.nodes {
+    let dead = findings.dead.clone();
+    for node in findings.spec.nodes.iter().filter(|node| !dead.contains(&node.node)) {
         host_is_well(findings, &node.node, &node.host);
     }
-    for member in view.in_spec() {
+    for member in view.in_spec().filter(|member| !dead.contains(&member.node)) {
         own_reading(findings, member);
     }
     alike(findings, &[]);
@@ -54,7 +55,8 @@ pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
         // Each of them is said by `own_reading`.
         Err(NoPrimary::Unknown(_)) => return None,
     };
-    for problem in health::problems(view) {
+    let problems = health::problems(view).into_iter();
+    for problem in problems.filter(|problem| !dead.contains(&problem.node)) {
         findings.say(Rule::MembersHealthy, &problem.node, &problem.host, problem.text);
     }
     let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());

@@ -1,25 +1,27 @@
 //! Goes through the guards for each verb, and collects every one that says no.
 
-use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Spec};
+use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Replace, Spec};
 
 use super::{
     super::{
         draft::Placed,
         view::{Primary, View},
     },
-    Rule, cluster, leaving, newcomers,
+    Rule, cluster, dead, leaving, newcomers,
 };
 
 /// Everything that said no so far.
 pub(super) struct Findings<'a> {
     pub(super) spec: &'a Spec,
     pub(super) view: View<'a>,
+    /// Members whose hosts are named dead: nothing is asked of them.
+    pub(super) dead: Vec<String>,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> Findings<'a> {
     fn new(spec: &'a Spec, view: View<'a>) -> Self {
-        Self { spec, view, refusals: Vec::new() }
+        Self { spec, view, dead: Vec::new(), refusals: Vec::new() }
     }
 
     pub(super) fn say(&mut self, rule: Rule, node: &str, host: &str, value: impl Into<String>) {
@@ -83,6 +85,14 @@ impl Shrinking {
     }
 }
 
+/// A cluster of which one node may be replaced.
+pub(in super::super) struct Replacing<'a> {
+    pub(in super::super) shrinking: Shrinking,
+    pub(in super::super) seen: Primary<'a>,
+    /// As its host proposes it: without an id.
+    pub(in super::super) new: Vec<Placed>,
+}
+
 /// Whether a cluster may be made of these nodes; their places as the hosts propose them.
 pub(in super::super) fn create(
     spec: &Spec,
@@ -136,6 +146,34 @@ pub(in super::super) fn shrink(
     let mut findings = Findings::new(spec, view);
     let members = cluster::members(&mut findings);
     let seen = cluster::sound(&mut findings);
-    let good = leaving::judge(&mut findings, intent, &members, seen);
+    let names = leaving::named(&mut findings, leaving::wanted(intent));
+    let good = leaving::judge(&mut findings, &names, &members, seen, 0);
     findings.end(good)
+}
+
+/// Whether this node may be replaced by that one.
+pub(in super::super) fn replace<'a>(
+    spec: &'a Spec,
+    view: View<'a>,
+    intent: &Intent,
+    wanted: &Replace,
+) -> Result<Replacing<'a>, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let leaving = std::slice::from_ref(&wanted.node);
+    if wanted.dead {
+        findings.dead = leaving.to_vec();
+    }
+    let nodes = crate::plan::added(intent);
+    let names = leaving::named(&mut findings, leaving);
+    let members = cluster::members(&mut findings);
+    let seen = cluster::sound(&mut findings);
+    let new = newcomers::places(&mut findings, nodes, &members);
+    if let Some(seen) = seen {
+        newcomers::headroom(&mut findings, seen, &new);
+        newcomers::names_at_primary(&mut findings, seen, nodes);
+        dead::judge(&mut findings, seen, &members);
+    }
+    let shrinking = leaving::judge(&mut findings, &names, &members, seen, nodes.len());
+    let good = seen.zip(shrinking);
+    findings.end(good.map(|(seen, shrinking)| Replacing { shrinking, seen, new }))
 }

@@ -14,18 +14,19 @@ use super::{
     judge::{Findings, Shrinking},
 };
 
-/// Judges the leaving nodes; without a primary it cannot be said who may leave.
+/// Judges the leaving nodes; without a primary it cannot be said who may leave. `coming`: so many
+/// come in their place.
 pub(super) fn judge(
     findings: &mut Findings<'_>,
-    intent: &Intent,
+    names: &BTreeSet<&str>,
     members: &[Placed],
     primary: Option<Primary<'_>>,
+    coming: usize,
 ) -> Option<Shrinking> {
-    let names = named(findings, intent);
     let (leaving, staying): (Vec<Placed>, Vec<Placed>) =
         members.iter().cloned().partition(|member| names.contains(&member.node.as_str()));
     let spec = findings.spec;
-    cluster::enough(findings, staying.len(), options::of_spec(spec).min_members);
+    cluster::enough(findings, staying.len() + coming, options::of_spec(spec).min_members);
     let primary = primary?;
     for node in &leaving {
         never_the_primary(findings, primary, node);
@@ -42,11 +43,16 @@ pub(super) fn judge(
     Some(shrinking)
 }
 
-fn named<'i>(findings: &mut Findings<'_>, intent: &'i Intent) -> BTreeSet<&'i str> {
-    let names: &[String] = match &intent.verb {
+/// The nodes that a shrink names.
+pub(super) fn wanted(intent: &Intent) -> &[String] {
+    match &intent.verb {
         Some(Verb::Shrink(shrink)) => &shrink.nodes,
-        Some(Verb::Create(_) | Verb::Expand(_)) | None => &[],
-    };
+        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Replace(_)) | None => &[],
+    }
+}
+
+/// Members, each named once.
+pub(super) fn named<'i>(findings: &mut Findings<'_>, names: &'i [String]) -> BTreeSet<&'i str> {
     if names.is_empty() {
         findings.say(Rule::ValidIntent, "", "", "no node is named");
     }
@@ -90,7 +96,11 @@ fn downstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) 
             rows.filter(|other| other.upstream_id == row.node_id).map(|other| other.name.clone()),
         );
     }
-    let own = findings.known(&node.node, &node.host, findings.view.server(&node.node));
+    // A dead one has nobody any more: those who followed it are not healthy.
+    let own = match findings.dead.contains(&node.node) {
+        true => None,
+        false => findings.known(&node.node, &node.host, findings.view.server(&node.node)),
+    };
     below
         .extend(own.into_iter().flat_map(|server| {
             server.senders.iter().map(|sender| sender.application_name.clone())
@@ -113,7 +123,8 @@ fn upstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
     }
     let own = view::row(primary.server, &primary.member.node).map(|row| row.node_id);
     let above = view::row(primary.server, &node.node).map(|row| row.upstream_id);
-    if above.is_some() && above != own {
+    let dead = findings.dead.contains(&node.node);
+    if above.is_some() && above != own && !dead {
         let value =
             format!("{} streams from another standby, not from {}", node.node, primary.member.node);
         findings.say(Rule::FollowsPrimary, &node.node, &node.host, value);
