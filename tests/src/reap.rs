@@ -92,6 +92,11 @@ pub fn reap(folders: &[PathBuf]) -> Result<()> {
     }
 }
 
+/// SIGKILL.
+pub fn kill(found: &Found) {
+    signal(found.pid, Signal::KILL);
+}
+
 fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         // It may have ended by itself meanwhile.

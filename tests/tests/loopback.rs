@@ -66,3 +66,30 @@ async fn a_killed_agent_adopts_its_clone() {
     assert_eq!(findings.duplicates, Vec::<String>::new());
     stage.site.down().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
+    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, 3, 3)).await;
+    held(&stage, "create", created);
+    held(&stage, "fill", demo::fill(&stage).await);
+    let addresses = stage.addresses().unwrap();
+    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+    let dead = demo::a_standby(&stage).await;
+    let dead = held(&stage, "a standby", dead);
+    let died = demo::dies(&mut stage, dead).await;
+    held(&stage, "the host dies", died);
+    let replaced = Box::pin(demo::replace_dead(&mut stage, dead, 4)).await;
+    held(&stage, "replace", replaced);
+    let back = demo::comes_back(&mut stage, dead).await;
+    held(&stage, "the host comes back", back);
+    writer.reaches(100, Duration::from_secs(30)).await.unwrap();
+    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
+    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
+    let findings = held(&stage, "tool runs", stage.duplicates().await);
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+    // What the coordinator did by itself is in both audit logs.
+    let verified = stage.site.cli().run(&["audit", "verify"]).await.unwrap();
+    verified.expect_code(0).unwrap();
+    stage.site.down().unwrap();
+}

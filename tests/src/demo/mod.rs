@@ -2,6 +2,7 @@
 //! the coordinator is killed and an operation is cancelled. Each part is a function that a
 //! test can call too; each returns an error where something did not hold.
 
+mod dead;
 mod growth;
 mod hosts;
 mod parts;
@@ -9,6 +10,7 @@ mod rows;
 mod show;
 mod stage;
 
+pub use dead::{a_standby, comes_back, dies, replace_dead};
 pub use growth::{Growth, clone_log_is_whole, one_clone};
 pub use hosts::{CLUSTER, application, configure, superuser};
 pub use parts::{

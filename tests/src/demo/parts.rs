@@ -211,7 +211,7 @@ pub async fn refused(stage: &Stage, number: usize) -> Result<(Vec<Refused>, Stri
     Ok((refusals, format!("{}{}", told.stdout, told.stderr)))
 }
 
-async fn counts(stage: &Stage, wanted: usize) -> Result<()> {
+pub(super) async fn counts(stage: &Stage, wanted: usize) -> Result<()> {
     let count = stage.count().await?;
     ensure!(count == wanted, "PostgreSQL counts {count} members instead of {wanted}");
     Ok(())

@@ -62,7 +62,11 @@ pub fn detail(page: &mut Page, detail: &ClusterDetail) {
         table.row(Tone::Plain, &[&node.node, &node.host, "member"]);
     }
     for gone in &spec.tombstones {
-        let state = format!("removed by operation {}", gone.operation);
+        let owed = match gone.owed_act {
+            0 => "",
+            _ => "; named dead: its host gets the tombstone when it comes back",
+        };
+        let state = format!("removed by operation {}{owed}", gone.operation);
         table.row(Tone::Quiet, &[&gone.node, &gone.host, &state]);
     }
     page.table(2, &table);
@@ -156,6 +160,7 @@ mod tests {
                 host: "h2".into(),
                 operation: "0190".into(),
                 placement: None,
+                owed_act: 0,
             }],
             ..Spec::default()
         };
