@@ -11,6 +11,7 @@ pub mod engine;
 pub mod explain;
 pub mod inventory;
 pub mod journal;
+pub mod paper;
 pub mod plan;
 pub mod recover;
 pub mod serve;

@@ -7,19 +7,20 @@ mod commands;
 mod connect;
 mod exit;
 mod follow;
+mod onpaper;
 mod output;
 mod page;
 mod propose;
 mod render;
-mod text;
-mod words;
+pub(crate) mod text;
+pub(crate) mod words;
 
 use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, recover, replace,
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover, replace,
     serve, shrink, status, store,
 };
 use connect::Client;
@@ -70,6 +71,9 @@ enum Command {
     /// Carry out a plan from a file
     #[command(after_help = STATUSES)]
     Apply(apply::Args),
+    /// Plans in files: show them, put them on paper
+    #[command(subcommand)]
+    Plan(plan::Command),
     /// Operations: follow and steer them
     #[command(subcommand)]
     Op(op::Command),
@@ -131,6 +135,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Shrink(args) => shrink::run(context, args).await,
         Command::Replace(args) => replace::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
+        Command::Plan(command) => plan::run(context, &command),
         Command::Op(command) => op::run(context, command).await,
         Command::Job(command) => job::run(context, command).await,
         Command::Audit(args) => audit::run(context, args).await,

@@ -12,6 +12,7 @@ mod answers;
 mod apply;
 mod golden;
 mod judgments;
+mod paper;
 mod play;
 mod properties;
 mod recorded;

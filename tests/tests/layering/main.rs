@@ -153,6 +153,18 @@ const TABLE: &[Row] = &[
         why: "plans are data: pure, sync, the same today and tomorrow",
     },
     Row {
+        module: "coordinator::paper",
+        may: Some(&[
+            "proto",
+            "coordinator::plan",
+            "coordinator::cli::text",
+            "coordinator::cli::words",
+        ]),
+        never: PURE,
+        sync: true,
+        why: "paper is made of messages alone: the same plan is the same file, with nobody asked",
+    },
+    Row {
         module: "coordinator::systems",
         may: Some(&["proto", "coordinator::plan", "coordinator::spec"]),
         never: PURE,

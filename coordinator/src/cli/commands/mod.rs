@@ -10,6 +10,7 @@ pub mod host;
 pub mod init;
 pub mod job;
 pub mod op;
+pub mod plan;
 pub mod recover;
 pub mod replace;
 pub mod serve;

@@ -1,0 +1,147 @@
+//! Plans on paper: golden documents, no foreign markup, every sentence of the planners in Chinese.
+
+use bellows::paper::{self, Block, Lang, Style};
+use bellows_proto::v1::{NoteKind, Plan, Remarks, System, step::Kind};
+use jiff::tz::TimeZone;
+
+use crate::{
+    play,
+    world::{self, CLUSTER, World},
+};
+
+fn style(lang: Lang) -> Style {
+    Style { lang, zone: TimeZone::UTC }
+}
+
+fn expanding() -> Plan {
+    let (world, spec) = world::cluster(3, 1, &[("client_networks", "10.9.0.0/16")]);
+    let intent = world::expand(&[("pg4", "h4")], &[("clone_rate_kib", "20480")]);
+    let remarks = Remarks { ticket: "CHG-4711".into(), note: "one more standby".into() };
+    Plan {
+        id: "0190aaaa-0000-7000-8000-000000000001".into(),
+        site: "prod".into(),
+        planned_at_ms: 1_700_000_000_000,
+        remarks: Some(remarks),
+        ..play::plan(&world, &spec, &intent)
+    }
+}
+
+fn shrinking() -> Plan {
+    let (world, spec) = world::cluster(4, 0, &[("min_members", "3")]);
+    play::plan(&world, &spec, &world::shrink(&["pg3"], &[("data", "wipe")]))
+}
+
+fn creating() -> Plan {
+    let nodes = [("pg1", "h1"), ("pg2", "h2"), ("pg3", "h3")];
+    let spec = bellows::spec::blank(CLUSTER, System::Postgresql);
+    play::plan(&World::empty(3), &spec, &world::create(&nodes, &[]))
+}
+
+#[test]
+fn an_expansion_in_english_as_html() {
+    let document = paper::plan(&expanding(), &style(Lang::En));
+    insta::assert_snapshot!(paper::html(&document));
+}
+
+#[test]
+fn a_removal_in_chinese_as_html() {
+    let document = paper::plan(&shrinking(), &style(Lang::Zh));
+    insta::assert_snapshot!(paper::html(&document));
+}
+
+#[test]
+fn an_expansion_in_chinese_as_markdown() {
+    let document = paper::plan(&expanding(), &style(Lang::Zh));
+    insta::assert_snapshot!(paper::markdown(&document));
+}
+
+#[test]
+fn a_removal_in_english_as_markdown() {
+    let document = paper::plan(&shrinking(), &style(Lang::En));
+    insta::assert_snapshot!(paper::markdown(&document));
+}
+
+#[test]
+fn json_has_the_plan_as_it_was_and_the_document() {
+    let plan = expanding();
+    let text = paper::json(&paper::plan(&plan, &style(Lang::En)), &plan).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((value["format"].as_u64(), value["lang"].as_str()), (Some(1), Some("en")));
+    assert_eq!(serde_json::from_value::<Plan>(value["source"].clone()).unwrap(), plan);
+    let blocks = value["blocks"].as_array().unwrap();
+    assert!(blocks.iter().any(|block| block["heading"] == "Going back"), "{text}");
+}
+
+/// What a hostile host, administrator or file could have put into every text of a plan.
+const HOSTILE: &str = "</script><img src=x onerror=alert(1)> \" ' & `|\u{1b}[2J\u{202e}";
+
+#[test]
+fn nothing_in_a_plan_becomes_markup() {
+    let mut plan = expanding();
+    let hostile = || HOSTILE.to_owned();
+    plan.cluster = hostile();
+    plan.site = hostile();
+    plan.remarks = Some(Remarks { ticket: hostile(), note: hostile() });
+    for view in plan.before.iter_mut().chain(&mut plan.after) {
+        view.role = hostile();
+        (view.node, view.host, view.state, view.detail) =
+            (hostile(), hostile(), hostile(), hostile());
+    }
+    for note in &mut plan.notes {
+        note.text = hostile();
+    }
+    for guard in &mut plan.guards {
+        (guard.code, guard.rule, guard.value) = (hostile(), hostile(), hostile());
+    }
+    for step in &mut plan.steps {
+        (step.title, step.reason) = (hostile(), hostile());
+        if let Some(Kind::Act(act)) = &mut step.kind {
+            (act.host, act.summary) = (hostile(), hostile());
+            (act.changes, act.by_hand) = (vec![hostile()], vec![hostile()]);
+        }
+    }
+    let html = paper::html(&paper::plan(&plan, &style(Lang::En)));
+    for bad in
+        ["<script", "</script", "<img", "\u{1b}", "\u{202e}", "\" '", "http:", "url(", "@import"]
+    {
+        let html = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+        assert!(!html.contains(bad), "{bad}");
+    }
+    let markdown = paper::markdown(&paper::plan(&plan, &style(Lang::Zh)));
+    let outside: String = fenceless(&markdown);
+    for bad in ["\u{1b}", "\u{202e}", " <img", "</script>"] {
+        assert!(!outside.replace("\\<", "").replace("\\>", "").contains(bad), "{bad}: {outside}");
+    }
+}
+
+/// Without fenced lines: those are shown as they are.
+fn fenceless(markdown: &str) -> String {
+    let mut within = false;
+    let mut out = String::new();
+    for line in markdown.lines() {
+        if line.starts_with("```") {
+            within = !within;
+        } else if !within {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+#[test]
+fn what_planners_say_is_told_in_chinese() {
+    let chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    for plan in [creating(), expanding(), shrinking()] {
+        let document = paper::plan(&plan, &style(Lang::Zh));
+        let texts = document.blocks.iter().flat_map(|block| match block {
+            Block::Heading(text) | Block::Text(text) | Block::Warning(text) => vec![text.clone()],
+            Block::Subheading(text) if text.contains(". ") => vec![text.clone()],
+            Block::List(items) => items.clone(),
+            _ => vec![],
+        });
+        let english: Vec<String> = texts.filter(|text| !chinese(text)).collect();
+        assert!(english.is_empty(), "{english:#?}");
+    }
+    assert!(creating().notes.iter().any(|note| note.kind() == NoteKind::Data));
+}
