@@ -143,6 +143,17 @@ async fn done_is_0_and_readings_tell_the_rest() {
     assert_eq!(watched.code, 0, "{watched:?}");
     let shown: OperationDetail = world.json(&["op", "show", &one.operation]).await;
     assert_eq!(shown.events.len() as u64, shown.events.last().unwrap().sequence);
+    let report = world.run(&["op", "report", &one.operation]).await;
+    assert_eq!(report.code, 0, "{report:?}");
+    assert!(report.out.starts_with("# Report: create cluster shelf\n"), "{report:?}");
+    assert!(report.out.contains("nothing differs"), "{report:?}");
+    let html = ["op", "report", &one.operation, "--format", "html", "--lang", "zh"];
+    let html = world.run(&html).await;
+    assert!(
+        html.out.contains("<html lang=\"zh-CN\">") && html.out.contains("CHG-4711"),
+        "{html:?}"
+    );
+    assert_eq!(world.run(&["op", "report", "unknown"]).await.code, 2);
     assert_eq!(world.run(&["op", "logs", &one.operation]).await.code, 2);
     let over = world.run(&["op", "cancel", &one.operation]).await;
     assert_eq!(over.code, 5, "{over:?}");

@@ -20,8 +20,8 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover, replace,
-    serve, shrink, status, store,
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover,
+    replace, serve, shrink, status, store,
 };
 use connect::Client;
 use exit::Failure;

@@ -9,9 +9,11 @@ mod manual;
 mod markdown;
 mod member;
 mod plan;
+mod report;
 mod sentences;
 mod steps;
 mod svg;
+mod told;
 
 use bellows_proto::v1::MemberView;
 
@@ -20,6 +22,7 @@ pub use json::json;
 pub use lang::{Lang, Style};
 pub use markdown::markdown;
 pub use plan::plan;
+pub use report::report;
 
 /// A document in the making: what it says, not how it looks.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

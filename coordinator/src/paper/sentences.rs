@@ -15,8 +15,9 @@ const TABLE: &[(&str, &str)] = &[
     ("let the new nodes in at {} on {}", "在 {2} 的 {1} 上放行新节点"),
     ("write the configuration of {} on {}", "在 {2} 上写入 {1} 的配置"),
     ("log in from {} to {}", "从 {1} 登录 {2}"),
-    ("clone {} on {}", "在 {2} 上克隆 {1}"),
+    // Before the next one, which it would fit too.
     ("clone {} from {}", "从 {2} 克隆 {1}"),
+    ("clone {} on {}", "在 {2} 上克隆 {1}"),
     ("start the server of {} on {}", "在 {2} 上启动 {1} 的服务器"),
     ("start repmgrd of {} on {}", "在 {2} 上启动 {1} 的 repmgrd"),
     ("stop and disable the server of {} on {}", "在 {2} 上停止并禁用 {1} 的服务器"),

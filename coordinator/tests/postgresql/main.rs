@@ -18,4 +18,5 @@ mod properties;
 mod recorded;
 mod refusals;
 mod render;
+mod told;
 mod world;

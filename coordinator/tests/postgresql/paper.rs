@@ -9,11 +9,11 @@ use crate::{
     world::{self, CLUSTER, World},
 };
 
-fn style(lang: Lang) -> Style {
+pub fn style(lang: Lang) -> Style {
     Style { lang, zone: TimeZone::UTC }
 }
 
-fn expanding() -> Plan {
+pub fn expanding() -> Plan {
     let (world, spec) = world::cluster(3, 1, &[("client_networks", "10.9.0.0/16")]);
     let intent = world::expand(&[("pg4", "h4")], &[("clone_rate_kib", "20480")]);
     let remarks = Remarks { ticket: "CHG-4711".into(), note: "one more standby".into() };

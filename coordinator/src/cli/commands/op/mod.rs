@@ -3,6 +3,7 @@
 mod control;
 mod list;
 mod logs;
+mod report;
 mod show;
 mod watch;
 
@@ -20,6 +21,8 @@ pub enum Command {
     List(list::Args),
     /// Show an operation with all that happened
     Show(show::Args),
+    /// Put what became of an operation on paper: expected against measured
+    Report(report::Args),
     /// Follow an operation until it rests
     #[command(after_help = STATUSES)]
     Watch(watch::Args),
@@ -44,6 +47,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::List(args) => list::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
+        Command::Report(args) => report::run(context, args).await,
         Command::Watch(args) => watch::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Pause(args) => control::run(context, args, ControlKind::Pause).await,

@@ -1,0 +1,147 @@
+//! The report of an operation, golden: one that failed once, was retried, and came to its end.
+
+use bellows::paper::{self, Lang};
+use bellows_proto::v1::{
+    Accepted, Act, ActDone, ActFailed, ActStarted, Control, ControlKind, Event, Evidence, Fault,
+    Held, HoldCause, OperationDetail, OperationSummary, Outcome, Plan, ProbeVerdict, Rested,
+    Resumed, StepFailed, StepStarted, StepSucceeded, event::Kind, step,
+};
+
+use crate::paper::{expanding, style};
+
+/// Events a second apart, unless something takes longer.
+#[derive(Default)]
+struct Tape {
+    at_ms: i64,
+    events: Vec<Event>,
+}
+
+impl Tape {
+    fn add(&mut self, seconds: i64, kind: Kind) {
+        self.at_ms += seconds * 1000;
+        let sequence = self.events.len() as u64 + 1;
+        self.events.push(Event { sequence, at_ms: self.at_ms, kind: Some(kind) });
+    }
+
+    fn begin(&mut self, step: u32) {
+        self.add(1, Kind::StepStarted(StepStarted { step }));
+    }
+
+    fn proven(&mut self, step: u32) {
+        let done = StepSucceeded { step, text: "as it should be".into(), ..Default::default() };
+        self.add(1, Kind::StepSucceeded(done));
+    }
+
+    fn attempt(&mut self, step: u32, act: &Act, attempt: u32) {
+        let act = Some(act.clone());
+        self.add(1, Kind::ActStarted(ActStarted { step, act, attempt, ..Default::default() }));
+    }
+
+    fn seen(&self, seconds: i64) -> Evidence {
+        let (began, ended) = (self.at_ms, self.at_ms + seconds * 1000);
+        Evidence {
+            text: "seen".into(),
+            job_started_at_ms: began,
+            job_ended_at_ms: ended,
+            tool_runs: 1,
+            ..Evidence::default()
+        }
+    }
+
+    fn act(&mut self, step: u32, act: &Act) {
+        self.attempt(step, act, 1);
+        let evidence = Some(self.seen(3));
+        self.add(3, Kind::ActDone(ActDone { act: act.number, attempt: 1, evidence }));
+    }
+
+    /// Fails once, is held for an hour, and is tried again.
+    fn act_at_the_second_try(&mut self, group: u32, step: u32, act: &Act) {
+        self.attempt(step, act, 1);
+        let fault = Fault {
+            message: "repmgr ended with 6".into(),
+            exit_status: Some(6),
+            stderr_tail: "could not connect <to the upstream>\n".into(),
+            ..Fault::default()
+        };
+        let evidence = Some(Evidence { fault: Some(fault.clone()), ..self.seen(60) });
+        let (act_number, verdict) = (act.number, ProbeVerdict::NotDone.into());
+        let failed = ActFailed { act: act_number, attempt: 1, verdict, evidence };
+        self.add(60, Kind::ActFailed(failed));
+        let (cause, text) = (HoldCause::Failed.into(), "the data directory is empty".to_owned());
+        for step in [step, group] {
+            self.add(0, Kind::StepFailed(StepFailed { step, cause, text: text.clone() }));
+        }
+        let fault = Some(fault);
+        self.add(0, Kind::Held(Held { cause, step, text, fault, ..Held::default() }));
+        let (kind, principal) = (ControlKind::Retry.into(), "alice (operator)".into());
+        self.add(3600, Kind::Control(Control { kind, principal }));
+        self.add(0, Kind::Resumed(Resumed::default()));
+        self.begin(group);
+        self.begin(step);
+        self.attempt(step, act, 2);
+        let evidence = Some(self.seen(170));
+        self.add(170, Kind::ActDone(ActDone { act: act.number, attempt: 2, evidence }));
+    }
+}
+
+fn played(plan: &Plan) -> Tape {
+    let mut tape = Tape { at_ms: 1_700_000_100_000, events: Vec::new() };
+    let (plan_told, principal) = (Some(plan.clone()), "root (unix socket)".to_owned());
+    tape.add(0, Kind::Accepted(Accepted { plan: plan_told, principal, ..Accepted::default() }));
+    for step in &plan.steps {
+        tape.begin(step.number);
+        match step.kind.as_ref().unwrap() {
+            step::Kind::Act(act) => tape.act(step.number, act),
+            step::Kind::Group(group) => {
+                for member in &group.members {
+                    tape.begin(member.number);
+                    let Some(step::Kind::Act(act)) = &member.kind else { panic!("{member:?}") };
+                    tape.act_at_the_second_try(step.number, member.number, act);
+                    tape.proven(member.number);
+                }
+            }
+            step::Kind::Check(_) | step::Kind::Wait(_) => {}
+        }
+        tape.proven(step.number);
+    }
+    let (outcome, text) = (Outcome::Done.into(), "everything is as predicted".to_owned());
+    tape.add(1, Kind::Rested(Rested { outcome, text, left: vec![] }));
+    tape
+}
+
+fn detail() -> OperationDetail {
+    let plan = expanding();
+    let tape = played(&plan);
+    let summary = OperationSummary {
+        operation: "0190aaaa-0000-7000-8000-0000000000ff".into(),
+        cluster: plan.cluster.clone(),
+        kind: "expand".into(),
+        state: "done".into(),
+        started_at_ms: 1_700_000_100_000,
+        ended_at_ms: tape.at_ms,
+        principal: "root (unix socket)".into(),
+        outcome: Outcome::Done.into(),
+        remarks: plan.remarks.clone(),
+        ..OperationSummary::default()
+    };
+    OperationDetail { summary: Some(summary), plan: Some(plan), events: tape.events }
+}
+
+#[test]
+fn a_report_in_english_as_markdown() {
+    insta::assert_snapshot!(paper::markdown(&paper::report(&detail(), &style(Lang::En))));
+}
+
+#[test]
+fn a_report_in_chinese_as_html() {
+    insta::assert_snapshot!(paper::html(&paper::report(&detail(), &style(Lang::Zh))));
+}
+
+#[test]
+fn the_report_of_what_is_not_over_says_so_and_what_to_do_by_hand() {
+    let mut open = detail();
+    open.events.truncate(5);
+    let text = paper::markdown(&paper::report(&open, &style(Lang::En)));
+    assert!(text.contains("It is not over."), "{text}");
+    assert!(text.contains("bellows op show 0190aaaa-0000-7000-8000-0000000000ff"), "{text}");
+}
