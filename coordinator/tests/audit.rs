@@ -84,8 +84,11 @@ async fn calls_are_told_with_who_asked_and_how_they_ended() {
     admin.get_site(GetSiteRequest {}).await.unwrap();
     let wanted = CreateHostTokenRequest { host: "h1".into(), valid_minutes: 1 };
     let token = admin.create_host_token(wanted).await.unwrap().into_inner().token;
-    let control =
-        ControlOperationRequest { operation: OPERATION.into(), kind: ControlKind::Cancel.into() };
+    let control = ControlOperationRequest {
+        operation: OPERATION.into(),
+        kind: ControlKind::Cancel.into(),
+        ..Default::default()
+    };
     let mut viewer = remote(&running, Role::Viewer);
     assert!(viewer.control_operation(control.clone()).await.is_err());
     let mut operator = remote(&running, Role::Operator);

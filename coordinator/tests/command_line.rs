@@ -183,9 +183,33 @@ async fn held_is_3_locked_is_5_and_the_administrator_decides() {
     assert_eq!(locked.code, 5, "{locked:?}");
     assert!(locked.err.contains(&id), "{locked:?}");
 
+    let kept = world.run(&["op", "skip", &id, "--reason", "please"]).await;
+    assert_eq!(kept.code, 5, "{kept:?}");
+    assert!(kept.err.contains("the spec changes with it"), "{kept:?}");
     let retried = world.run(&["op", "retry", &id]).await;
     assert_eq!(retried.code, 0, "{retried:?}");
     assert_eq!(world.run(&["op", "watch", &id]).await.code, 0);
+    world.running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_is_skipped_with_a_reason_where_its_plan_allows_it() {
+    let world = World::start().await;
+    world.trouble(8, Trouble::Fails);
+    assert_eq!(world.create(&["--yes"]).await.code, 3);
+    let id = world.newest("held", 8).await;
+    for bad in [&[][..], &["--reason", ""], &["--reason", "two\nlines"]] {
+        let refused = world.run(&[&["op", "skip", &id], bad].concat()).await;
+        assert_eq!(refused.code, 2, "{refused:?}");
+    }
+    world.hosts.intrude("h2", "c");
+    let skipped = world.run(&["op", "skip", &id, "--reason", "c was put by hand"]).await;
+    assert_eq!(skipped.code, 0, "{skipped:?}");
+    assert!(skipped.out.contains("skipped by"), "{skipped:?}");
+    let audit = world.run(&["audit", "show"]).await;
+    assert!(audit.out.contains("skip: c was put by hand"), "{audit:?}");
+    let over = world.run(&["op", "skip", &id, "--reason", "again"]).await;
+    assert_eq!(over.code, 5, "{over:?}");
     world.running.end().await;
 }
 

@@ -17,6 +17,8 @@ mod memory;
 mod said;
 #[path = "engine/shelf.rs"]
 mod shelf;
+#[path = "engine/skip.rs"]
+mod skip;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -154,7 +154,11 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
             Ok(control) => {
                 let kind = control.kind().as_str_name();
                 let word = kind.strip_prefix("CONTROL_KIND_").unwrap_or(kind).to_lowercase();
-                AuditCall { operation: cut(&control.operation), detail: word, ..call }
+                let detail = match control.reason.as_str() {
+                    "" => word,
+                    reason => format!("{word}: {}", cut(reason)),
+                };
+                AuditCall { operation: cut(&control.operation), detail, ..call }
             }
             Err(_) => call,
         },

@@ -2,6 +2,7 @@
 
 use bellows_proto::{
     names::ClusterName,
+    remarks::Note,
     v1::{
         ControlKind, ControlOperationRequest, ListOperationsReply, ListOperationsRequest,
         OperationDetail, OperationSummary,
@@ -100,10 +101,34 @@ impl<W: World> Api<W> {
             let over = format!("it is over: it rests as {}", known.state);
             return Err(fault::control(&crate::engine::ControlError::NotNow(over)));
         }
-        self.engine.control(operation, kind, &who.name).map_err(|e| fault::control(&e))?;
+        let asked = match kind {
+            ControlKind::Skip => self.engine.skip(operation, &reason(request)?, &who.name),
+            ControlKind::Pause
+            | ControlKind::Resume
+            | ControlKind::Cancel
+            | ControlKind::Retry
+            | ControlKind::Undo
+            | ControlKind::Abandon
+            | ControlKind::Unspecified => self.engine.control(operation, kind, &who.name),
+        };
+        asked.map_err(|e| fault::control(&e))?;
         tracing::info!(operation, kind = kind.as_str_name(), principal = who.name, "control");
         Ok(self.live(known))
     }
+}
+
+/// Why a step is skipped: one line that says something.
+fn reason(request: &ControlOperationRequest) -> Result<String, Status> {
+    let reason: Note = request.reason.parse().map_err(|e| {
+        fault::invalid(
+            format!("the reason of a skip: {e}"),
+            "say in one line why it may be skipped",
+        )
+    })?;
+    let said = !reason.to_string().trim().is_empty();
+    said.then(|| reason.to_string()).ok_or_else(|| {
+        fault::invalid("a skip without a reason", "say in one line why it may be skipped")
+    })
 }
 
 impl<W: World> Api<W> {

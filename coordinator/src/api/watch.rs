@@ -52,6 +52,7 @@ impl Place {
                 | Kind::Control(_)
                 | Kind::UndoStarted(_)
                 | Kind::StepUndone(_)
+                | Kind::StepSkipped(_)
                 | Kind::Resumed(_),
             )
             | None => self.rests = false,

@@ -181,6 +181,7 @@ impl OwnFacts {
             | event::Kind::Control(_)
             | event::Kind::UndoStarted(_)
             | event::Kind::StepUndone(_)
+            | event::Kind::StepSkipped(_)
             | event::Kind::Rested(_)
             | event::Kind::Closed(_)
             | event::Kind::Resumed(_) => {}

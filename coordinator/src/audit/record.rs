@@ -8,7 +8,8 @@ use bellows_proto::{
         Act, AuditEvent, Event, Evidence, Fault, JobKey,
         event::Kind::{
             Accepted, ActDone, ActFailed, ActNever, ActStarted, Closed, Control, Fenced, Held,
-            Rested, Resumed, StepFailed, StepStarted, StepSucceeded, StepUndone, UndoStarted,
+            Rested, Resumed, StepFailed, StepSkipped, StepStarted, StepSucceeded, StepUndone,
+            UndoStarted,
         },
     },
 };
@@ -48,7 +49,8 @@ pub(super) fn event(operation: &str, event: &Event) -> AuditEvent {
         Some(Held(held)) => held.fault = held.fault.take().map(words_only),
         Some(
             Fenced(_) | StepStarted(_) | ActNever(_) | StepSucceeded(_) | StepFailed(_)
-            | Control(_) | UndoStarted(_) | StepUndone(_) | Rested(_) | Closed(_) | Resumed(_),
+            | Control(_) | UndoStarted(_) | StepUndone(_) | StepSkipped(_) | Rested(_) | Closed(_)
+            | Resumed(_),
         )
         | None => {}
     }

@@ -215,7 +215,7 @@ impl<W: World> Run<W> {
             return Ok(());
         }
         let cause = HoldCause::Stalled;
-        let commands = self.look(|state| decide::commands(state, &self.id, cause));
+        let commands = self.look(|state| decide::commands(state, &self.id, step, cause));
         let cause = cause.into();
         self.record(Kind::Held(Held { cause, step, text, commands, ..Held::default() }))
     }

@@ -3,7 +3,10 @@
 
 use bellows_proto::v1::{ControlKind, HoldCause, OnFailure, Outcome};
 
-use super::state::{Mode, OperationState, StepStatus};
+use super::{
+    skip,
+    state::{Mode, OperationState},
+};
 
 /// The next thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub enum Next {
     Pause,
     /// Go on after a hold.
     Resume,
+    /// Pass the held step over.
+    Skip,
     /// Give up: name what is left, release the locks.
     Abandon,
     /// Nothing until somebody asks for something.
@@ -58,6 +63,7 @@ fn carry_out(wish: ControlKind) -> Option<Next> {
     match wish {
         ControlKind::Pause => Some(Next::Pause),
         ControlKind::Resume | ControlKind::Retry => Some(Next::Resume),
+        ControlKind::Skip => Some(Next::Skip),
         ControlKind::Cancel => Some(Next::TurnBack(Outcome::Cancelled)),
         ControlKind::Undo => Some(Next::TurnBack(Outcome::Undone)),
         ControlKind::Abandon => Some(Next::Abandon),
@@ -66,9 +72,11 @@ fn carry_out(wish: ControlKind) -> Option<Next> {
 }
 
 fn forward(state: &OperationState) -> Next {
-    let unfinished = state.plan.steps.iter().find(|step| {
-        state.steps.get(&step.number).is_some_and(|status| *status != StepStatus::Succeeded)
-    });
+    let unfinished = state
+        .plan
+        .steps
+        .iter()
+        .find(|step| state.steps.get(&step.number).is_some_and(|status| !status.is_behind()));
     unfinished.map_or(Next::Finish, |step| Next::Step(step.number))
 }
 
@@ -115,6 +123,7 @@ pub fn allowed(state: &OperationState, wish: ControlKind) -> Result<(), String> 
             | ControlKind::Cancel
             | ControlKind::Retry
             | ControlKind::Undo
+            | ControlKind::Skip
             | ControlKind::Unspecified => Err(format!(
                 "its record in the store is damaged ({damage}): what it did is not fully known, \
                  and it can only be abandoned"
@@ -134,6 +143,7 @@ pub fn allowed(state: &OperationState, wish: ControlKind) -> Result<(), String> 
             Err("it is not held: there is nothing to resume".to_owned())
         }
         ControlKind::Resume | ControlKind::Retry => Ok(()),
+        ControlKind::Skip => skip::judge(state).map(drop),
         ControlKind::Cancel if backward => Err("it goes back already".to_owned()),
         ControlKind::Undo if backward => Err("it goes back already; retry a held undo".to_owned()),
         ControlKind::Undo if !held => {
@@ -154,6 +164,7 @@ fn word(kind: ControlKind) -> &'static str {
         ControlKind::Retry => "a retry",
         ControlKind::Undo => "an undo",
         ControlKind::Abandon => "giving up",
+        ControlKind::Skip => "a skip",
         ControlKind::Unspecified => "something unknown",
     }
 }
@@ -175,8 +186,13 @@ fn may_turn_back(state: &OperationState) -> Result<(), String> {
     Ok(())
 }
 
-/// Commands that help with a hold, for its event.
-pub fn commands(state: &OperationState, operation: &str, cause: HoldCause) -> Vec<String> {
+/// Commands that help with a hold at a step (0: between steps), for its event.
+pub fn commands(
+    state: &OperationState,
+    operation: &str,
+    step: u32,
+    cause: HoldCause,
+) -> Vec<String> {
     let mut commands = vec![format!("bellows op show {operation}")];
     if state.has_acted() {
         commands.push(format!("bellows op logs {operation}"));
@@ -187,6 +203,9 @@ pub fn commands(state: &OperationState, operation: &str, cause: HoldCause) -> Ve
     }
     let go_on = if cause == HoldCause::Paused { "resume" } else { "retry" };
     commands.push(format!("bellows op {go_on} {operation}"));
+    if skip::at(state, step, cause).is_ok() {
+        commands.push(format!("bellows op skip {operation} --reason TEXT"));
+    }
     if state.mode == Mode::Forward && may_turn_back(state).is_ok() {
         commands.push(format!("bellows op undo {operation}"));
     }

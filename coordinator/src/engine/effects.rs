@@ -66,6 +66,7 @@ pub fn of<W: World>(
         | Kind::Control(_)
         | Kind::UndoStarted(_)
         | Kind::Closed(_)
+        | Kind::StepSkipped(_)
         | Kind::Resumed(_) => None,
     };
     Ok(match next {

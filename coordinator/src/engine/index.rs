@@ -55,6 +55,11 @@ pub fn mistakes(plan: &Plan) -> Vec<String> {
     let mut acts = std::collections::BTreeSet::new();
     for (step, expected) in steps(plan).zip(1..) {
         let number = step.number;
+        if step.skippable
+            && let Some(reason) = super::skip::of_plan(plan, step)
+        {
+            mistakes.push(format!("step {number} must not be skippable: {reason}"));
+        }
         if number != expected {
             mistakes.push(format!("step {number} stands where step {expected} belongs"));
         }

@@ -211,6 +211,7 @@ fn ends_jobs(state: &OperationState, way: Way) -> bool {
             ControlKind::Pause
             | ControlKind::Resume
             | ControlKind::Retry
+            | ControlKind::Skip
             | ControlKind::Unspecified,
         ) => false,
         // Turned back before a restart: the job that still runs ends now.

@@ -16,6 +16,7 @@ mod rate;
 mod read_only;
 pub(crate) mod reconcile;
 mod run;
+pub mod skip;
 pub mod state;
 mod step;
 mod submit;
@@ -27,7 +28,7 @@ use std::{
 };
 
 use bellows_proto::v1::{
-    ControlKind, HoldCause, Intent, Observation, OperationSummary, Spec, WatchUpdate,
+    Control, ControlKind, HoldCause, Intent, Observation, OperationSummary, Spec, WatchUpdate,
 };
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -299,6 +300,23 @@ impl<W: World> Engine<W> {
         kind: ControlKind,
         principal: &str,
     ) -> Result<(), ControlError> {
+        self.asked(
+            operation,
+            Control { kind: kind.into(), principal: principal.to_owned(), reason: String::new() },
+        )
+    }
+
+    /// Asks for the failed or stalled step of a held operation to be passed over. `reason` is kept
+    /// with the operation. Otherwise as [`Engine::control`].
+    ///
+    /// # Errors
+    /// As [`Engine::control`]; and if the step is none that may be passed over.
+    pub fn skip(&self, operation: &str, reason: &str, principal: &str) -> Result<(), ControlError> {
+        let (principal, reason) = (principal.to_owned(), reason.to_owned());
+        self.asked(operation, Control { kind: ControlKind::Skip.into(), principal, reason })
+    }
+
+    fn asked(&self, operation: &str, control: Control) -> Result<(), ControlError> {
         if let Some(reason) = self.is_read_only() {
             return Err(ControlError::ReadOnly(reason));
         }
@@ -308,7 +326,7 @@ impl<W: World> Engine<W> {
         }
         let run =
             self.run_of(operation).ok_or_else(|| ControlError::NotFound(operation.to_owned()))?;
-        run.wish(kind, principal).map_err(|error| match error {
+        run.wish(control).map_err(|error| match error {
             Ok(reason) => ControlError::NotNow(reason),
             Err(error) => {
                 self.inner.fatal.send_replace(Some(error.clone()));

@@ -10,15 +10,16 @@ use std::{
 };
 
 use bellows_proto::v1::{
-    ControlKind, Event, Fault, FaultCode, Fenced, Held, HoldCause, Intent, Observation, Outcome,
-    PlantFenceRequest, Rested, Resumed, Spec, StepProgress, UndoStarted, WatchUpdate, event::Kind,
-    step, watch_update,
+    Event, Fault, FaultCode, Fenced, Held, HoldCause, Intent, Observation, Outcome,
+    PlantFenceRequest, Rested, Resumed, Spec, StepProgress, StepSkipped, UndoStarted, WatchUpdate,
+    event::Kind, step, watch_update,
 };
 use tokio::sync::{Notify, broadcast};
 
 use super::{
     World, burial, decide, effects, index, observe,
     ports::{Clock as _, Journal as _, JournalError, Systems as _, Verdict},
+    skip,
     state::{self, OperationState},
 };
 use crate::spec;
@@ -125,13 +126,10 @@ impl<W: World> Run<W> {
     /// `Err(Ok(reason))` if it is not allowed, `Err(Err(error))` if the journal fails.
     pub fn wish(
         &self,
-        kind: ControlKind,
-        principal: &str,
+        control: bellows_proto::v1::Control,
     ) -> Result<(), Result<String, JournalError>> {
         let mut state = self.lock();
-        decide::allowed(&state, kind).map_err(Ok)?;
-        let control =
-            bellows_proto::v1::Control { kind: kind.into(), principal: principal.to_owned() };
+        decide::allowed(&state, control.kind()).map_err(Ok)?;
         self.write(&mut state, Kind::Control(control)).map_err(Err)?;
         drop(state);
         self.woken.notify_waiters();
@@ -241,6 +239,7 @@ impl<W: World> Run<W> {
                 decide::Next::Park => self.parked().await,
                 decide::Next::Pause => self.hold_paused()?,
                 decide::Next::Resume => self.record(Kind::Resumed(Resumed::default()))?,
+                decide::Next::Skip => self.skip()?,
                 decide::Next::TurnBack(target) if self.reconciled() => self.turn_back(target)?,
                 decide::Next::TurnBack(target) => {
                     // What nobody knows of would not be taken back.
@@ -282,7 +281,7 @@ impl<W: World> Run<W> {
             let begun = UndoStarted { target: target.into(), from_step, text: failure.text };
             return self.record(Kind::UndoStarted(begun));
         }
-        let commands = self.look(|state| decide::commands(state, &self.id, failure.cause));
+        let commands = self.look(|state| decide::commands(state, &self.id, number, failure.cause));
         self.record(Kind::Held(Held {
             cause: failure.cause.into(),
             step: number,
@@ -304,9 +303,20 @@ impl<W: World> Run<W> {
 
     fn hold(&self, cause: HoldCause, text: String) -> Result<(), Stop> {
         let step = self.look(OperationState::current_step);
-        let commands = self.look(|state| decide::commands(state, &self.id, cause));
+        let commands = self.look(|state| decide::commands(state, &self.id, step, cause));
         let cause = cause.into();
         self.record(Kind::Held(Held { cause, step, text, commands, ..Held::default() }))
+    }
+
+    /// Passes the held step over. Where it has come to its end meanwhile, there is nothing to pass
+    /// over, and the operation goes on.
+    fn skip(&self) -> Result<(), Stop> {
+        let judged = self.look(skip::judge);
+        let (reason, principal) = self.look(|state| state.skip.clone()).unwrap_or_default();
+        match judged {
+            Ok(step) => self.record(Kind::StepSkipped(StepSkipped { step, reason, principal })),
+            Err(why) => self.record(Kind::Resumed(Resumed { text: format!("not skipped: {why}") })),
+        }
     }
 
     fn turn_back(&self, target: Outcome) -> Result<(), Stop> {
@@ -344,7 +354,12 @@ impl<W: World> Run<W> {
             let prediction = plan.prediction.clone().unwrap_or_default();
             let drift = self.world.systems().drift(&prediction, &observation);
             if drift.is_empty() {
-                return self.rest(Outcome::Done, "everything is as predicted", vec![]);
+                let skipped = self.look(skip::skipped);
+                let text = match skipped.as_slice() {
+                    [] => "everything is as predicted".to_owned(),
+                    some => format!("the end is as predicted; skipped: {}", some.join(", ")),
+                };
+                return self.rest(Outcome::Done, &text, vec![]);
             }
             if left.is_zero() {
                 return Err(failed(HoldCause::Drift, drift.join("; ")));
@@ -429,7 +444,8 @@ fn left_behind(state: &OperationState) -> Vec<String> {
         state.steps.get(number).is_some_and(|status| match status {
             state::StepStatus::Started
             | state::StepStatus::Succeeded
-            | state::StepStatus::Failed => true,
+            | state::StepStatus::Failed
+            | state::StepStatus::Skipped => true,
             state::StepStatus::Pending | state::StepStatus::Undone => false,
         })
     };

@@ -46,8 +46,20 @@ pub enum StepStatus {
     Succeeded,
     /// Begun and failed; retry, undo or abandon.
     Failed,
+    /// Passed over on request.
+    Skipped,
     /// Taken back.
     Undone,
+}
+
+impl StepStatus {
+    /// The operation goes on behind it: proven, or passed over.
+    pub fn is_behind(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Skipped => true,
+            Self::Pending | Self::Started | Self::Failed | Self::Undone => false,
+        }
+    }
 }
 
 /// Where an act is.
@@ -121,6 +133,8 @@ pub struct OperationState {
     pub held: Option<Held>,
     /// What was asked for and is not carried out yet.
     pub wish: Option<ControlKind>,
+    /// Of the last skip that was asked for: why, and by whom.
+    pub skip: Option<(String, String)>,
     /// Why this is not all that is to be known of it: its record is damaged, and it can only be
     /// abandoned.
     pub damage: Option<String>,
@@ -157,7 +171,10 @@ impl OperationState {
             .iter()
             .rev()
             .find(|(_, status)| match status {
-                StepStatus::Started | StepStatus::Succeeded | StepStatus::Failed => true,
+                StepStatus::Started
+                | StepStatus::Succeeded
+                | StepStatus::Failed
+                | StepStatus::Skipped => true,
                 StepStatus::Pending | StepStatus::Undone => false,
             })
             .map(|(number, _)| *number)
@@ -259,6 +276,7 @@ pub fn begin(event: &Event) -> Result<OperationState, IllegalEvent> {
         acts: BTreeMap::new(),
         held: None,
         wish: None,
+        skip: None,
         damage: None,
     })
 }
@@ -298,10 +316,20 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
         Kind::StepFailed(e) => {
             move_step(state, e.step, &[StepStatus::Started], StepStatus::Failed)?;
         }
+        Kind::StepSkipped(e) => {
+            move_step(
+                state,
+                e.step,
+                &[StepStatus::Started, StepStatus::Failed],
+                StepStatus::Skipped,
+            )?;
+            (state.held, state.wish) = (None, None);
+            decided(state);
+        }
         Kind::StepUndone(e) => move_step(
             state,
             e.step,
-            &[StepStatus::Started, StepStatus::Succeeded, StepStatus::Failed],
+            &[StepStatus::Started, StepStatus::Succeeded, StepStatus::Failed, StepStatus::Skipped],
             StepStatus::Undone,
         )?,
         Kind::ActStarted(e) => {
@@ -334,7 +362,12 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
                 decided(state);
             }
         }
-        Kind::Control(control) => state.wish = Some(control.kind()),
+        Kind::Control(control) => {
+            state.wish = Some(control.kind());
+            if control.kind() == ControlKind::Skip {
+                state.skip = Some((control.reason.clone(), control.principal.clone()));
+            }
+        }
         Kind::UndoStarted(e) => {
             if state.mode != Mode::Forward {
                 return Err("it goes back already".to_owned());
@@ -377,6 +410,7 @@ fn is_answered_by(wish: Option<ControlKind>, cause: HoldCause) -> bool {
             ControlKind::Resume
             | ControlKind::Retry
             | ControlKind::Abandon
+            | ControlKind::Skip
             | ControlKind::Unspecified,
         )
         | None => false,
@@ -498,5 +532,6 @@ pub fn name(kind: &Kind) -> &'static str {
         Kind::Rested(_) => "rested",
         Kind::Closed(_) => "closed",
         Kind::Resumed(_) => "resumed",
+        Kind::StepSkipped(_) => "step skipped",
     }
 }

@@ -43,7 +43,7 @@ impl<W: World> Run<W> {
     async fn one_step(&self, step: &Step) -> Result<(), Stop> {
         let number = step.number;
         match self.look(|state| state.steps.get(&number).copied()) {
-            Some(StepStatus::Succeeded) => return Ok(()),
+            Some(StepStatus::Succeeded | StepStatus::Skipped) => return Ok(()),
             Some(StepStatus::Pending | StepStatus::Failed) => {
                 self.record_unless_wished(Kind::StepStarted(StepStarted { step: number }))?;
             }

@@ -209,7 +209,7 @@ fn events(one: &Open<'_>, shown: &FoundOperation, now_ms: i64) -> Vec<Event> {
         step: shown.step,
         text,
         fault: None,
-        commands: decide::commands(&one.state, one.id, cause),
+        commands: decide::commands(&one.state, one.id, 0, cause),
         found: shown.jobs.clone(),
     };
     let held = Event { sequence: 2, at_ms: now_ms, kind: Some(Kind::Held(held)) };

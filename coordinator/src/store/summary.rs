@@ -30,6 +30,7 @@ pub(super) fn step_begun(event: &Event) -> Option<u32> {
         | Kind::Held(_)
         | Kind::Control(_)
         | Kind::StepUndone(_)
+        | Kind::StepSkipped(_)
         | Kind::Rested(_)
         | Kind::Closed(_)
         | Kind::Resumed(_) => None,
@@ -58,7 +59,7 @@ pub(super) fn advance(record: &mut OperationRecord, event: &Event, title: Option
             record.undoing = true;
             go_on(summary, true);
         }
-        Kind::StepStarted(_) | Kind::ActStarted(_) | Kind::Resumed(_) => {
+        Kind::StepStarted(_) | Kind::ActStarted(_) | Kind::Resumed(_) | Kind::StepSkipped(_) => {
             go_on(summary, record.undoing);
         }
         Kind::Held(held) => {

@@ -96,6 +96,7 @@ fn step(number: u32, kind: step::Kind, change: Option<spec_change::Kind>) -> Ste
         kind: Some(kind),
         spec_change: change.map(|kind| SpecChange { kind: Some(kind) }),
         expected_ms: 0,
+        skippable: false,
     }
 }
 
@@ -170,8 +171,8 @@ impl Systems for Shelf {
                 step(1, step::Kind::Check(check), None),
                 step(2, step::Kind::Act(act(2, "h1", "a")), new),
                 step(3, step::Kind::Group(group), None),
-                step(7, step::Kind::Wait(wait), None),
-                step(8, step::Kind::Act(act(8, "h2", "c")), None),
+                Step { skippable: true, ..step(7, step::Kind::Wait(wait), None) },
+                Step { skippable: true, ..step(8, step::Kind::Act(act(8, "h2", "c")), None) },
             ],
             prediction: Some(Observation::default()),
             point_of_no_return: self.no_return,

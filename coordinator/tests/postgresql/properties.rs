@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bellows::{plan::Systems as _, spec, systems::AllSystems};
+use bellows::{engine::index, plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{Intent, Plan, Spec, System, postgresql_action, spec_change, step};
 use proptest::prelude::*;
 
@@ -153,6 +153,20 @@ proptest! {
         let shown: Vec<(&str, &str, &str)> = plan.after.iter().map(|m| (m.node.as_str(), m.host.as_str(), m.role.as_str())).collect();
         let is: Vec<(&str, &str, &str)> = after.members.iter().map(|m| (m.node.as_str(), m.host.as_str(), m.role.as_str())).collect();
         prop_assert_eq!(shown, is);
+    }
+
+    /// Nothing rests on what may be passed over: the end is the predicted one without it.
+    #[test]
+    fn what_may_be_skipped_is_not_missed(wanted in wanted()) {
+        let (mut world, mut spec, intent) = set_up(&wanted);
+        let Some(plan) = planned(&world, &spec, &intent) else { return Ok(()) };
+        prop_assert_eq!(index::mistakes(&plan), Vec::<String>::new());
+        let mut rest = plan.clone();
+        rest.steps.retain(|step| !step.skippable);
+        prop_assert!(rest.steps.len() < plan.steps.len());
+        play::steps(&mut world, &mut spec, &rest, rest.steps.len());
+        let end = world.observe(&spec, Some(&intent));
+        prop_assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
     }
 
     #[test]

@@ -112,6 +112,7 @@ fn brief(kind: &Kind) -> String {
         Kind::StepSucceeded(e) => format!("step {} succeeded", e.step),
         Kind::StepFailed(e) => format!("step {} failed", e.step),
         Kind::StepUndone(e) => format!("step {} undone", e.step),
+        Kind::StepSkipped(e) => format!("step {} skipped", e.step),
         Kind::ActStarted(e) => {
             let act = e.act.as_ref();
             let what = act.map(|act| format!("{} {} at {}", act.number, act.summary, act.host));

@@ -171,10 +171,14 @@ fn event(told: &AuditEvent) -> String {
             format!("held ({}): {}", words::cause(told.cause()), told.text)
         }
         Some(event::Kind::Control(told)) => {
-            format!("{}, asked for by {}", words::control(told.kind()), told.principal)
+            let asked = format!("{}, asked for by {}", words::control(told.kind()), told.principal);
+            parts(&[&asked, &told.reason])
         }
         Some(event::Kind::UndoStarted(told)) => format!("undo from step {}", told.from_step),
         Some(event::Kind::StepUndone(told)) => format!("step {} undone", told.step),
+        Some(event::Kind::StepSkipped(told)) => {
+            format!("step {} skipped by {}: {}", told.step, told.principal, told.reason)
+        }
         Some(event::Kind::Rested(told)) => {
             format!("rested as {}: {}", words::outcome(told.outcome()), told.text)
         }

@@ -78,6 +78,10 @@ impl Live {
                 self.done += 1;
                 self.running.remove(&e.step);
             }
+            Kind::StepSkipped(e) => {
+                self.done += 1;
+                self.running.remove(&e.step);
+            }
             Kind::StepFailed(e) => {
                 self.running.remove(&e.step);
             }

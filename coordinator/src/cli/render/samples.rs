@@ -42,7 +42,15 @@ fn act(number: u32, host: &str, summary: &str, undo: &[&str]) -> Kind {
 
 fn step(number: u32, title: &str, reason: &str, kind: Kind) -> Step {
     let (title, reason, kind) = (title.into(), reason.into(), Some(kind));
-    Step { number, title, reason, kind, expected_ms: u64::from(number) * 20_000, spec_change: None }
+    Step {
+        number,
+        title,
+        reason,
+        kind,
+        expected_ms: u64::from(number) * 20_000,
+        spec_change: None,
+        skippable: false,
+    }
 }
 
 /// An expand by one node, with every kind of step.

@@ -106,7 +106,8 @@ impl View {
             }
             Kind::Held(e) => self.held(page, at, e),
             Kind::Control(e) => {
-                let text = format!("{} asked for by {}", words::control(e.kind()), e.principal);
+                let (kind, why) = (words::control(e.kind()), tail(&e.reason));
+                let text = format!("{kind} asked for by {}{why}", e.principal);
                 self.say(page, at, Tone::Strong, &text);
             }
             Kind::UndoStarted(e) => {
@@ -121,6 +122,10 @@ impl View {
                     Tone::Good,
                     &format!(": taken back{}", self.news(e.step, &e.text)),
                 );
+            }
+            Kind::StepSkipped(e) => {
+                let end = format!(": skipped by {}{}", e.principal, tail(&e.reason));
+                self.step(page, at, e.step, Tone::Warn, &end);
             }
             Kind::Rested(e) => self.rested(page, at, e),
             Kind::Closed(_) => {}
@@ -144,7 +149,7 @@ impl View {
             Kind::Held(e) if e.cause() == HoldCause::Stalled => self.rest = None,
             Kind::Held(e) => self.rest = Some(Rest::Held(e.cause())),
             Kind::Rested(e) => self.rest = Some(Rest::Ended(e.outcome())),
-            Kind::Resumed(_) | Kind::UndoStarted(_) => self.rest = None,
+            Kind::Resumed(_) | Kind::UndoStarted(_) | Kind::StepSkipped(_) => self.rest = None,
             Kind::Fenced(_)
             | Kind::StepStarted(_)
             | Kind::ActStarted(_)

@@ -155,6 +155,14 @@ impl Draft {
         }
     }
 
+    /// The last step may be passed over when it fails: it protects no data, no later step needs it, and
+    /// it changes no spec.
+    pub(super) fn skippable(&mut self) {
+        if let Some(step) = self.steps.last_mut() {
+            step.skippable = true;
+        }
+    }
+
     fn push(&mut self, title: String, reason: &str, kind: Kind) {
         self.step += 1;
         let reason = reason.to_owned();

@@ -1,7 +1,8 @@
-//! `bellows op pause|resume|cancel|retry|undo|abandon`: asks, then follows until it rests.
+//! `bellows op pause|resume|cancel|retry|skip|undo|abandon`: asks, then follows until it rests.
 
-use bellows_proto::v1::{
-    ControlKind, ControlOperationRequest, GetOperationRequest, Outcome, event,
+use bellows_proto::{
+    remarks::Note,
+    v1::{ControlKind, ControlOperationRequest, GetOperationRequest, Outcome, event},
 };
 
 use crate::cli::{
@@ -22,11 +23,35 @@ pub struct Args {
     detach: bool,
 }
 
+/// Arguments of `bellows op skip`.
+#[derive(Debug, clap::Args)]
+pub struct SkipArgs {
+    #[command(flatten)]
+    control: Args,
+    /// Why it may be skipped; kept with the operation and in the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Note,
+}
+
 pub async fn run(context: &Context, args: Args, kind: ControlKind) -> Result<Exit, Failure> {
+    ask(context, args, kind, String::new()).await
+}
+
+pub async fn skip(context: &Context, args: SkipArgs) -> Result<Exit, Failure> {
+    ask(context, args.control, ControlKind::Skip, args.reason.to_string()).await
+}
+
+async fn ask(
+    context: &Context,
+    args: Args,
+    kind: ControlKind,
+    reason: String,
+) -> Result<Exit, Failure> {
     let client = context.client()?;
     let operation = args.operation;
     let (before, back_to) = last_event(&client, &operation).await?;
-    let request = ControlOperationRequest { operation: operation.clone(), kind: kind.into() };
+    let request =
+        ControlOperationRequest { operation: operation.clone(), kind: kind.into(), reason };
     let now = client.answer(client.api.clone().control_operation(request)).await?;
     // A pause comes when the running step has ended: nobody waits hours for that.
     let Some(asked) = asked(kind, back_to).filter(|_| !args.detach) else {
@@ -46,7 +71,9 @@ pub async fn run(context: &Context, args: Args, kind: ControlKind) -> Result<Exi
 /// `back_to`: as what it is to rest where it goes back already.
 fn asked(kind: ControlKind, back_to: Option<Outcome>) -> Option<Outcome> {
     match kind {
-        ControlKind::Resume | ControlKind::Retry => Some(back_to.unwrap_or(Outcome::Done)),
+        ControlKind::Resume | ControlKind::Retry | ControlKind::Skip => {
+            Some(back_to.unwrap_or(Outcome::Done))
+        }
         ControlKind::Cancel => Some(Outcome::Cancelled),
         ControlKind::Undo => Some(Outcome::Undone),
         ControlKind::Abandon => Some(Outcome::Abandoned),

@@ -37,6 +37,8 @@ pub enum Command {
     Cancel(control::Args),
     /// Try the failed step of a held operation again
     Retry(control::Args),
+    /// Pass over the failed or stalled step of a held operation, where its plan allows it
+    Skip(control::SkipArgs),
     /// Take back what a held operation did; it rests as undone
     Undo(control::Args),
     /// Give a held operation up: says what is left, and frees its locks
@@ -54,6 +56,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Resume(args) => control::run(context, args, ControlKind::Resume).await,
         Command::Cancel(args) => control::run(context, args, ControlKind::Cancel).await,
         Command::Retry(args) => control::run(context, args, ControlKind::Retry).await,
+        Command::Skip(args) => control::skip(context, args).await,
         Command::Undo(args) => control::run(context, args, ControlKind::Undo).await,
         Command::Abandon(args) => control::run(context, args, ControlKind::Abandon).await,
     }
