@@ -135,6 +135,7 @@ fn steps(paper: &mut Document, plan: &Plan, told_of: &Told, style: &Style) {
                     Ended::UnderWay => (Mark::Plain, style.say("under way", "进行中")),
                     Ended::Proven => (Mark::Plain, style.say("proven", "已证实")),
                     Ended::Failed => (Mark::Bad, style.say("failed", "失败")),
+                    Ended::Skipped => (Mark::Bad, style.say("skipped", "已跳过")),
                     Ended::TakenBack => (Mark::Plain, style.say("taken back", "已撤回")),
                 }
             });

@@ -29,6 +29,7 @@ pub(super) enum Ended {
     UnderWay,
     Proven,
     Failed,
+    Skipped,
     TakenBack,
 }
 
@@ -111,9 +112,17 @@ impl Told {
                 self.ended(at_ms, e.step, Ended::Proven, &e.text);
             }
             Kind::StepFailed(e) => self.ended(at_ms, e.step, Ended::Failed, &e.text),
+            Kind::StepSkipped(e) => {
+                let text = format!("skipped by {}: {}", e.principal, e.reason);
+                self.ended(at_ms, e.step, Ended::Skipped, &text);
+            }
             Kind::StepUndone(e) => self.ended(at_ms, e.step, Ended::TakenBack, &e.text),
             Kind::Held(e) => self.holds.push((at_ms, e.clone())),
-            Kind::Control(e) => self.turn(at_ms, &e.principal, words::control(e.kind())),
+            Kind::Control(e) => {
+                let why = if e.reason.is_empty() { "" } else { ": " };
+                let what = format!("{}{why}{}", words::control(e.kind()), e.reason);
+                self.turn(at_ms, &e.principal, what);
+            }
             Kind::UndoStarted(e) => {
                 let what = format!("goes back from step {}: {}", e.from_step, e.text);
                 self.turn(at_ms, "", what);

@@ -74,7 +74,7 @@ impl Tape {
         let fault = Some(fault);
         self.add(0, Kind::Held(Held { cause, step, text, fault, ..Held::default() }));
         let (kind, principal) = (ControlKind::Retry.into(), "alice (operator)".into());
-        self.add(3600, Kind::Control(Control { kind, principal }));
+        self.add(3600, Kind::Control(Control { kind, principal, ..Control::default() }));
         self.add(0, Kind::Resumed(Resumed::default()));
         self.begin(group);
         self.begin(step);
