@@ -5,6 +5,8 @@
 //! is stored of a token is its hash; it is used up, durably, before the certificate is given
 //! out.
 
+mod removal;
+
 use std::{sync::Arc, time::Duration};
 
 use bellows_proto::{
@@ -18,6 +20,8 @@ use crate::{
     ca::{Authority, CaError, Token},
     store::{HostRecord, Store, StoreError, TokenRecord},
 };
+
+pub use removal::RemoveError;
 
 /// How long a token lets in, unless the administrator says otherwise.
 pub const TOKEN_VALID: Duration = Duration::from_secs(60 * 60);
@@ -63,6 +67,9 @@ pub enum EnrolError {
     /// Two hosts with one key cannot be told apart.
     #[error("the key is that of host {0} already: each host makes its own")]
     KeyInUse(String),
+    /// The host that had this key was removed.
+    #[error("the key was revoked when host {0} was removed: a new one is needed")]
+    Revoked(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -151,6 +158,9 @@ impl Inventory {
         let address = dialable(&request.address)?;
         let host = token.host();
         let signed = self.authority.sign(&request.certificate_request, host, now_ms)?;
+        if let Some(revoked) = self.store.revoked(&signed.key_fingerprint)? {
+            return Err(EnrolError::Revoked(revoked.host));
+        }
         self.refuse_foreign_key(host, &signed.key_fingerprint)?;
         if self.store.host(host.as_str())?.is_some() {
             tracing::warn!(%host, "a host that was enrolled already is enrolled anew");

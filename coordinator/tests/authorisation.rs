@@ -25,6 +25,7 @@ const READS: &[&str] = &[
     "GetHost",
     "ListClusters",
     "GetCluster",
+    "GetClusterHistory",
     "GetStatus",
     "GetOverview",
     "ListOperations",
@@ -36,7 +37,8 @@ const READS: &[&str] = &[
     "ListHostJobs",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
-const ADMINISTERS: &[&str] = &["AcceptAudit", "BackupStore", "CreateHostToken", "PruneOperations"];
+const ADMINISTERS: &[&str] =
+    &["AcceptAudit", "BackupStore", "CreateHostToken", "PruneOperations", "RemoveHost"];
 
 fn may(role: Role, method: &str) -> bool {
     match role {

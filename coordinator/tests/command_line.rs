@@ -23,9 +23,10 @@ use std::{process::Stdio, sync::Arc, time::Duration};
 
 use bellows::engine::ports::Agents as _;
 use bellows_proto::v1::{
-    GetSiteRequest, HostDetail, JobKey, JobStanding, ListHostJobsReply, ListHostsReply,
-    ListOperationsReply, OperationDetail, OperationSummary, Overview, Plan, PlantFenceRequest,
-    StartJobRequest, Term, coordinator_client::CoordinatorClient,
+    ClusterHistory, GetSiteRequest, HostDetail, JobKey, JobStanding, ListHostJobsReply,
+    ListHostsReply, ListOperationsReply, OperationDetail, OperationSummary, Overview, Plan,
+    PlantFenceRequest, RemoveHostReply, StartJobRequest, Term,
+    coordinator_client::CoordinatorClient,
 };
 use memory::{MemoryAgents, Trouble};
 use shelf::{HOSTS, Shelf};
@@ -137,6 +138,16 @@ async fn done_is_0_and_readings_tell_the_rest() {
     assert_eq!((one.kind.as_str(), one.state.as_str()), ("create", "done"));
     let kept = one.remarks.clone().unwrap();
     assert_eq!((kept.ticket.as_str(), kept.note.as_str()), ("CHG-4711", "the first shelf"));
+    let history: ClusterHistory = world.json(&["cluster", "history", "shelf"]).await;
+    let newest = history.versions.first().unwrap();
+    assert_eq!(newest.made_by.as_ref().unwrap().operation, one.operation, "{history:?}");
+    assert_eq!(newest.spec.as_ref().unwrap().version as usize, history.versions.len());
+    let told = world.run(&["cluster", "history", "shelf"]).await;
+    assert!(told.out.contains("  + node n-h1 on h1\n") && told.out.contains("CHG-4711"), "{told:?}");
+    assert_eq!(world.run(&["cluster", "history", "other"]).await.code, 2);
+    let needed = world.run(&["host", "remove", "h1", "--yes"]).await;
+    assert_eq!(needed.code, 5, "{needed:?}");
+    assert!(needed.err.contains("node n-h1 of cluster shelf is on host h1"), "{needed:?}");
     let audit = world.run(&["audit", "show"]).await;
     assert!(audit.out.contains("CHG-4711: the first shelf"), "{audit:?}");
     let watched = world.run(&["op", "watch", &one.operation]).await;
@@ -484,5 +495,26 @@ async fn an_open_operation_is_not_settled_behind_its_back() {
     assert!(known.jobs.iter().any(|job| job.step > 0 && !job.step_title.is_empty()), "{known:?}");
     let unknown: ListHostJobsReply = world.json(&["job", "list", "h1", "--unknown"]).await;
     assert!(unknown.jobs.is_empty(), "{unknown:?}");
+    world.running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_nothing_needs_can_leave() {
+    let world = World::start().await;
+    let nobody = world.run(&["host", "remove", "h2"]).await;
+    assert_eq!(nobody.code, 2, "{nobody:?}");
+
+    let gone: RemoveHostReply = world.json(&["host", "remove", "h2", "--yes"]).await;
+    assert_eq!(gone.removed.unwrap().host, "h2");
+    assert_eq!(world.run(&["host", "remove", "h2", "--yes"]).await.code, 2);
+    let left: ListHostsReply = world.json(&["host", "list"]).await;
+    assert_eq!(left.hosts.len(), HOSTS.len() - 1, "{left:?}");
+    let audit = world.run(&["audit", "show"]).await;
+    assert!(audit.out.contains("RemoveHost") && audit.out.contains("host h2"), "{audit:?}");
+    // The name is free again, for another key.
+    let mut api = CoordinatorClient::new(support::through_socket(&world.running));
+    agents::enrol(&world.running, &mut api, "h2", Arc::clone(&world.hosts)).await;
+    let back: HostDetail = world.json(&["host", "show", "h2"]).await;
+    assert_eq!(back.summary.unwrap().state, "connected");
     world.running.end().await;
 }

@@ -25,6 +25,11 @@ use tonic::transport::{Channel, Endpoint, server::Connected};
 
 use crate::identity::Identity;
 
+mod without;
+
+pub use without::client_config_without;
+use without::key_of;
+
 /// A TLS handshake that takes longer is dropped.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// So many handshakes at once; further connections wait in the kernel's queue.
@@ -314,7 +319,6 @@ pub async fn peer_key(
     config: Arc<ClientConfig>,
     deadline: Duration,
 ) -> Result<[u8; 32], TlsError> {
-    use x509_parser::prelude::{FromDer as _, X509Certificate};
     let name = ServerName::try_from(server_name.to_owned())
         .map_err(|_| TlsError::ServerName(server_name.to_owned()))?;
     let connecting = async {
@@ -331,9 +335,7 @@ pub async fn peer_key(
         reason: format!("what {address} shows is no certificate"),
     };
     let shown = session.peer_certificates().and_then(|chain| chain.first());
-    let (_, certificate) =
-        X509Certificate::from_der(shown.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
-    Ok(crate::digest::of_bytes(certificate.public_key().raw))
+    shown.and_then(key_of).ok_or_else(unreadable)
 }
 
 /// A lazily connected, kept channel to `address` (HOST:PORT), whose certificate must carry

@@ -128,6 +128,11 @@ impl GrpcAgents {
         self
     }
 
+    /// Ends the kept channel to a host that left the site.
+    pub fn forget(&self, host: &str) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
     /// A job's captured output, as it comes where `request.follow` is set.
     ///
     /// # Errors

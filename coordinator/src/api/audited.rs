@@ -13,7 +13,8 @@ use bellows_proto::{
     remarks,
     v1::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
-        CreateHostTokenRequest, EnrolRequest, Fault, FaultCode, Remarks, SettleJobsRequest,
+        CreateHostTokenRequest, EnrolRequest, Fault, FaultCode, Remarks, RemoveHostRequest,
+        SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -164,6 +165,10 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         },
         "CreateHostToken" => match CreateHostTokenRequest::decode(message) {
             Ok(token) => AuditCall { detail: format!("host {}", cut(&token.host)), ..call },
+            Err(_) => call,
+        },
+        "RemoveHost" => match RemoveHostRequest::decode(message) {
+            Ok(remove) => AuditCall { detail: format!("host {}", cut(&remove.host)), ..call },
             Err(_) => call,
         },
         "AcceptAudit" => match AcceptAuditRequest::decode(message) {

@@ -3,14 +3,19 @@
 use bellows_proto::{
     names::ClusterName,
     v1::{
-        ClusterDetail, ClusterStatus, Fault, HostReading, ListClustersReply, Observation, Spec,
-        host_reading,
+        ClusterDetail, ClusterHistory, ClusterStatus, Fault, HostReading, ListClustersReply,
+        Observation, OperationSummary, Spec, SpecVersion, host_reading,
     },
 };
 use tonic::Status;
 
 use super::{Api, fault};
 use crate::{engine::World, plan::Systems as _};
+
+/// So many versions of a spec are told, unless more are asked for.
+const VERSIONS: usize = 50;
+/// And at most so many.
+const VERSIONS_MOST: usize = 1000;
 
 impl<W: World> Api<W> {
     pub(super) fn all_clusters(&self) -> Result<ListClustersReply, Status> {
@@ -21,10 +26,30 @@ impl<W: World> Api<W> {
     pub(super) fn one_cluster(&self, cluster: &str) -> Result<ClusterDetail, Status> {
         let name: ClusterName = cluster.parse().map_err(|e| fault::bad_name(&e))?;
         let found = self.inventory.cluster(name.as_str()).map_err(|e| fault::store(&e))?;
-        found.ok_or_else(|| {
-            let what = format!("there is no cluster {name}");
-            fault::not_found(what, "`bellows cluster list` shows the clusters")
-        })
+        found.ok_or_else(|| unknown(&name))
+    }
+
+    /// The versions of a cluster's spec, the newest first, each with the operation that made it.
+    pub(super) fn history(&self, cluster: &str, limit: u32) -> Result<ClusterHistory, Status> {
+        let name: ClusterName = cluster.parse().map_err(|e| fault::bad_name(&e))?;
+        let limit = match limit {
+            0 => VERSIONS,
+            wanted => usize::try_from(wanted).unwrap_or(VERSIONS_MOST).min(VERSIONS_MOST),
+        };
+        let found = self.store.spec_versions(name.as_str(), limit);
+        let (specs, older) = found.map_err(|e| fault::store(&e))?;
+        if specs.is_empty() {
+            return Err(unknown(&name));
+        }
+        let made =
+            |spec: Spec| SpecVersion { made_by: self.made_by(&spec.operation), spec: Some(spec) };
+        let versions = specs.into_iter().map(made).collect();
+        Ok(ClusterHistory { cluster: name.to_string(), versions, older })
+    }
+
+    /// What is still known of an operation; damage in its record hides nothing else.
+    fn made_by(&self, operation: &str) -> Option<OperationSummary> {
+        self.store.operation(operation).ok().flatten().map(|known| self.live(known))
     }
 
     /// The last status with its age, or a new one where there is none or `fresh` asks for it.
@@ -84,6 +109,11 @@ impl<W: World> Api<W> {
         self.inventory.put_status(&status).map_err(|e| fault::store(&e))?;
         Ok(status)
     }
+}
+
+fn unknown(name: &ClusterName) -> Status {
+    let what = format!("there is no cluster {name}");
+    fault::not_found(what, "`bellows cluster list` shows the clusters")
 }
 
 /// What could not be read, by host.

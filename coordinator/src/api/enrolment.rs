@@ -88,6 +88,10 @@ fn refusal(error: &EnrolError) -> Status {
         EnrolError::KeyInUse(_) => {
             fault::invalid(error.to_string(), "remove the copied identity folder and enrol again")
         }
+        EnrolError::Revoked(_) => fault::invalid(
+            error.to_string(),
+            "remove the agent's identity folder (data_dir/identity) and enrol again",
+        ),
         EnrolError::Store(error) => fault::store(error),
     }
 }

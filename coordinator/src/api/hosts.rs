@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bellows_proto::{
+    digest,
     names::HostName,
     v1::{
         ClusterDetail, CreateHostTokenRequest, Fault, FaultCode, HelloReply, HostDetail, HostFacts,
-        HostFactsQuery, HostQuery, HostSummary, HostToken, ListHostsReply, NodeRef, Query, answer,
-        host_answer, host_query, query,
+        HostFactsQuery, HostQuery, HostSummary, HostToken, ListHostsReply, NodeRef, Query,
+        RemoveHostReply, answer, host_answer, host_query, query,
     },
 };
 use futures::future::join_all;
@@ -17,7 +18,7 @@ use super::{Api, access::Principal, fault};
 use crate::{
     agents::is_no_answer,
     engine::{World, ports::Agents as _},
-    inventory::{TOKEN_VALID, TokenError},
+    inventory::{RemoveError, TOKEN_VALID, TokenError},
     store::HostRecord,
 };
 
@@ -119,6 +120,35 @@ impl<W: World> Api<W> {
             }
         }
         summary
+    }
+
+    /// Forgets a host and revokes its key; its last known state is in the reply.
+    pub(super) fn drop_host(&self, host: &str, who: &Principal) -> Result<RemoveHostReply, Status> {
+        self.may_change()?;
+        let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
+        let removed = self.inventory.remove_host(name.as_str(), &who.name, (self.now_ms)());
+        let record = removed.map_err(|error| match error {
+            RemoveError::Unknown(_) => unknown(&name),
+            RemoveError::HasNode { .. } => fault::conflict(
+                error.to_string(),
+                "shrink or replace the node away first, or forget its cluster: bellows cluster --help",
+            ),
+            RemoveError::Store(error) => fault::store(&error),
+        })?;
+        self.agents.forget(name.as_str());
+        tracing::warn!(host, principal = who.name, "host removed: its certificate is not accepted");
+        Ok(RemoveHostReply {
+            revoked_key: digest::hex(&record.key_fingerprint),
+            removed: Some(HostSummary {
+                host: record.host,
+                address: record.address,
+                state: "removed".to_owned(),
+                enrolled_at_ms: record.enrolled_at_ms,
+                last_seen_at_ms: record.last_seen_at_ms,
+                agent_version: record.agent_version,
+                ..HostSummary::default()
+            }),
+        })
     }
 
     fn note_seen(&self, seen: &HostSummary) {

@@ -22,13 +22,14 @@ use std::{pin::Pin, sync::Arc};
 
 use bellows_proto::v1::{
     AcceptAuditReply, AcceptAuditRequest, ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart,
-    BackupStoreRequest, ClusterDetail, ClusterStatus, ControlOperationRequest,
-    CreateHostTokenRequest, GetClusterRequest, GetHostRequest, GetOperationRequest,
-    GetOverviewRequest, GetSiteRequest, GetStatusRequest, HostDetail, HostToken, ListClustersReply,
-    ListClustersRequest, ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest,
-    ListOperationsReply, ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary,
-    Overview, PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
-    ReadOperationOutputRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
+    BackupStoreRequest, ClusterDetail, ClusterHistory, ClusterStatus, ControlOperationRequest,
+    CreateHostTokenRequest, GetClusterHistoryRequest, GetClusterRequest, GetHostRequest,
+    GetOperationRequest, GetOverviewRequest, GetSiteRequest, GetStatusRequest, HostDetail,
+    HostToken, ListClustersReply, ListClustersRequest, ListHostJobsReply, ListHostJobsRequest,
+    ListHostsReply, ListHostsRequest, ListOperationsReply, ListOperationsRequest, OperationDetail,
+    OperationOutput, OperationSummary, Overview, PlanIntentRequest, PlanReply,
+    PruneOperationsReply, PruneOperationsRequest, ReadOperationOutputRequest, RemoveHostReply,
+    RemoveHostRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
     VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
     coordinator_server::Coordinator,
 };
@@ -161,6 +162,22 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<GetHostRequest>,
     ) -> Result<Response<HostDetail>, Status> {
         self.one_host(&request.into_inner().host).await.map(Response::new)
+    }
+
+    async fn remove_host(
+        &self,
+        request: Request<RemoveHostRequest>,
+    ) -> Result<Response<RemoveHostReply>, Status> {
+        let who = principal(&request)?;
+        self.drop_host(&request.into_inner().host, &who).map(Response::new)
+    }
+
+    async fn get_cluster_history(
+        &self,
+        request: Request<GetClusterHistoryRequest>,
+    ) -> Result<Response<ClusterHistory>, Status> {
+        let request = request.into_inner();
+        self.history(&request.cluster, request.limit).map(Response::new)
     }
 
     async fn list_clusters(

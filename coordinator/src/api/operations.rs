@@ -56,7 +56,7 @@ impl<W: World> Api<W> {
     }
 
     /// The engine knows more of an open operation than the index does.
-    fn live(&self, stored: OperationSummary) -> OperationSummary {
+    pub(super) fn live(&self, stored: OperationSummary) -> OperationSummary {
         if let Some(live) = self.engine.summary(&stored.operation) {
             return live;
         }

@@ -71,7 +71,10 @@ pub fn of<W: World>(
     };
     Ok(match next {
         Some(_) if is_seeded(Defect::SpecChangeForgotten) => Effects::default(),
-        Some(Next::Spec(spec)) => Effects { put_spec: Some(spec), ..Effects::default() },
+        Some(Next::Spec(mut spec)) => {
+            operation.clone_into(&mut spec.operation);
+            Effects { put_spec: Some(spec), ..Effects::default() }
+        }
         Some(Next::NoCluster) => {
             Effects { remove_cluster: Some(plan.cluster.clone()), ..Effects::default() }
         }

@@ -1,12 +1,16 @@
 //! Who is let in, and how often.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use bellows_proto::identity::{Identity, Role};
+use bellows_proto::{
+    identity::{Identity, Role},
+    v1::{Accepted, Event, Lock, Rested, event::Kind},
+};
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::{Begin, Changes};
 
 const SITE: &str = "0e4ecf5a-0000-4000-8000-000000000001";
 const NOW_MS: i64 = 1_795_000_000_000;
@@ -162,4 +166,71 @@ fn the_last_status_is_kept() {
     assert_eq!(inventory.clusters().unwrap(), []);
     assert_eq!(inventory.cluster("c").unwrap(), None);
     assert_eq!(inventory.held_by("c").unwrap(), "");
+}
+
+#[test]
+fn a_host_leaves_for_good_once_nothing_needs_it() {
+    let (_dir, inventory) = inventory();
+    let key = KeyPair::generate().unwrap();
+    let again = token(&inventory, "h1");
+    inventory.enrol(&request_of(&key, &again), NOW_MS).unwrap();
+    let fingerprint = inventory.host("h1").unwrap().unwrap().key_fingerprint;
+    let remove = |host| inventory.remove_host(host, "root", NOW_MS);
+    assert!(matches!(remove("h2"), Err(RemoveError::Unknown(_))));
+
+    let event = |sequence, kind| Event { sequence, at_ms: NOW_MS, kind: Some(kind) };
+    let operation = uuid::Builder::from_unix_timestamp_millis(1, &[1; 10]).into_uuid().to_string();
+    let begin = Begin {
+        operation: &operation,
+        accepted: &event(1, Kind::Accepted(Accepted::default())),
+        cluster: "c",
+        spec_version: 0,
+        locks: &[Lock { resource: "host/h1".to_owned(), exclusive: false }],
+    };
+    inventory.store.begin(begin).unwrap();
+    let held = remove("h1");
+    assert!(matches!(held, Err(RemoveError::Store(StoreError::Locked { .. }))), "{held:?}");
+    let rested = event(2, Kind::Rested(Rested::default()));
+    let changes = Changes { release_locks: true, ..Changes::default() };
+    inventory.store.append(&operation, &rested, &changes).unwrap();
+
+    assert!(!inventory.is_revoked(&fingerprint).unwrap());
+    assert_eq!(remove("h1").unwrap().key_fingerprint, fingerprint);
+    assert!(inventory.is_revoked(&fingerprint).unwrap());
+    assert_eq!(inventory.host("h1").unwrap(), None);
+    assert!(matches!(remove("h1"), Err(RemoveError::Unknown(_))));
+
+    // Not even with a new token: the key was that of a host that left.
+    let request = request_of(&key, &token(&inventory, "h1"));
+    let refused = inventory.enrol(&request, NOW_MS);
+    assert!(matches!(refused, Err(EnrolError::Revoked(_))), "{refused:?}");
+    inventory.enrol(&self::request(&request.token), NOW_MS).unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_not_talked_to() {
+    use bellows_proto::tls::{self, Credentials};
+    let authority = authority();
+    let key = KeyPair::generate().unwrap();
+    let asked = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    let now_ms = crate::clock::now_ms();
+    let signed = authority.sign(&asked, &"h1".parse().unwrap(), now_ms).unwrap();
+    let of = |certificate: String, private_key: String| Credentials {
+        certificate,
+        private_key,
+        authority: authority.certificate().to_owned(),
+    };
+    let own = authority.issue(Role::Coordinator, "c", now_ms).unwrap();
+    let own = of(own.certificate, own.private_key.to_string());
+    let server = tls::server_config(&of(signed.certificate, key.serialize_pem())).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let _incoming = tls::incoming(listener, server, 8);
+    let name = Identity { site: SITE.into(), role: Role::Agent, name: "h1".into() }.dns_name();
+    let dial = async |revoked: Option<[u8; 32]>| {
+        let config = tls::client_config_without(&own, move |key| Some(*key) == revoked).unwrap();
+        tls::peer_key(&address, &name, config, Duration::from_secs(10)).await
+    };
+    assert_eq!(dial(None).await.unwrap(), signed.key_fingerprint);
+    assert!(dial(Some(signed.key_fingerprint)).await.is_err());
 }

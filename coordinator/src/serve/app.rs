@@ -86,7 +86,7 @@ impl<S: Systems> App<S> {
         let addresses = inventory.clone();
         let agents = GrpcAgents::new(
             config.site_id.clone(),
-            tls::client_config(&credentials)?,
+            tls::client_config_without(&credentials, revoked(&inventory))?,
             move |host: &str| match addresses.host(host) {
                 Ok(record) => record.map(|record| record.address),
                 Err(error) => {
@@ -210,6 +210,17 @@ impl Listeners {
             local: unix::listen(&config.listen.socket)?,
             remote,
             enrolment: bind("enrolment", config.listen.enrolment).await?,
+        })
+    }
+}
+
+/// Which keys are not accepted. One that cannot be told is not.
+fn revoked(inventory: &Inventory) -> impl Fn(&[u8; 32]) -> bool + Send + Sync + 'static {
+    let inventory = inventory.clone();
+    move |key| {
+        inventory.is_revoked(key).unwrap_or_else(|error| {
+            tracing::error!(%error, "it cannot be told whether a host was removed");
+            true
         })
     }
 }

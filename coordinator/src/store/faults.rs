@@ -12,7 +12,10 @@ use super::{
     Store, StoreError, chain, get,
     keys::{self, OperationKey},
     pieces,
-    records::{EventRecord, HostRecord, LockRecord, NewestSpec, OperationRecord, TokenRecord},
+    records::{
+        EventRecord, HostRecord, LockRecord, NewestSpec, OperationRecord, RevokedRecord,
+        TokenRecord,
+    },
 };
 
 /// More are not listed at a start.
@@ -230,6 +233,10 @@ impl Store {
             let read = match key.first() {
                 Some(&keys::HOST) => get::<HostRecord>(&self.inventory, &key, &what).map(|_| ()),
                 Some(&keys::TOKEN) => get::<TokenRecord>(&self.inventory, &key, &what).map(|_| ()),
+                Some(&keys::REVOKED) => {
+                    let what = || format!("the entry of the revoked key {name}");
+                    get::<RevokedRecord>(&self.inventory, &key, &what).map(|_| ())
+                }
                 // Observations can be asked again.
                 Some(_) | None => Ok(()),
             };

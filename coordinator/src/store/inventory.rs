@@ -1,8 +1,10 @@
 //! Hosts, enrolment tokens and the last observation of each cluster.
 
+use bellows_proto::digest;
+
 use super::{
-    Stop, Store, StoreError, get, get_in, keys, pieces, put,
-    records::{HostRecord, TokenRecord},
+    Stop, Store, StoreError, get, get_in, keys, locks, pieces, put,
+    records::{HostRecord, RevokedRecord, TokenRecord},
 };
 
 impl Store {
@@ -108,6 +110,44 @@ impl Store {
         })
     }
 
+    /// Forgets a host and its token, and notes that its key is revoked, in one transaction. `specs`
+    /// are the newest versions of all specs, as they were read: in none of them the host has a node.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if an open operation holds the host, [`StoreError::SpecVersion`] if a
+    /// spec has changed meanwhile: nothing was changed. Else the store failed.
+    pub fn remove_host(
+        &self,
+        revoked: &RevokedRecord,
+        specs: &[(String, u64)],
+    ) -> Result<(), StoreError> {
+        let host = revoked.host.as_str();
+        let resource = format!("host/{host}");
+        self.commit(|tables| {
+            locks::refuse_held(tables, &resource)?;
+            for (cluster, version) in specs {
+                super::specs::expect_version(tables, cluster, *version)?;
+            }
+            pieces::remove::<Stop>(tables.inventory, &keys::text(keys::HOST, host))?;
+            pieces::remove::<Stop>(tables.inventory, &keys::text(keys::TOKEN, host))?;
+            if revoked.key_fingerprint.is_empty() {
+                return Ok(());
+            }
+            let key = revoked_key(&revoked.key_fingerprint);
+            put(tables.inventory, &key, revoked, &|| revoked_name(host))
+        })
+    }
+
+    /// Whether a key is revoked, by its SHA-256; `None`: it is not.
+    ///
+    /// # Errors
+    /// If the store failed or the entry is damaged.
+    pub fn revoked(&self, key_fingerprint: &[u8]) -> Result<Option<RevokedRecord>, StoreError> {
+        let _guard = self.reading()?;
+        let key = revoked_key(key_fingerprint);
+        get(&self.inventory, &key, &|| revoked_name("a removed host"))
+    }
+
     /// Keeps the last status of a cluster, as encoded by the caller, without waiting for the
     /// disk: it can always be asked again.
     ///
@@ -133,6 +173,14 @@ impl Store {
 
 fn host_name(host: &str) -> String {
     format!("the entry of host {host}")
+}
+
+fn revoked_key(fingerprint: &[u8]) -> Vec<u8> {
+    keys::text(keys::REVOKED, &digest::hex(fingerprint))
+}
+
+fn revoked_name(host: &str) -> String {
+    format!("the revoked key of {host}")
 }
 
 fn token_name(host: &str) -> String {

@@ -77,6 +77,8 @@ pub(super) const SPEC_VERSION: u8 = b'v';
 pub(super) const HOST: u8 = b'h';
 /// In the tree of the inventory: the token for a host.
 pub(super) const TOKEN: u8 = b't';
+/// In the tree of the inventory: a key that is revoked, by its fingerprint in hexadecimal.
+pub(super) const REVOKED: u8 = b'r';
 /// In the tree of the inventory: the last status of a cluster.
 pub(super) const OBSERVATION: u8 = b'o';
 /// In the tree of locks: a resource.

@@ -52,6 +52,21 @@ pub(super) fn take(
     put(tables.locks, &key, &record, &name)
 }
 
+/// Refuses if anybody holds the resource, and names one who does.
+pub(super) fn refuse_held(tables: &Tables<'_>, resource: &str) -> Result<(), Stop> {
+    let key = keys::text(keys::LOCK, resource);
+    let record: LockRecord =
+        get_in(tables.locks, &key, &|| lock_name(resource))?.unwrap_or_default();
+    match record.holders.first() {
+        Some(holder) => Err(Stop::Refused(StoreError::Locked {
+            resource: resource.to_owned(),
+            operation: holder.operation.clone(),
+            since_ms: holder.since_ms,
+        })),
+        None => Ok(()),
+    }
+}
+
 /// Gives a lock back; does nothing if the operation does not hold it.
 pub(super) fn release(tables: &Tables<'_>, resource: &str, operation: &str) -> Result<(), Stop> {
     let name = || lock_name(resource);

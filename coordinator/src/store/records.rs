@@ -51,6 +51,23 @@ pub struct TokenRecord {
     pub principal: String,
 }
 
+/// A key that is not accepted any more.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct RevokedRecord {
+    /// SHA-256 of the public key, as in [`HostRecord`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_fingerprint: Vec<u8>,
+    /// Whose it was.
+    #[prost(string, tag = "2")]
+    pub host: String,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "3")]
+    pub revoked_at_ms: i64,
+    /// Who said so.
+    #[prost(string, tag = "4")]
+    pub principal: String,
+}
+
 /// Who holds a lock.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct LockHolder {

@@ -28,6 +28,31 @@ impl Store {
         self.read_spec(cluster, version)
     }
 
+    /// Versions of a cluster's spec, the newest first, at most `limit`; and how many more there are.
+    /// Empty: there is no such cluster.
+    ///
+    /// # Errors
+    /// If the store failed or an entry is damaged.
+    pub fn spec_versions(
+        &self,
+        cluster: &str,
+        limit: usize,
+    ) -> Result<(Vec<Spec>, u64), StoreError> {
+        let _guard = self.reading()?;
+        let key = keys::text(keys::SPEC_NEWEST, cluster);
+        let newest: Option<NewestSpec> = get(&self.specs, &key, &|| name(cluster))?;
+        let mut found = Vec::new();
+        let mut older = 0;
+        for version in newest.unwrap_or_default().versions().rev() {
+            if found.len() < limit {
+                found.extend(self.read_spec(cluster, version)?);
+            } else {
+                older += 1;
+            }
+        }
+        Ok((found, older))
+    }
+
     /// The newest specs of all clusters, in order of the bytes of their names.
     ///
     /// # Errors

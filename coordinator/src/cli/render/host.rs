@@ -1,6 +1,6 @@
 //! Hosts and enrolment tokens.
 
-use bellows_proto::v1::{HostDetail, HostFacts, HostSummary, HostToken, NodeRef};
+use bellows_proto::v1::{HostDetail, HostFacts, HostSummary, HostToken, NodeRef, RemoveHostReply};
 
 use super::{fault, job};
 use crate::cli::{
@@ -79,6 +79,19 @@ pub fn detail(page: &mut Page, detail: &HostDetail) {
         job::table(page, 4, &detail.unknown_jobs);
         page.line(Tone::Plain, "    do: look at the host, then `bellows job settle`");
     }
+}
+
+/// What became of a host that left, and what is left on it.
+pub fn removed(page: &mut Page, reply: &RemoveHostReply) {
+    let host = reply.removed.as_ref().map(|host| host.host.as_str()).unwrap_or_default();
+    page.line(Tone::Plain, &format!("Host {host} is removed: its key is not accepted any more."));
+    page.line(
+        Tone::Plain,
+        &format!(
+            "Nothing was changed on it. What is left there: bellows-agent with its data_dir. On \
+             {host}, once it is of no use: systemctl disable --now bellows-agent"
+        ),
+    );
 }
 
 fn pairs(page: &mut Page, pairs: &[(&str, &str)]) {

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod cluster;
 pub mod fault;
+pub mod history;
 pub mod host;
 pub mod job;
 pub mod live;

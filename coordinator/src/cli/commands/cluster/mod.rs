@@ -1,6 +1,7 @@
 //! `bellows cluster`: what is wanted of clusters.
 
 mod create;
+mod history;
 mod list;
 mod show;
 
@@ -15,6 +16,8 @@ pub enum Command {
     /// Make a new cluster
     #[command(after_help = STATUSES)]
     Create(create::Args),
+    /// Show every version of a cluster's spec, what it changed and which operation made it
+    History(history::Args),
     /// List the clusters
     List,
     /// Show what is wanted of a cluster: its spec
@@ -24,6 +27,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Create(args) => create::run(context, args).await,
+        Command::History(args) => history::run(context, args).await,
         Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
     }

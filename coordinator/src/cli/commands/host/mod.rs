@@ -1,12 +1,13 @@
 //! `bellows host`: who is enrolled, and how hosts are let in.
 
 mod list;
+mod remove;
 mod show;
 mod token;
 
 use crate::cli::{
     Context,
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, STATUSES},
 };
 
 /// What can be done with hosts.
@@ -16,6 +17,9 @@ pub enum Command {
     List,
     /// Show a host with what its agent says of it
     Show(show::Args),
+    /// Remove a host from the site: its certificate is not accepted any more
+    #[command(after_help = STATUSES)]
+    Remove(remove::Args),
     /// Make a token that lets a host in, once, for a limited time
     Token(token::Args),
 }
@@ -24,6 +28,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
+        Command::Remove(args) => remove::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,
     }
 }

@@ -1,0 +1,41 @@
+//! `bellows host remove`: shows the host, asks, and has the site forget it.
+
+use bellows_proto::v1::{GetHostRequest, RemoveHostRequest};
+
+use crate::cli::{
+    Context,
+    exit::{Exit, Failure},
+    propose, render,
+};
+
+/// Arguments of `bellows host remove`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The host
+    host: String,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let Args { host, yes } = args;
+    if !yes {
+        let request = GetHostRequest { host: host.clone() };
+        let found = client.answer(client.api.clone().get_host(request)).await?;
+        let mut page = context.out.note_page();
+        render::host::detail(&mut page, &found);
+        context.out.note(page);
+        let what = "Remove this host? Its certificate is never accepted again. Type yes: ";
+        let nobody = "nobody is there to agree: standard input is no terminal; nothing was changed";
+        if !propose::ask(context, what, nobody, "add --yes to remove it")? {
+            context.out.say("Nothing was changed.");
+            return Ok(Exit::BeforeFirstAct);
+        }
+    }
+    let request = RemoveHostRequest { host };
+    let reply = client.answer(client.api.clone().remove_host(request)).await?;
+    context.out.data(&reply, render::host::removed)?;
+    Ok(Exit::AsAsked)
+}
