@@ -143,7 +143,10 @@ async fn done_is_0_and_readings_tell_the_rest() {
     assert_eq!(newest.made_by.as_ref().unwrap().operation, one.operation, "{history:?}");
     assert_eq!(newest.spec.as_ref().unwrap().version as usize, history.versions.len());
     let told = world.run(&["cluster", "history", "shelf"]).await;
-    assert!(told.out.contains("  + node n-h1 on h1\n") && told.out.contains("CHG-4711"), "{told:?}");
+    assert!(
+        told.out.contains("  + node n-h1 on h1\n") && told.out.contains("CHG-4711"),
+        "{told:?}"
+    );
     assert_eq!(world.run(&["cluster", "history", "other"]).await.code, 2);
     let needed = world.run(&["host", "remove", "h1", "--yes"]).await;
     assert_eq!(needed.code, 5, "{needed:?}");

@@ -168,7 +168,10 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
             Err(_) => call,
         },
         "RemoveHost" => match RemoveHostRequest::decode(message) {
-            Ok(remove) => AuditCall { detail: format!("host {}", cut(&remove.host)), ..call },
+            Ok(remove) => {
+                let never = if remove.never_back { ", which never comes back" } else { "" };
+                AuditCall { detail: format!("host {}{never}", cut(&remove.host)), ..call }
+            }
             Err(_) => call,
         },
         "AcceptAudit" => match AcceptAuditRequest::decode(message) {

@@ -8,7 +8,7 @@ use bellows_proto::{
     v1::{
         ClusterDetail, CreateHostTokenRequest, Fault, FaultCode, HelloReply, HostDetail, HostFacts,
         HostFactsQuery, HostQuery, HostSummary, HostToken, ListHostsReply, NodeRef, Query,
-        RemoveHostReply, answer, host_answer, host_query, query,
+        RemoveHostReply, RemoveHostRequest, answer, host_answer, host_query, query,
     },
 };
 use futures::future::join_all;
@@ -123,15 +123,25 @@ impl<W: World> Api<W> {
     }
 
     /// Forgets a host and revokes its key; its last known state is in the reply.
-    pub(super) fn drop_host(&self, host: &str, who: &Principal) -> Result<RemoveHostReply, Status> {
+    pub(super) fn drop_host(
+        &self,
+        request: &RemoveHostRequest,
+        who: &Principal,
+    ) -> Result<RemoveHostReply, Status> {
         self.may_change()?;
+        let host = request.host.as_str();
         let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
-        let removed = self.inventory.remove_host(name.as_str(), &who.name, (self.now_ms)());
+        let (now_ms, never_back) = ((self.now_ms)(), request.never_back);
+        let removed = self.inventory.remove_host(host, &who.name, now_ms, never_back);
         let record = removed.map_err(|error| match error {
             RemoveError::Unknown(_) => unknown(&name),
             RemoveError::HasNode { .. } => fault::conflict(
                 error.to_string(),
-                "shrink or replace the node away first, or forget its cluster: bellows cluster --help",
+                "shrink or replace the node away first",
+            ),
+            RemoveError::Owed { .. } => fault::conflict(
+                error.to_string(),
+                "let it come back once, so that it gets it; or, if the machine never comes back with its disks: --never-back",
             ),
             RemoveError::Store(error) => fault::store(&error),
         })?;

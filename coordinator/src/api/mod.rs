@@ -169,7 +169,7 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<RemoveHostRequest>,
     ) -> Result<Response<RemoveHostReply>, Status> {
         let who = principal(&request)?;
-        self.drop_host(&request.into_inner().host, &who).map(Response::new)
+        self.drop_host(&request.into_inner(), &who).map(Response::new)
     }
 
     async fn get_cluster_history(

@@ -137,6 +137,11 @@ impl<W: World> Engine<W> {
                 Err(NotYet::Fault(fault)) if comes(&fault) => {
                     tracing::debug!(node, host, why = fault.message, "owed a tombstone");
                 }
+                // Removed from the site, by somebody who said that it never comes back.
+                Err(NotYet::Fault(fault)) if fault.code() == FaultCode::NotFound => {
+                    tracing::debug!(node, host, why = fault.message, "owed a tombstone");
+                    known.insert(name(owed), Some(now.saturating_add(AGAIN_MS)));
+                }
                 Err(NotYet::Fault(fault)) => {
                     let why = fault.message;
                     tracing::error!(node, host, why, "came back and does not get its tombstone");

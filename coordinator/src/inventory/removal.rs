@@ -1,5 +1,7 @@
 //! Hosts that leave the site for good.
 
+use bellows_proto::v1::SpecTombstone;
+
 use super::Inventory;
 use crate::store::{HostRecord, RevokedRecord, StoreError};
 
@@ -19,6 +21,18 @@ pub enum RemoveError {
         /// The node.
         node: String,
     },
+    /// It has not got the tombstone of a node that was removed while it was dead.
+    #[error(
+        "host {host} is owed the tombstone of node {node} of cluster {cluster}: if it comes back, that node may start"
+    )]
+    Owed {
+        /// The host.
+        host: String,
+        /// The cluster.
+        cluster: String,
+        /// The node.
+        node: String,
+    },
     /// An open operation holds it, or the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -26,7 +40,8 @@ pub enum RemoveError {
 
 impl Inventory {
     /// Forgets a host and revokes its key: from now on it is neither dialled nor let in with that
-    /// key. Returns what was known of it. Nothing is done on the host itself.
+    /// key. Returns what was known of it. Nothing is done on the host itself. `never_back`: somebody said
+    /// so of the machine; then it may still be owed tombstones.
     ///
     /// # Errors
     /// If it is unknown or still needed; nothing was changed then.
@@ -35,6 +50,7 @@ impl Inventory {
         host: &str,
         principal: &str,
         now_ms: i64,
+        never_back: bool,
     ) -> Result<HostRecord, RemoveError> {
         let record = self.store.host(host)?.ok_or_else(|| RemoveError::Unknown(host.to_owned()))?;
         let specs = self.store.clusters()?;
@@ -44,6 +60,14 @@ impl Inventory {
                     host: host.to_owned(),
                     cluster: spec.cluster.clone(),
                     node: node.node.clone(),
+                });
+            }
+            let owed = |stone: &&SpecTombstone| stone.host == host && stone.owed_act != 0;
+            if let Some(stone) = spec.tombstones.iter().find(owed).filter(|_| !never_back) {
+                return Err(RemoveError::Owed {
+                    host: host.to_owned(),
+                    cluster: spec.cluster.clone(),
+                    node: stone.node.clone(),
                 });
             }
         }

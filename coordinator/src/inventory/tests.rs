@@ -3,7 +3,7 @@
 
 use bellows_proto::{
     identity::{Identity, Role},
-    v1::{Accepted, Event, Lock, Rested, event::Kind},
+    v1::{Accepted, Event, Lock, Rested, Resumed, Spec, SpecTombstone, event::Kind},
 };
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -175,7 +175,7 @@ fn a_host_leaves_for_good_once_nothing_needs_it() {
     let again = token(&inventory, "h1");
     inventory.enrol(&request_of(&key, &again), NOW_MS).unwrap();
     let fingerprint = inventory.host("h1").unwrap().unwrap().key_fingerprint;
-    let remove = |host| inventory.remove_host(host, "root", NOW_MS);
+    let remove = |host| inventory.remove_host(host, "root", NOW_MS, false);
     assert!(matches!(remove("h2"), Err(RemoveError::Unknown(_))));
 
     let event = |sequence, kind| Event { sequence, at_ms: NOW_MS, kind: Some(kind) };
@@ -193,6 +193,19 @@ fn a_host_leaves_for_good_once_nothing_needs_it() {
     let rested = event(2, Kind::Rested(Rested::default()));
     let changes = Changes { release_locks: true, ..Changes::default() };
     inventory.store.append(&operation, &rested, &changes).unwrap();
+
+    // A host that died with a node, which was replaced since.
+    let second = uuid::Builder::from_unix_timestamp_millis(2, &[1; 10]).into_uuid().to_string();
+    inventory.store.begin(Begin { operation: &second, locks: &[], ..begin }).unwrap();
+    let stone = SpecTombstone { host: "h1".into(), owed_act: 3, ..SpecTombstone::default() };
+    let spec = Spec { cluster: "c".into(), version: 1, tombstones: vec![stone], ..Spec::default() };
+    let changes = Changes { put_spec: Some(&spec), ..Changes::default() };
+    inventory
+        .store
+        .append(&second, &event(2, Kind::Resumed(Resumed::default())), &changes)
+        .unwrap();
+    assert!(matches!(remove("h1"), Err(RemoveError::Owed { .. })));
+    let remove = |host| inventory.remove_host(host, "root", NOW_MS, true);
 
     assert!(!inventory.is_revoked(&fingerprint).unwrap());
     assert_eq!(remove("h1").unwrap().key_fingerprint, fingerprint);

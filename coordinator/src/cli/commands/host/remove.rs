@@ -13,6 +13,9 @@ use crate::cli::{
 pub struct Args {
     /// The host
     host: String,
+    /// The machine never comes back with its disks: remove it although it is owed a tombstone
+    #[arg(long)]
+    never_back: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     yes: bool,
@@ -20,7 +23,7 @@ pub struct Args {
 
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let Args { host, yes } = args;
+    let Args { host, never_back, yes } = args;
     if !yes {
         let request = GetHostRequest { host: host.clone() };
         let found = client.answer(client.api.clone().get_host(request)).await?;
@@ -34,7 +37,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
             return Ok(Exit::BeforeFirstAct);
         }
     }
-    let request = RemoveHostRequest { host };
+    let request = RemoveHostRequest { host, never_back };
     let reply = client.answer(client.api.clone().remove_host(request)).await?;
     context.out.data(&reply, render::host::removed)?;
     Ok(Exit::AsAsked)
