@@ -40,10 +40,13 @@ pub fn client_config_without(
     Ok(Arc::new(config))
 }
 
+/// Whether a key is not accepted any more.
+type Revoked = dyn Fn(&[u8; 32]) -> bool + Send + Sync;
+
 /// The usual verification, and then a look at what was revoked.
 struct Without {
     inner: Arc<WebPkiServerVerifier>,
-    revoked: Box<dyn Fn(&[u8; 32]) -> bool + Send + Sync>,
+    revoked: Box<Revoked>,
 }
 
 impl std::fmt::Debug for Without {
