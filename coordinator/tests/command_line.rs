@@ -11,6 +11,11 @@
 
 #[path = "support/agents.rs"]
 mod agents;
+#[path = "command_line/json.rs"]
+mod json;
+#[path = "command_line/schema.rs"]
+mod schema;
+
 #[path = "engine/memory.rs"]
 #[allow(dead_code)]
 mod memory;
