@@ -119,6 +119,7 @@ async fn every_command_prints_the_message_that_is_documented() {
     check.prints("host token", &["h9"], 0).await;
     check.prints("cluster list", &[], 0).await;
     check.prints("cluster show", &["shelf"], 0).await;
+    check.prints("cluster history", &["shelf"], 0).await;
     check.prints("job list", &[], 0).await;
     check.prints("audit show", &[], 0).await;
     check.prints("audit verify", &[], 8).await;
