@@ -2,7 +2,7 @@
 //! for each step at work with its bar, rate and ETA. A fold over updates and a given time, so that
 //! the same updates at the same time always give the same lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bellows_proto::v1::{Event, Plan, StepProgress, WatchUpdate, event::Kind, watch_update};
 
@@ -22,7 +22,8 @@ const BAR: usize = 20;
 pub struct Live {
     plan: Option<Plan>,
     began_at_ms: i64,
-    done: u32,
+    /// Steps that are behind.
+    done: BTreeSet<u32>,
     running: BTreeMap<u32, Running>,
     back: bool,
     /// Why there is nothing new: the coordinator is away.
@@ -75,18 +76,18 @@ impl Live {
                 self.running.entry(e.step).or_insert(began);
             }
             Kind::StepSucceeded(e) => {
-                self.done += 1;
+                self.done.insert(e.step);
                 self.running.remove(&e.step);
             }
             Kind::StepSkipped(e) => {
-                self.done += 1;
+                self.done.insert(e.step);
                 self.running.remove(&e.step);
             }
             Kind::StepFailed(e) => {
                 self.running.remove(&e.step);
             }
             Kind::StepUndone(e) => {
-                self.done = self.done.saturating_sub(1);
+                self.done.remove(&e.step);
                 self.running.remove(&e.step);
             }
             Kind::UndoStarted(_) => {
@@ -134,7 +135,7 @@ impl Live {
         };
         let verb = if self.back { "taking back" } else { super::plan::verb(plan) };
         let mut parts = vec![format!("{verb} {}", plan.cluster)];
-        parts.push(format!("{} of {} steps done", self.done, all_steps(plan).count()));
+        parts.push(format!("{} of {} steps done", self.done.len(), all_steps(plan).count()));
         parts.push(format!("{} so far", duration(since(self.began_at_ms, now_ms))));
         if let Some(left) = self.left_ms(plan, now_ms).filter(|left| *left > 0 && !self.back) {
             parts.push(format!("{} left", about(left)));
@@ -164,24 +165,19 @@ impl Live {
         let title = known.map_or("", |step| step.title.as_str());
         let expected = known.map_or(0, |step| step.expected_ms);
         let mut parts = vec![format!("  {number:>3}")];
-        match &step.reading {
-            Some((_, reading)) => {
-                if let Some(total) = reading.progress.as_ref().and_then(|seen| seen.total) {
-                    let done = reading.progress.as_ref().map_or(0, |seen| seen.done);
-                    parts.push(bar(done, total));
-                }
-                parts.extend(progress::numbers(reading));
-                parts.push(title.to_owned());
-                parts.extend(Some(reading.text.clone()).filter(|text| !text.is_empty()));
-            }
-            None => {
-                let spent = duration(since(step.began_at_ms, now_ms));
-                let of =
-                    if expected > 0 { format!(" ({})", about(expected)) } else { String::new() };
-                parts.push(format!("{spent}{of}"));
-                parts.push(title.to_owned());
-            }
+        let reading = step.reading.as_ref().map(|(_, reading)| reading);
+        let seen = reading.and_then(|reading| reading.progress.as_ref());
+        if let Some((seen, total)) = seen.and_then(|seen| Some((seen, seen.total?))) {
+            parts.push(bar(seen.done, total));
         }
+        if seen.is_none() {
+            let spent = duration(since(step.began_at_ms, now_ms));
+            let of = if expected > 0 { format!(" ({})", about(expected)) } else { String::new() };
+            parts.push(format!("{spent}{of}"));
+        }
+        parts.extend(reading.map(progress::numbers).unwrap_or_default());
+        parts.push(title.to_owned());
+        parts.extend(reading.map(|reading| reading.text.clone()).filter(|text| !text.is_empty()));
         parts.join("  ")
     }
 }
@@ -224,7 +220,9 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::cli::{page::Look, render::samples};
-    use bellows_proto::v1::{Accepted, Progress, StepStarted, StepSucceeded};
+    use bellows_proto::v1::{
+        Accepted, Progress, StepStarted, StepSucceeded, StepUndone, UndoStarted,
+    };
 
     const START: i64 = 1_700_000_000_000;
 
@@ -282,6 +280,22 @@ mod tests {
     #[test]
     fn what_is_not_measured_says_how_long_it_takes() {
         insta::assert_snapshot!(shown(&played(&[started(2, 2)]), 12, 120));
+    }
+
+    #[test]
+    fn a_step_that_had_only_begun_was_never_done() {
+        let undone =
+            |step| event(3, Kind::StepUndone(StepUndone { step, ..StepUndone::default() }));
+        let done = StepSucceeded { step: 1, ..StepSucceeded::default() };
+        let back = Kind::UndoStarted(UndoStarted::default());
+        let live = played(&[
+            event(1, Kind::StepSucceeded(done)),
+            started(2, 2),
+            event(3, back),
+            undone(2),
+            started(3, 1),
+        ]);
+        assert!(shown(&live, 4, 80).starts_with("taking back orders  1 of 5 steps done"));
     }
 
     #[test]
