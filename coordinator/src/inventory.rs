@@ -21,7 +21,7 @@ use crate::{
     store::{HostRecord, Store, StoreError, TokenRecord},
 };
 
-pub use removal::RemoveError;
+pub use removal::{DeleteError, RemoveError};
 
 /// How long a token lets in, unless the administrator says otherwise.
 pub const TOKEN_VALID: Duration = Duration::from_secs(60 * 60);

@@ -37,8 +37,14 @@ const READS: &[&str] = &[
     "ListHostJobs",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
-const ADMINISTERS: &[&str] =
-    &["AcceptAudit", "BackupStore", "CreateHostToken", "PruneOperations", "RemoveHost"];
+const ADMINISTERS: &[&str] = &[
+    "AcceptAudit",
+    "BackupStore",
+    "CreateHostToken",
+    "DeleteCluster",
+    "PruneOperations",
+    "RemoveHost",
+];
 
 fn may(role: Role, method: &str) -> bool {
     match role {

@@ -526,3 +526,22 @@ async fn a_host_that_nothing_needs_can_leave() {
     assert_eq!(back.summary.unwrap().state, "connected");
     world.running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_forgotten_only_on_purpose() {
+    let world = World::start().await;
+    assert_eq!(world.create(&["--yes"]).await.code, 0);
+    assert_eq!(world.run(&["cluster", "delete", "shelf"]).await.code, 2);
+    let kept = world.run(&["cluster", "delete", "shelf", "--yes"]).await;
+    assert_eq!(kept.code, 5, "{kept:?}");
+    assert!(kept.err.contains("has 3 node(s)") && kept.err.contains("--forget-nodes"), "{kept:?}");
+    let gone = world.run(&["cluster", "delete", "shelf", "--forget-nodes", "--yes"]).await;
+    assert_eq!(gone.code, 0, "{gone:?}");
+    assert!(gone.out.contains("Left to themselves") && gone.out.contains("n-h1"), "{gone:?}");
+    assert_eq!(world.run(&["cluster", "show", "shelf"]).await.code, 2);
+    let audit = world.run(&["audit", "show"]).await;
+    assert!(audit.out.contains("DeleteCluster"), "{audit:?}");
+    // Its hosts are free for the site's own purposes.
+    assert_eq!(world.run(&["host", "remove", "h1", "--yes"]).await.code, 0);
+    world.running.end().await;
+}

@@ -41,6 +41,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/ListHosts", READ),
     ("/bellows.v1.Coordinator/GetHost", READ),
     ("/bellows.v1.Coordinator/RemoveHost", ADMINISTER),
+    ("/bellows.v1.Coordinator/DeleteCluster", ADMINISTER),
     ("/bellows.v1.Coordinator/GetClusterHistory", READ),
     ("/bellows.v1.Coordinator/ListClusters", READ),
     ("/bellows.v1.Coordinator/GetCluster", READ),

@@ -13,8 +13,8 @@ use bellows_proto::{
     remarks,
     v1::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
-        CreateHostTokenRequest, EnrolRequest, Fault, FaultCode, Remarks, RemoveHostRequest,
-        SettleJobsRequest,
+        CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode, Remarks,
+        RemoveHostRequest, SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -165,6 +165,14 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         },
         "CreateHostToken" => match CreateHostTokenRequest::decode(message) {
             Ok(token) => AuditCall { detail: format!("host {}", cut(&token.host)), ..call },
+            Err(_) => call,
+        },
+        "DeleteCluster" => match DeleteClusterRequest::decode(message) {
+            Ok(delete) => {
+                let detail =
+                    if delete.forget_nodes { "its nodes are left to themselves" } else { "" };
+                AuditCall { cluster: cut(&delete.cluster), detail: detail.to_owned(), ..call }
+            }
             Err(_) => call,
         },
         "RemoveHost" => match RemoveHostRequest::decode(message) {

@@ -3,14 +3,15 @@
 use bellows_proto::{
     names::ClusterName,
     v1::{
-        ClusterDetail, ClusterHistory, ClusterStatus, Fault, HostReading, ListClustersReply,
-        Observation, OperationSummary, Spec, SpecVersion, host_reading,
+        ClusterDetail, ClusterHistory, ClusterStatus, DeleteClusterReply, DeleteClusterRequest,
+        Fault, HostReading, ListClustersReply, Observation, OperationSummary, Spec, SpecVersion,
+        host_reading,
     },
 };
 use tonic::Status;
 
-use super::{Api, fault};
-use crate::{engine::World, plan::Systems as _};
+use super::{Api, access::Principal, fault};
+use crate::{engine::World, inventory::DeleteError, plan::Systems as _};
 
 /// So many versions of a spec are told, unless more are asked for.
 const VERSIONS: usize = 50;
@@ -45,6 +46,32 @@ impl<W: World> Api<W> {
             |spec: Spec| SpecVersion { made_by: self.made_by(&spec.operation), spec: Some(spec) };
         let versions = specs.into_iter().map(made).collect();
         Ok(ClusterHistory { cluster: name.to_string(), versions, older })
+    }
+
+    /// Forgets a cluster.
+    pub(super) fn delete(
+        &self,
+        request: &DeleteClusterRequest,
+        who: &Principal,
+    ) -> Result<DeleteClusterReply, Status> {
+        self.may_change()?;
+        let name: ClusterName = request.cluster.parse().map_err(|e| fault::bad_name(&e))?;
+        let (version, forget) = (request.spec_version, request.forget_nodes);
+        let deleted = self.inventory.delete_cluster(name.as_str(), version, forget);
+        let last = deleted.map_err(|error| match error {
+            DeleteError::Unknown(_) => unknown(&name),
+            DeleteError::HasNodes { .. } => fault::conflict(
+                error.to_string(),
+                "shrink the cluster first, or say that its nodes are no business of Bellows any more: --forget-nodes",
+            ),
+            DeleteError::Owes { .. } => fault::conflict(
+                error.to_string(),
+                "let the host come back once, so that it gets it; or, if it never comes back: --forget-nodes",
+            ),
+            DeleteError::Store(error) => fault::store(&error),
+        })?;
+        tracing::warn!(cluster = %name, principal = who.name, "cluster forgotten");
+        Ok(DeleteClusterReply { last: Some(last) })
     }
 
     /// What is still known of an operation; damage in its record hides nothing else.

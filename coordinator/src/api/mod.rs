@@ -23,15 +23,15 @@ use std::{pin::Pin, sync::Arc};
 use bellows_proto::v1::{
     AcceptAuditReply, AcceptAuditRequest, ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart,
     BackupStoreRequest, ClusterDetail, ClusterHistory, ClusterStatus, ControlOperationRequest,
-    CreateHostTokenRequest, GetClusterHistoryRequest, GetClusterRequest, GetHostRequest,
-    GetOperationRequest, GetOverviewRequest, GetSiteRequest, GetStatusRequest, HostDetail,
-    HostToken, ListClustersReply, ListClustersRequest, ListHostJobsReply, ListHostJobsRequest,
-    ListHostsReply, ListHostsRequest, ListOperationsReply, ListOperationsRequest, OperationDetail,
-    OperationOutput, OperationSummary, Overview, PlanIntentRequest, PlanReply,
-    PruneOperationsReply, PruneOperationsRequest, ReadOperationOutputRequest, RemoveHostReply,
-    RemoveHostRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
-    VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
-    coordinator_server::Coordinator,
+    CreateHostTokenRequest, DeleteClusterReply, DeleteClusterRequest, GetClusterHistoryRequest,
+    GetClusterRequest, GetHostRequest, GetOperationRequest, GetOverviewRequest, GetSiteRequest,
+    GetStatusRequest, HostDetail, HostToken, ListClustersReply, ListClustersRequest,
+    ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
+    ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, Overview,
+    PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
+    ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, SettleJobsReply,
+    SettleJobsRequest, ShowAuditRequest, Site, VerifyAuditReply, VerifyAuditRequest,
+    WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -170,6 +170,14 @@ impl<W: World> Coordinator for Api<W> {
     ) -> Result<Response<RemoveHostReply>, Status> {
         let who = principal(&request)?;
         self.drop_host(&request.into_inner(), &who).map(Response::new)
+    }
+
+    async fn delete_cluster(
+        &self,
+        request: Request<DeleteClusterRequest>,
+    ) -> Result<Response<DeleteClusterReply>, Status> {
+        let who = principal(&request)?;
+        self.delete(&request.into_inner(), &who).map(Response::new)
     }
 
     async fn get_cluster_history(

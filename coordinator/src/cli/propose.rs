@@ -218,7 +218,10 @@ pub fn ask(context: &Context, question: &str, nobody: &str, remedy: &str) -> Res
 }
 
 /// The line that is typed to a question, without white space around it.
-fn answer(
+///
+/// # Errors
+/// With `nobody` and `remedy` if standard input is no terminal.
+pub fn answer(
     context: &Context,
     question: &str,
     nobody: &str,

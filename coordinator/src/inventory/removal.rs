@@ -1,6 +1,6 @@
-//! Hosts that leave the site for good.
+//! Hosts that leave the site for good, and clusters that are forgotten.
 
-use bellows_proto::v1::SpecTombstone;
+use bellows_proto::v1::{Spec, SpecTombstone};
 
 use super::Inventory;
 use crate::store::{HostRecord, RevokedRecord, StoreError};
@@ -38,7 +38,62 @@ pub enum RemoveError {
     Store(#[from] StoreError),
 }
 
+/// Why a cluster is not forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// There is none.
+    #[error("there is no cluster {0}")]
+    Unknown(String),
+    /// It has nodes.
+    #[error("cluster {cluster} has {nodes} node(s): they would be left to themselves")]
+    HasNodes {
+        /// The cluster.
+        cluster: String,
+        /// How many.
+        nodes: usize,
+    },
+    /// A host was dead when a node left it.
+    #[error(
+        "host {host} is owed the tombstone of node {node}: if it comes back, that node may start"
+    )]
+    Owes {
+        /// The host.
+        host: String,
+        /// The node.
+        node: String,
+    },
+    /// An open operation holds it, it is at another version, or the store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Inventory {
+    /// Forgets a cluster that is at `version`, and returns its last spec. `forget_nodes`: also one that
+    /// has nodes or owes tombstones. Nothing is done on any host.
+    ///
+    /// # Errors
+    /// If it is unknown or still needed; nothing was changed then.
+    pub fn delete_cluster(
+        &self,
+        cluster: &str,
+        version: u64,
+        forget_nodes: bool,
+    ) -> Result<Spec, DeleteError> {
+        let spec = self.store.spec(cluster)?;
+        let spec = spec.ok_or_else(|| DeleteError::Unknown(cluster.to_owned()))?;
+        if !forget_nodes && !spec.nodes.is_empty() {
+            let (cluster, nodes) = (cluster.to_owned(), spec.nodes.len());
+            return Err(DeleteError::HasNodes { cluster, nodes });
+        }
+        let owed = spec.tombstones.iter().find(|stone| stone.owed_act != 0);
+        if let Some(stone) = owed.filter(|_| !forget_nodes) {
+            let (host, node) = (stone.host.clone(), stone.node.clone());
+            return Err(DeleteError::Owes { host, node });
+        }
+        self.store.remove_cluster(cluster, version)?;
+        Ok(spec)
+    }
+
     /// Forgets a host and revokes its key: from now on it is neither dialled nor let in with that
     /// key. Returns what was known of it. Nothing is done on the host itself. `never_back`: somebody said
     /// so of the machine; then it may still be owed tombstones.

@@ -2,7 +2,9 @@
 
 use bellows_proto::v1::Spec;
 
-use super::{Stop, Store, StoreError, Tables, get, get_in, keys, pieces, put, records::NewestSpec};
+use super::{
+    Stop, Store, StoreError, Tables, get, get_in, keys, locks, pieces, put, records::NewestSpec,
+};
 
 impl Store {
     /// The newest version of a cluster's spec; `None`: there is no such cluster.
@@ -51,6 +53,19 @@ impl Store {
             }
         }
         Ok((found, older))
+    }
+
+    /// Forgets a cluster that is at this version: all versions of its spec, and its last observation.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if an open operation holds it, [`StoreError::SpecVersion`] if it is at
+    /// another version: nothing was changed. Else the store failed.
+    pub fn remove_cluster(&self, cluster: &str, version: u64) -> Result<(), StoreError> {
+        self.commit(|tables| {
+            locks::refuse_held(tables, &format!("cluster/{cluster}"))?;
+            expect_version(tables, cluster, version)?;
+            remove(tables, cluster)
+        })
     }
 
     /// The newest specs of all clusters, in order of the bytes of their names.

@@ -1,6 +1,8 @@
 //! Clusters, their members and their health.
 
-use bellows_proto::v1::{ClusterDetail, ClusterStatus, ClusterSummary, MemberView};
+use bellows_proto::v1::{
+    ClusterDetail, ClusterStatus, ClusterSummary, DeleteClusterReply, MemberView,
+};
 
 use super::fault;
 use crate::cli::{
@@ -69,6 +71,22 @@ pub fn detail(page: &mut Page, detail: &ClusterDetail) {
         let state = format!("removed by operation {}{owed}", gone.operation);
         table.row(Tone::Quiet, &[&gone.node, &gone.host, &state]);
     }
+    page.table(2, &table);
+}
+
+/// What is left of a cluster that is forgotten.
+pub fn forgotten(page: &mut Page, reply: &DeleteClusterReply) {
+    let spec = reply.last.clone().unwrap_or_default();
+    page.line(Tone::Plain, &format!("Cluster {} is forgotten.", spec.cluster));
+    if spec.nodes.is_empty() {
+        return;
+    }
+    page.line(
+        Tone::Warn,
+        "Left to themselves, running or not; their hosts still reserve what is theirs:",
+    );
+    let mut table = Table::new(&["NODE", "HOST"]);
+    spec.nodes.iter().for_each(|node| table.row(Tone::Plain, &[&node.node, &node.host]));
     page.table(2, &table);
 }
 

@@ -1,6 +1,7 @@
 //! `bellows cluster`: what is wanted of clusters.
 
 mod create;
+mod delete;
 mod history;
 mod list;
 mod show;
@@ -16,6 +17,9 @@ pub enum Command {
     /// Make a new cluster
     #[command(after_help = STATUSES)]
     Create(create::Args),
+    /// Forget a cluster; nothing is done on any host
+    #[command(after_help = STATUSES)]
+    Delete(delete::Args),
     /// Show every version of a cluster's spec, what it changed and which operation made it
     History(history::Args),
     /// List the clusters
@@ -27,6 +31,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Create(args) => create::run(context, args).await,
+        Command::Delete(args) => delete::run(context, args).await,
         Command::History(args) => history::run(context, args).await,
         Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
