@@ -127,5 +127,7 @@ async fn every_command_prints_the_message_that_is_documented() {
     let refused = ["shelf", "--node", "n@h1", "--system", "postgresql", "--yes"];
     let again = world.run(&[&["cluster", "create"], &refused[..]].concat()).await;
     assert_eq!((again.code, again.out.as_str()), (2, ""), "an error is no data");
+    let forget = &["shelf", "--forget-nodes", "--yes"];
+    check.prints("cluster delete", forget, 0).await;
     world.running.end().await;
 }

@@ -18,6 +18,7 @@ pub const PRINTED: &[&str] = &[
     "ClusterDetail",
     "ClusterHistory",
     "ClusterStatus",
+    "DeleteClusterReply",
     "Explanation",
     "HostDetail",
     "HostToken",
