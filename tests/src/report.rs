@@ -39,8 +39,10 @@ pub struct Members {
     pub after_expand: usize,
     /// After the expand that was cancelled.
     pub after_cancel: usize,
-    /// At the end.
+    /// After the shrink.
     pub after_shrink: usize,
+    /// After a dead standby was replaced.
+    pub after_replace: usize,
 }
 
 /// A refusal by a guard.
@@ -81,7 +83,8 @@ impl Report {
                 wrong.push(what);
             }
         };
-        let Members { start, after_expand, after_cancel, after_shrink } = &self.members;
+        let Members { start, after_expand, after_cancel, after_shrink, after_replace } =
+            &self.members;
         must(
             *after_expand == start + 1,
             format!("{after_expand} members after the expand, {start} before"),
@@ -91,6 +94,7 @@ impl Report {
             format!("{after_cancel} members after the cancelled expand"),
         );
         must(after_shrink + 1 == *after_cancel, format!("{after_shrink} members after the shrink"));
+        must(after_replace == after_shrink, format!("{after_replace} members after the replace"));
         must(self.coordinator_kills >= 1, "the coordinator was not killed".to_owned());
         must(!self.refusals.is_empty(), "nothing was refused".to_owned());
         for refused in &self.refusals {
@@ -100,9 +104,13 @@ impl Report {
                 format!("a refusal without words: {refused:?}"),
             );
         }
-        for (kind, outcome) in
-            [("create", "done"), ("expand", "done"), ("expand", "cancelled"), ("shrink", "done")]
-        {
+        for (kind, outcome) in [
+            ("create", "done"),
+            ("expand", "done"),
+            ("expand", "cancelled"),
+            ("shrink", "done"),
+            ("replace", "done"),
+        ] {
             let seen = self.operations.iter().any(|one| one.kind == kind && one.outcome == outcome);
             must(seen, format!("no {kind} that rests as {outcome}"));
         }
@@ -156,7 +164,13 @@ mod tests {
         };
         Report {
             system: "postgresql".to_owned(),
-            members: Members { start: 3, after_expand: 4, after_cancel: 4, after_shrink: 3 },
+            members: Members {
+                start: 3,
+                after_expand: 4,
+                after_cancel: 4,
+                after_shrink: 3,
+                after_replace: 3,
+            },
             coordinator_kills: 1,
             refusals: vec![Refused {
                 code: "PG-10".to_owned(),
@@ -169,6 +183,7 @@ mod tests {
                 operation("expand", "done"),
                 operation("expand", "cancelled"),
                 operation("shrink", "done"),
+                operation("replace", "done"),
             ],
             acknowledged: 100,
             tool_runs: 40,
@@ -180,7 +195,7 @@ mod tests {
     fn the_form_is_the_agreed_one() {
         let json = serde_json::to_string(&good()).unwrap();
         assert!(json.starts_with(
-            r#"{"system":"postgresql","double":false,"members":{"start":3,"after_expand":4,"after_cancel":4,"after_shrink":3},"coordinator_kills":1,"refusals":[{"code":"PG-10","rule":"minimum members","value":"2","remedy":"add a node first"}],"operations":[{"kind":"create","outcome":"done","seconds":1.5,"steps":3}"#
+            r#"{"system":"postgresql","double":false,"members":{"start":3,"after_expand":4,"after_cancel":4,"after_shrink":3,"after_replace":3},"coordinator_kills":1,"refusals":[{"code":"PG-10","rule":"minimum members","value":"2","remedy":"add a node first"}],"operations":[{"kind":"create","outcome":"done","seconds":1.5,"steps":3}"#
         ));
         assert!(json.ends_with(
             r#""acknowledged":100,"missing":0,"tool_runs":40,"tool_runs_duplicated":0}"#

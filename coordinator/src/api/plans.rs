@@ -94,7 +94,7 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
     intent.cluster.parse::<ClusterName>().map_err(bad)?;
     let empty = match &intent.verb {
         Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
-        Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty(),
+        Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty() && shrink.by == 0,
         Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
         None => true,
     };
@@ -136,8 +136,9 @@ mod tests {
         assert!(refused(expand("pg4", "h4"), "../orders"));
         assert!(refused(expand("pg 4", "h4"), "orders"));
         assert!(refused(expand("pg4", "h/4"), "orders"));
-        assert!(refused(Some(Verb::Shrink(Shrink { nodes: vec!["-x".into()] })), "orders"));
+        assert!(refused(Some(Verb::Shrink(Shrink { nodes: vec!["-x".into()], by: 0 })), "orders"));
         assert!(refused(Some(Verb::Shrink(Shrink::default())), "orders"));
+        assert!(!refused(Some(Verb::Shrink(Shrink { nodes: vec![], by: 1 })), "orders"));
         assert!(refused(None, "orders"));
     }
 }

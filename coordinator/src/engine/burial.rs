@@ -134,6 +134,10 @@ impl<W: World> Engine<W> {
                     left -= 1;
                 }
                 Err(NotYet::Journal(error)) => return Err(error),
+                Err(NotYet::Fault(fault)) if fault.code() == FaultCode::StaleTerm => {
+                    let why = format!("host {host} obeys another coordinator: {}", fault.message);
+                    self.inner.read_only.forbid(&why);
+                }
                 Err(NotYet::Fault(fault)) if comes(&fault) => {
                     tracing::debug!(node, host, why = fault.message, "owed a tombstone");
                 }

@@ -64,3 +64,16 @@ fn shrink_two_with_wipe_and_a_slot_that_another_primary_made() {
     let intent = world::shrink(&["pg4", "pg2"], &[("data", "wipe")]);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
 }
+
+/// The last by name, as people count, and the plan names it: applied later it is the same.
+#[test]
+fn a_shrink_by_a_number_names_who_leaves() {
+    let (world, spec) = world::cluster(10, 0, &[]);
+    let plan = play::plan(&world, &spec, &world::shrink_by(2));
+    let named = world::shrink(&["pg10", "pg9"], &[]);
+    assert_eq!(plan.intent.as_ref().unwrap().verb, named.verb);
+    assert_eq!(
+        plan.notes.first().unwrap().text,
+        "pg10, pg9 leave: the last by name, in natural order, and never the primary (pg1)"
+    );
+}

@@ -352,6 +352,18 @@ const CASES: &[Case] = &[
         intent: || world::replace("pg3", ("pg4", "h4"), true, &[]),
     },
     Case {
+        title: "by more than there are standbys",
+        code: "PG-01",
+        odd: nothing,
+        intent: || world::shrink_by(3),
+    },
+    Case {
+        title: "by a number below the minimum",
+        code: "PG-19",
+        odd: nothing,
+        intent: || world::shrink_by(2),
+    },
+    Case {
         title: "a file was changed by hand",
         code: "PG-29",
         odd: |world| world.node("pg2").changed_file = true,

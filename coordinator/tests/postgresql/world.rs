@@ -236,7 +236,11 @@ pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
 
 pub fn shrink(nodes: &[&str], options: &[(&str, &str)]) -> Intent {
     let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
-    intent("shrink", Verb::Shrink(Shrink { nodes }), options)
+    intent("shrink", Verb::Shrink(Shrink { nodes, by: 0 }), options)
+}
+
+pub fn shrink_by(by: u32) -> Intent {
+    intent("shrink", Verb::Shrink(Shrink { nodes: Vec::new(), by }), &[])
 }
 
 pub fn replace(node: &str, with: (&str, &str), dead: bool, options: &[(&str, &str)]) -> Intent {

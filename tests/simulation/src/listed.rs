@@ -33,6 +33,9 @@ pub struct Operation {
     pub wish: Wish,
     /// The administrator cancels after so many events of the journal.
     pub cancel_after: Option<usize>,
+    /// This host loses power before it, and comes back by itself as soon as its node is forgotten;
+    /// where that never is, it stays away.
+    pub dies: Option<&'static str>,
 }
 
 /// An intent with options.

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bellows_proto::v1::{
-    Create, Expand, Intent, KeyValue, NodeAt, Shrink, System as Kind, intent::Verb,
+    Create, Expand, Intent, KeyValue, NodeAt, Replace, Shrink, System as Kind, intent::Verb,
 };
 use camino::Utf8PathBuf;
 
@@ -53,7 +53,12 @@ fn expand(numbers: &[u8]) -> Wish {
 
 fn shrink(number: u8, data: &str) -> Wish {
     let nodes = vec![format!("pg{number}")];
-    wish(Verb::Shrink(Shrink { nodes }), &[("data", data)])
+    wish(Verb::Shrink(Shrink { nodes, by: 0 }), &[("data", data)])
+}
+
+fn replace(number: u8, new: u8, dead: bool) -> Wish {
+    let with = nodes(&[new]).pop();
+    wish(Verb::Replace(Replace { node: format!("pg{number}"), with, dead }), &[])
 }
 
 impl System for Postgresql {
@@ -83,7 +88,9 @@ impl System for Postgresql {
             before: before.to_vec(),
             wish,
             cancel_after,
+            dies: None,
         };
+        let dead = |operation: Operation| Operation { dies: Some("h2"), ..operation };
         let two = [create(&[1, 2])];
         let three = [create(&[1, 2, 3])];
         vec![
@@ -93,6 +100,8 @@ impl System for Postgresql {
             operation("expand-cancelled", &two, expand(&[3]), Some(24)),
             operation("shrink", &three, shrink(3, "keep"), None),
             operation("shrink-wiped", &three, shrink(3, "wipe"), None),
+            operation("replace", &two, replace(2, 3, false), None),
+            dead(operation("replace-dead", &two, replace(2, 3, true), None)),
         ]
     }
 

@@ -25,6 +25,8 @@ struct State {
     boot: u32,
     /// Off until the driver boots it.
     off: bool,
+    /// Its power stays away.
+    dark: bool,
 }
 
 /// One host.
@@ -55,8 +57,14 @@ impl Machine {
             }
             let _ = disk.put(&file.path, &file.bytes, file.mode, (owner, owner), now);
         }
-        let state =
-            State { disk, processes: BTreeMap::new(), next_pid: FIRST_PID, boot: 1, off: false };
+        let state = State {
+            disk,
+            processes: BTreeMap::new(),
+            next_pid: FIRST_PID,
+            boot: 1,
+            off: false,
+            dark: false,
+        };
         Arc::new(Self {
             name: name.to_owned(),
             address,
@@ -92,6 +100,16 @@ impl Machine {
     /// Whether it has power.
     pub fn is_off(&self) -> bool {
         self.state().off
+    }
+
+    /// Whether its power stays away.
+    pub fn is_dark(&self) -> bool {
+        self.state().dark
+    }
+
+    /// Whether its power stays away from now on; it is cut by [`Machine::power_cut`].
+    pub fn darken(&self, dark: bool) {
+        self.state().dark = dark;
     }
 
     /// Lets simulated time pass.

@@ -196,6 +196,10 @@ impl Admin<'_> {
             tokio::spawn(write(Arc::clone(&self.model)));
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
+        if let Some(machine) = operation.dies.and_then(|host| self.world.machine(host)) {
+            machine.darken(true);
+            machine.power_cut();
+        }
         let before = self.truth();
         let mut plan = self.setting.plan.clone();
         if let Some(events) = operation.cancel_after {
@@ -204,10 +208,24 @@ impl Admin<'_> {
         self.world.arm(plan);
         let outcome = self.carry_out(&operation.wish).await;
         self.world.disarm();
+        // What a host is owed that comes back, a coordinator brings that lives.
+        self.revive().await;
+        self.comes_back(&operation.wish);
         tokio::time::sleep(CALM).await;
         self.judge();
         let after = self.truth();
         ended(self.setting, &self.world, outcome, (before, after))
+    }
+
+    /// The host that died has power again, once its node is forgotten.
+    fn comes_back(&self, wish: &Wish) {
+        let dies = self.setting.operation.dies;
+        let Some(machine) = dies.and_then(|host| self.world.machine(host)) else { return };
+        let spec = self.spec(wish).unwrap_or_default();
+        if machine.is_dark() && spec.tombstones.iter().any(|stone| stone.host == machine.name) {
+            self.world.tell(|| format!("{} comes back", machine.name));
+            machine.darken(false);
+        }
     }
 
     fn spec(&self, wish: &Wish) -> Option<Spec> {
@@ -279,6 +297,7 @@ impl Admin<'_> {
                 return Some(outcome);
             }
             self.obey(&id);
+            self.comes_back(wish);
             let stalled_s =
                 state.stalled_since_ms.map_or(0, |at| (self.world.now_ms() - at) / 1000);
             if (state.parked || stalled_s > STALLED_S) && !state.wished {
@@ -343,7 +362,9 @@ impl Admin<'_> {
         let process = Arc::clone(&self.coordinator.process);
         let work = async {
             let plan = engine.plan(&wish.intent, &wish.options).await;
-            let plan = plan.map_err(|error| format!("{error:?}"))?;
+            let mut plan = plan.map_err(|error| format!("{error:?}"))?;
+            // The administrator has looked: it is off.
+            plan.confirmed_off.clone_from(&plan.dead_hosts);
             let applied = engine.apply(plan, OnFailure::Hold, "administrator").await;
             applied.map(|_| ()).map_err(|error| format!("{error:?}"))
         };

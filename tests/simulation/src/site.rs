@@ -57,6 +57,9 @@ async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
     loop {
         if machine.is_off() {
             machine.sleep(BOOT).await;
+            while machine.is_dark() {
+                machine.sleep(RESTART).await;
+            }
             machine.power_on();
             programs::start_services(&machine).await;
         }

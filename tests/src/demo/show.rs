@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result, ensure};
 use bellows_proto::v1::OperationDetail;
 
-use super::{CLUSTER, Stage, parts, rows};
+use super::{CLUSTER, Stage, dead, parts, rows};
 use crate::{
     reap,
     report::{Members, Operation, Report},
@@ -83,11 +83,18 @@ async fn play(stage: &mut Stage) -> Result<Report> {
         .tell
         .say("No survivor knows pg2 any more; its slot is dropped, its data directory is kept.");
 
-    stage.tell.chapter("(e) A shrink below the minimum is refused");
-    let (refusals, words) = parts::refused(stage, 3).await?;
+    stage.tell.chapter("(e) A standby dies for good, and is replaced on the free host");
+    table(stage, "Before").await?;
+    replace(stage, HOSTS).await?;
+    members.after_replace = stage.count().await?;
+    table(stage, "After").await?;
+
+    stage.tell.chapter("(f) A shrink below the minimum is refused");
+    let standby = dead::a_standby(stage).await?;
+    let (refusals, words) = parts::refused(stage, standby).await?;
     stage.tell.quote(&words);
 
-    stage.tell.chapter("(f) Every acknowledged row is looked for on every member");
+    stage.tell.chapter("(g) Every acknowledged row is looked for on every member");
     writer.reaches(100, Duration::from_secs(30)).await?;
     let rows = rows::look_for(stage, writer).await?;
     for (member, missing) in &rows.missing {
@@ -124,6 +131,22 @@ async fn play(stage: &mut Stage) -> Result<Report> {
         tool_runs,
         tool_runs_duplicated: findings.duplicates.len(),
     })
+}
+
+/// The highest standby dies, one on host `new` takes its place, then the host comes back.
+async fn replace(stage: &mut Stage, new: usize) -> Result<()> {
+    let number = dead::a_standby(stage).await?;
+    stage.tell.say(&format!(
+        "kill -9 of everything on h{number}: agent, server, repmgrd. `bellows replace --dead` wants the word that it is off."
+    ));
+    dead::dies(stage, number).await?;
+    dead::replace_dead(stage, number, new).await?;
+    stage.tell.say(&format!("h{number} comes back: its agent is started again."));
+    dead::comes_back(stage, number).await?;
+    stage.tell.say(&format!(
+        "Its agent got the tombstone that it was owed: the server of pg{number} never starts again."
+    ));
+    Ok(())
 }
 
 async fn table(stage: &Stage, title: &str) -> Result<()> {

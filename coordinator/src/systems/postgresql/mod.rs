@@ -3,6 +3,7 @@
 
 mod actions;
 mod by_hand;
+mod by_number;
 mod changes;
 mod check;
 mod conditions;
@@ -62,7 +63,13 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
     match &intent.verb {
         Some(Verb::Create(_)) => create::plan(spec, observation, intent),
         Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
-        Some(Verb::Shrink(_)) => shrink::plan(spec, observation, intent),
+        Some(Verb::Shrink(wanted)) => {
+            let view = view::View::of(observation);
+            let (intent, why) = by_number::named(spec, view, intent, wanted)?;
+            let mut plan = shrink::plan(spec, observation, &intent)?;
+            plan.notes.splice(0..0, why);
+            Ok(plan)
+        }
         Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
         None => Err(vec![
             guards::Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb"),

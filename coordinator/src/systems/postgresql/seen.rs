@@ -23,7 +23,7 @@ pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec
     if spec.version > 0
         && let Ok(primary) = view.primary()
     {
-        cluster(&mut seen, view, primary);
+        cluster(&mut seen, view, primary, plan);
     }
     newcomers(&mut seen, view, plan);
     seen.sort_by(|a, b| a.code.cmp(&b.code));
@@ -96,7 +96,7 @@ fn members(spec: &Spec, plan: &Plan) -> GuardSeen {
     Rule::MinimumMembers.seen(format!("{left} afterwards, the minimum is {least}"))
 }
 
-fn cluster(seen: &mut Vec<GuardSeen>, view: View<'_>, primary: Primary<'_>) {
+fn cluster(seen: &mut Vec<GuardSeen>, view: View<'_>, primary: Primary<'_>, plan: &Plan) {
     let (node, server) = (primary.member.node.as_str(), primary.server);
     let setting = |name: &str| view::setting(server, name).unwrap_or("not read").to_owned();
     seen.push(Rule::OnePrimary.seen(format!("{node} on {}", primary.member.host)));
@@ -105,7 +105,14 @@ fn cluster(seen: &mut Vec<GuardSeen>, view: View<'_>, primary: Primary<'_>) {
         format!("{} {} ({lag} behind)", sender.application_name, sender.state)
     });
     let lags: Vec<String> = lags.collect();
-    let count = sizes::count(view.in_spec().count(), "member");
+    let dead = |host: &String| plan.dead_hosts.contains(host);
+    let asked = view.in_spec().filter(|member| !dead(&member.host)).count();
+    let count = sizes::count(asked, "member");
+    for member in view.in_spec().filter(|member| dead(&member.host)) {
+        seen.push(Rule::DeadIsSilent.seen(format!("{} is silent", member.host)));
+        let text = format!("no WAL sender and no active slot of {}", member.node);
+        seen.push(Rule::DeadIsNotConnected.seen(text));
+    }
     seen.push(Rule::MembersHealthy.seen(format!("{count}, nothing wrong; {}", lags.join(", "))));
     let versions = view.in_spec().filter_map(|member| {
         Some((view.server(&member.node).ok()?.version.as_str(), member.node.as_str()))
