@@ -38,6 +38,8 @@ const THINK: Duration = Duration::from_secs(20);
 const WRITE_PAUSE: Duration = Duration::from_millis(500);
 /// After the end, so long until everything is judged: what was late has arrived then.
 const CALM: Duration = Duration::from_secs(60);
+/// A host that comes back may be cut off still: no fault lasts longer.
+const BACK: Duration = Duration::from_secs(300);
 
 /// What a run is.
 pub struct Setting<'a> {
@@ -211,6 +213,9 @@ impl Admin<'_> {
         // What a host is owed that comes back, a coordinator brings that lives.
         self.revive().await;
         self.comes_back(&operation.wish);
+        if operation.dies.is_some() {
+            tokio::time::sleep(BACK).await;
+        }
         tokio::time::sleep(CALM).await;
         self.judge();
         let after = self.truth();
