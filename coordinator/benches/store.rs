@@ -35,7 +35,10 @@ fn event(sequence: u64, last: u64) -> Event {
         }
         _ if sequence == last => Kind::Closed(Closed::default()),
         _ if sequence + 1 == last => Kind::Rested(Rested::default()),
-        _ => Kind::Resumed(Resumed { text: "as long as an event of an act usually is ".repeat(4) }),
+        _ => Kind::Resumed(Resumed {
+            text: "as long as an event of an act usually is ".repeat(4),
+            ..Resumed::default()
+        }),
     };
     Event { sequence, at_ms: 1_700_000_000_000, kind: Some(kind) }
 }

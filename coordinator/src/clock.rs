@@ -26,6 +26,11 @@ impl Clock for RealClock {
         now_ms()
     }
 
+    fn utc_offset_s(&self, at_ms: i64) -> i32 {
+        let zone = jiff::tz::TimeZone::system();
+        jiff::Timestamp::from_millisecond(at_ms).map_or(0, |at| zone.to_offset(at).seconds())
+    }
+
     async fn sleep(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }

@@ -131,6 +131,12 @@ async fn done_is_0_and_readings_tell_the_rest() {
     let host: HostDetail = world.json(&["host", "show", "h1"]).await;
     assert!(host.facts.is_some() && host.fault.is_none(), "{host:?}");
 
+    let hour = jiff::Zoned::now().hour();
+    let window = format!("{:02}:00-{:02}:00", (hour + 2) % 24, (hour + 3) % 24);
+    let closed = world.create(&["--yes", "--window", &window]).await;
+    assert_eq!(closed.code, 5, "{closed:?}");
+    assert!(closed.out.contains("OP-01 maintenance window"), "{closed:?}");
+
     let said = ["--yes", "--ticket", "CHG-4711", "--note", "the first shelf"];
     let done = world.create(&said).await;
     assert_eq!(done.code, 0, "{done:?}");

@@ -19,6 +19,8 @@ mod said;
 mod shelf;
 #[path = "engine/skip.rs"]
 mod skip;
+#[path = "engine/window.rs"]
+mod window;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod names;
 pub mod remarks;
 pub mod tls;
+pub mod window;
 
 /// The generated messages and services.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction, unused_qualifications)]

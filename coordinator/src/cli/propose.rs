@@ -10,7 +10,7 @@ use bellows_proto::{
     remarks::{Note, Ticket},
     v1::{
         ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome,
-        Plan, PlanIntentRequest, PlanReply, Refusals, Remarks, apply_reply, plan_reply,
+        Plan, PlanIntentRequest, PlanReply, Refusals, Remarks, Window, apply_reply, plan_reply,
     },
 };
 
@@ -49,11 +49,18 @@ pub struct Agreement {
     /// One line about it; kept with the operation
     #[arg(long, value_name = "TEXT")]
     pub note: Option<Note>,
+    /// Only within this time of the day, local time of the coordinator, e.g. 01:00-05:00: refused
+    /// when it will not fit, paused at its end
+    #[arg(long, value_name = "HH:MM-HH:MM")]
+    pub window: Option<Window>,
 }
 
 impl Agreement {
     /// Writes what was said into a plan; what was not said stays as the plan has it.
     fn remark(&self, plan: &mut Plan) {
+        if self.window.is_some() {
+            plan.window = self.window;
+        }
         if self.ticket.is_none() && self.note.is_none() {
             return;
         }

@@ -229,7 +229,8 @@ impl<W: World> Run<W> {
         if self.look(|state| !mine(state) || state.wish.is_some()) {
             return Ok(());
         }
-        self.record(Kind::Resumed(Resumed { text: "it moves again".to_owned() }))
+        let closes_at_ms = self.look(|state| state.closes_at_ms);
+        self.record(Kind::Resumed(Resumed { text: "it moves again".to_owned(), closes_at_ms }))
     }
 
     /// Judges an attempt by the system itself, asked after the job's end.

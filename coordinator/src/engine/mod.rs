@@ -21,6 +21,7 @@ pub mod state;
 mod step;
 mod submit;
 pub mod summary;
+mod window;
 
 use std::{
     collections::BTreeMap,
@@ -302,7 +303,7 @@ impl<W: World> Engine<W> {
     ) -> Result<(), ControlError> {
         self.asked(
             operation,
-            Control { kind: kind.into(), principal: principal.to_owned(), reason: String::new() },
+            Control { kind: kind.into(), principal: principal.to_owned(), ..Control::default() },
         )
     }
 
@@ -313,7 +314,10 @@ impl<W: World> Engine<W> {
     /// As [`Engine::control`]; and if the step is none that may be passed over.
     pub fn skip(&self, operation: &str, reason: &str, principal: &str) -> Result<(), ControlError> {
         let (principal, reason) = (principal.to_owned(), reason.to_owned());
-        self.asked(operation, Control { kind: ControlKind::Skip.into(), principal, reason })
+        self.asked(
+            operation,
+            Control { kind: ControlKind::Skip.into(), principal, reason, window: false },
+        )
     }
 
     fn asked(&self, operation: &str, control: Control) -> Result<(), ControlError> {

@@ -196,6 +196,12 @@ pub fn owed_by(spec: &Spec) -> Vec<Owed> {
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
+    /// Seconds that local time is ahead of UTC at a moment: for maintenance windows. UTC unless a clock
+    /// knows better.
+    fn utc_offset_s(&self, at_ms: i64) -> i32 {
+        let _ = at_ms;
+        0
+    }
     /// Sleeps.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
     /// Random bytes: ids and jitter.

@@ -238,7 +238,7 @@ impl<W: World> Run<W> {
                 decide::Next::Close => self.close().await?,
                 decide::Next::Park => self.parked().await,
                 decide::Next::Pause => self.hold_paused()?,
-                decide::Next::Resume => self.record(Kind::Resumed(Resumed::default()))?,
+                decide::Next::Resume => self.record(Kind::Resumed(self.resumed()))?,
                 decide::Next::Skip => self.skip()?,
                 decide::Next::TurnBack(target) if self.reconciled() => self.turn_back(target)?,
                 decide::Next::TurnBack(target) => {
@@ -293,7 +293,11 @@ impl<W: World> Run<W> {
     }
 
     fn hold_paused(&self) -> Result<(), Stop> {
-        self.hold(HoldCause::Paused, "paused on request, between two steps".to_owned())
+        let window = self.look(|state| state.plan.window.filter(|_| state.window_over));
+        let text = window.map_or("paused on request, between two steps".to_owned(), |window| {
+            format!("paused because its window {window} is over; it can be resumed at any time")
+        });
+        self.hold(HoldCause::Paused, text)
     }
 
     /// The operation waits for the administrator before it goes on at all.
@@ -315,7 +319,10 @@ impl<W: World> Run<W> {
         let (reason, principal) = self.look(|state| state.skip.clone()).unwrap_or_default();
         match judged {
             Ok(step) => self.record(Kind::StepSkipped(StepSkipped { step, reason, principal })),
-            Err(why) => self.record(Kind::Resumed(Resumed { text: format!("not skipped: {why}") })),
+            Err(why) => {
+                let text = format!("not skipped: {why}");
+                self.record(Kind::Resumed(Resumed { text, ..self.resumed() }))
+            }
         }
     }
 

@@ -115,6 +115,10 @@ pub struct OperationState {
     pub principal: String,
     /// Its journal was lost: it begins with what the agents keep, and does not say what was done.
     pub recovered: bool,
+    /// When its window ends, milliseconds since 1970; 0: it has none, or goes on outside of it.
+    pub closes_at_ms: i64,
+    /// What was asked for last was asked for by the end of its window.
+    pub window_over: bool,
     /// Number of the last event.
     pub sequence: u64,
     /// Time of the first event.
@@ -148,6 +152,7 @@ impl OperationState {
             on_failure: self.on_failure.into(),
             principal: self.principal.clone(),
             recovered: self.recovered,
+            closes_at_ms: self.closes_at_ms,
         };
         Event { sequence: 1, at_ms: self.started_at_ms, kind: Some(Kind::Accepted(accepted)) }
     }
@@ -268,6 +273,8 @@ pub fn begin(event: &Event) -> Result<OperationState, IllegalEvent> {
         on_failure: accepted.on_failure(),
         principal: accepted.principal.clone(),
         recovered: accepted.recovered,
+        closes_at_ms: accepted.closes_at_ms,
+        window_over: false,
         sequence: 1,
         started_at_ms: event.at_ms,
         changed_at_ms: event.at_ms,
@@ -354,7 +361,9 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
                 state.wish = None;
             }
         }
-        Kind::Resumed(_) => {
+        Kind::Resumed(resumed) => {
+            state.closes_at_ms = resumed.closes_at_ms;
+            state.window_over = false;
             let stalled = state.held.take().is_some_and(|held| held.cause() == HoldCause::Stalled);
             state.wish = None;
             // What moves again by itself was decided by nobody.
@@ -367,6 +376,7 @@ fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
             if control.kind() == ControlKind::Skip {
                 state.skip = Some((control.reason.clone(), control.principal.clone()));
             }
+            state.window_over = control.window;
         }
         Kind::UndoStarted(e) => {
             if state.mode != Mode::Forward {

@@ -45,6 +45,7 @@ impl<W: World> Run<W> {
         match self.look(|state| state.steps.get(&number).copied()) {
             Some(StepStatus::Succeeded | StepStatus::Skipped) => return Ok(()),
             Some(StepStatus::Pending | StepStatus::Failed) => {
+                self.close_window()?;
                 self.record_unless_wished(Kind::StepStarted(StepStarted { step: number }))?;
             }
             Some(StepStatus::Started | StepStatus::Undone) | None => {}
@@ -92,6 +93,7 @@ impl<W: World> Run<W> {
         };
         let mut meter = Meter::default();
         loop {
+            self.close_window()?;
             self.stop_if_turned()?;
             let observation = self.observe().await?;
             self.hold_invariants(&observation, PATIENCE)?;

@@ -6,14 +6,18 @@ use bellows_proto::{
         Accepted, Event, Intent, KeyValue, OnFailure, Plan, Refusal, Spec, System, event::Kind,
         intent,
     },
+    window::check,
 };
 
 use super::{
     Engine, World, compare, index,
     ports::{self, BeginError, Clock as _, Journal as _, JournalError, Systems},
-    state,
+    state, window,
 };
-use crate::spec;
+use crate::{
+    plan::{expected_ms, window_refusal},
+    spec,
+};
 
 /// Format of plans that this engine carries out.
 pub const PLAN_FORMAT: u32 = 1;
@@ -142,6 +146,14 @@ impl<W: World> Engine<W> {
         if !differences.is_empty() {
             return Err(ApplyError::Changed { differences, plan_now: Box::new(now) });
         }
+        let clock = world.clock();
+        let refused = plan.window.as_ref().and_then(|window| {
+            let expected_ms = expected_ms(&now);
+            window_refusal(window, clock.now_ms(), expected_ms, |at| clock.utc_offset_s(at))
+        });
+        if let Some(refusal) = refused {
+            return Err(ApplyError::Refused(vec![refusal]));
+        }
         self.begin(plan, on_failure, principal)
     }
 
@@ -159,6 +171,7 @@ impl<W: World> Engine<W> {
             on_failure: on_failure.into(),
             principal: principal.to_owned(),
             recovered: false,
+            closes_at_ms: window::closes_at_ms(world.clock(), &plan),
         };
         let event = Event { sequence: 1, at_ms, kind: Some(Kind::Accepted(accepted)) };
         let state = state::begin(&event).map_err(|e| ApplyError::Invalid(vec![e.to_string()]))?;
@@ -188,6 +201,7 @@ impl<W: World> Engine<W> {
         if plan.intent.as_ref().is_some_and(|intent| intent.cluster != plan.cluster) {
             mistakes.push("the plan's intent is for another cluster".to_owned());
         }
+        mistakes.extend(plan.window.iter().filter_map(|w| check(w).err().map(|e| e.to_string())));
         mistakes.extend(plan.remarks.iter().flat_map(remarks::mistakes));
         mistakes
     }

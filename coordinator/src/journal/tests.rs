@@ -128,7 +128,10 @@ fn an_event_that_was_changed_is_not_trusted_itself() {
         let (_dir, journal) = journal();
         journal.begin(ONE, &accepted(), "c", 0, &[]).unwrap();
         for sequence in 2..=4 {
-            let kind = Kind::Resumed(Resumed { text: "as it was written".to_owned() });
+            let kind = Kind::Resumed(Resumed {
+                text: "as it was written".to_owned(),
+                ..Resumed::default()
+            });
             journal.append(ONE, &event(sequence, kind), &Effects::default()).unwrap();
         }
         journal.store.change_event(ONE, changed);

@@ -69,6 +69,8 @@ fn head(paper: &mut Document, plan: &Plan, style: &Style) {
         ("Spec version", "规格版本", version),
         ("Steps", "步骤数", all(plan).count().to_string()),
         ("Expected to take", "预计耗时", style.about(expected_ms(plan))),
+        ("Maintenance window", "维护窗口", plan.window.map(|w| w.to_string()).unwrap_or_default()),
+        ("Hosts that are taken for dead", "视为已死的主机", plan.dead_hosts.join(", ")),
         ("Point of no return", "不可回退点", point(plan, style)),
     ] {
         facts.push((style.say(en, zh).to_owned(), value));

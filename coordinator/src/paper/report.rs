@@ -67,6 +67,7 @@ fn head(paper: &mut Document, plan: &Plan, summary: &OperationSummary, told: &To
         ("Ended", "结束", style.time(summary.ended_at_ms)),
         ("Expected to take", "预计耗时", style.about(expected_ms(plan))),
         ("Took", "实际耗时", took),
+        ("Maintenance window", "维护窗口", plan.window.map(|w| w.to_string()).unwrap_or_default()),
         ("Of that worked at steps", "其中执行步骤", style.duration(worked)),
         ("Steps proven", "已证实的步骤", format!("{proven} / {}", all(plan).count())),
         ("Spec version", "规格版本", spec_version(plan, told)),

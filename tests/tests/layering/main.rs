@@ -173,7 +173,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         module: "coordinator::explain",
-        may: Some(&["proto", "coordinator::systems"]),
+        may: Some(&["proto", "coordinator::plan", "coordinator::systems"]),
         never: PURE,
         sync: true,
         why: "what a code means does not depend on anything that runs",

@@ -23,6 +23,9 @@ pub fn plan(page: &mut Page, plan: &Plan) {
     if let Some(said) = &plan.remarks {
         super::operation::remarks(page, "  ", said);
     }
+    if let Some(window) = &plan.window {
+        page.line(Tone::Plain, &format!("  window {window}, local time of the coordinator"));
+    }
     topology(page, "Members now", &plan.before);
     topology(page, "Members after", &plan.after);
     page.gap();

@@ -114,7 +114,7 @@ fn started(sequence: u64, step: u32) -> Event {
 /// An event of about `bytes` bytes.
 fn large(sequence: u64, bytes: usize) -> Event {
     let text = "abcdefg".repeat(bytes / 7 + 1);
-    event(sequence, Kind::Resumed(Resumed { text }))
+    event(sequence, Kind::Resumed(Resumed { text, ..Resumed::default() }))
 }
 
 fn exclusive(resource: &str) -> Lock {
