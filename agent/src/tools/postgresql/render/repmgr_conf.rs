@@ -4,6 +4,9 @@
 //! Traps:
 //! - `conninfo` is kept in `repmgr.nodes` and used by every member: its passfile must have the
 //!   same path on all hosts.
+//! - `standby follow` writes `primary_conninfo` anew and leaves out the passfile of `conninfo`: the
+//!   standby is recorded below its new upstream and cannot log in to it ("no password supplied"),
+//!   after a failover too. `passfile` puts it in. (Seen with 5.3.3.)
 //! - `promote_command` and `follow_command` are shell lines: plain values only.
 //! - The `service_*_command`s are left out: repmgrd runs as the owner of the node, who may not
 //!   call systemctl. repmgr then uses `pg_ctl`; promote and reload need no more, and a
@@ -30,6 +33,7 @@ pub fn render(node: &Node, clone_rate_kib: u32) -> String {
     quoted(&mut text, "conninfo", &server.conninfo());
     quoted(&mut text, "data_directory", node.data_dir.as_path().as_str());
     quoted(&mut text, "pg_bindir", node.bin_dir.as_path().as_str());
+    quoted(&mut text, "passfile", node.passfile.as_path().as_str());
     number(&mut text, "use_replication_slots", "yes");
     if clone_rate_kib > 0 {
         let options = format!("{RATE}{clone_rate_kib}k");
