@@ -77,7 +77,10 @@ pub async fn agent(machine: &Arc<Machine>, process: Arc<Process>) -> Result<Agen
 /// What an administrator does after a reboot where there is no systemd: starts the services that
 /// ran, until all of them run (one may need another).
 pub async fn start_services(machine: &Arc<Machine>) {
-    for _ in 0..START_TRIES {
+    let mut tries = 0;
+    while tries < START_TRIES {
+        // A full disk is no reason to give up: it has space again.
+        tries += u32::from(!machine.world().is_full(&machine.name));
         // A process for each try: what is killed is typed again.
         let me = machine.spawn(Kind::Tool, BTreeMap::new(), None);
         let local = local(machine, &me);
