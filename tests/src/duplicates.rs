@@ -108,7 +108,8 @@ fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> 
         Kind::UnregisterStandby(unregister) => {
             let id = unregister.node_id.to_string();
             let named = has(&format!("--node-id={id}")) || has(&id);
-            tool == "repmgr" && has("standby") && has("unregister") && named
+            let kind = if unregister.former_primary { "primary" } else { "standby" };
+            tool == "repmgr" && has(kind) && has("unregister") && named
         }
         Kind::CreateSlot(create) => {
             let named = args.iter().any(|arg| arg.contains(&create.slot));
@@ -128,9 +129,25 @@ fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> 
             "repmgrd" => service(start.service, PostgresqlService::Repmgrd),
             _ => false,
         },
+        Kind::PauseRepmgrd(pause) => {
+            let word = format!("paused={}", pause.paused);
+            tool == "psql" && statement.contains("repmgrd_pause") && has(&word)
+        }
+        // repmgr calls pg_ctl for both; a second try may only have to write the record.
+        Kind::PromoteStandby(_) => match tool {
+            "pg_ctl" => has("promote"),
+            _ => tool == "repmgr" && (has("promote") || has("primary")),
+        },
+        Kind::FollowUpstream(_) => match tool {
+            "pg_ctl" => has("reload"),
+            _ => tool == "repmgr" && (has("follow") || has("register")),
+        },
+        Kind::StopService(stop) => {
+            stop.checkpoint_first && tool == "psql" && statement.contains("checkpoint")
+        }
         Kind::WriteConfiguration(_)
         | Kind::RemoveConfiguration(_)
-        | Kind::StopService(_)
+        | Kind::DemotePrimary(_)
         | Kind::DiscardData(_) => false,
     }
 }

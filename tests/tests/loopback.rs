@@ -93,3 +93,28 @@ async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
     verified.expect_code(0).unwrap();
     stage.site.down().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primary_moves_and_then_leaves_under_a_writer() {
+    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
+    held(&stage, "create", created);
+    held(&stage, "fill", demo::fill(&stage).await);
+    let addresses = stage.addresses().unwrap();
+    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+    writer.reaches(20, Duration::from_secs(30)).await.unwrap();
+
+    held(&stage, "switchover", Box::pin(demo::switchover(&stage, 2)).await);
+    // And back: what the first one left must not be in the way of the second.
+    held(&stage, "switchover back", Box::pin(demo::switchover(&stage, 1)).await);
+    let shrunk = Box::pin(demo::shrink(&mut stage, 1)).await;
+    held(&stage, "shrink of the primary", shrunk);
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();
+
+    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
+    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
+    let findings = held(&stage, "tool runs", stage.duplicates().await);
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+    stage.site.down().unwrap();
+}

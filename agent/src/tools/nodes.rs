@@ -45,6 +45,10 @@ fn of_postgresql(action: &PostgresqlAction) -> [Option<&NodeRef>; 2] {
         Some(Kind::StartService(action)) => (&action.node, &None),
         Some(Kind::StopService(action)) => (&action.node, &None),
         Some(Kind::DiscardData(action)) => (&action.node, &None),
+        Some(Kind::PauseRepmgrd(action)) => (&action.node, &None),
+        Some(Kind::PromoteStandby(action)) => (&action.node, &None),
+        Some(Kind::FollowUpstream(action)) => (&action.node, &None),
+        Some(Kind::DemotePrimary(action)) => (&action.node, &None),
         None => (&None, &None),
     };
     [node.as_ref(), at.as_ref()]

@@ -1,6 +1,6 @@
 //! `pg_controldata`: what a data directory says of itself, also when no server runs.
 //!
-//! Versions: tried with PostgreSQL 15.20; the two lines that are read are the same since 9.
+//! Versions: tried with PostgreSQL 15.20; the lines that are read are the same since 9.
 //! Traps:
 //! - Labels are translated: run it with `LC_ALL=C`, which `exec` sets.
 //! - A half-made data directory has no control file: exit status 1.
@@ -27,6 +27,9 @@ pub struct ControlData {
     pub system_identifier: String,
     /// "in production", "in archive recovery", "shut down", ...
     pub state: String,
+    /// Where its latest checkpoint begins, in bytes of WAL since the beginning. In a directory that
+    /// was shut down in order nothing follows it.
+    pub checkpoint_lsn: u64,
 }
 
 /// Why the output could not be read.
@@ -38,6 +41,9 @@ pub enum ParseError {
     /// The identifier is not a number.
     #[error("the system identifier {0:?} is not a number")]
     Identifier(String),
+    /// The checkpoint is at no place in the WAL.
+    #[error("the latest checkpoint location {0:?} is none")]
+    Location(String),
     /// The checksum does not fit: nothing of it can be trusted.
     #[error("the control file is damaged: {0}")]
     Damaged(String),
@@ -63,7 +69,16 @@ pub fn parse_pg_controldata(stdout: &[u8]) -> Result<ControlData, ParseError> {
     if !system_identifier.bytes().all(|b| b.is_ascii_digit()) {
         return Err(ParseError::Identifier(system_identifier));
     }
-    Ok(ControlData { system_identifier, state: value("Database cluster state")? })
+    let location = value("Latest checkpoint location")?;
+    let checkpoint_lsn = lsn(&location).ok_or(ParseError::Location(location))?;
+    Ok(ControlData { system_identifier, state: value("Database cluster state")?, checkpoint_lsn })
+}
+
+/// `16/B374D848`: two halves in hexadecimal.
+fn lsn(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    let half = |text: &str| u32::from_str_radix(text, 16).ok().map(u64::from);
+    Some(half(high)? << 32 | half(low)?)
 }
 
 #[cfg(test)]
@@ -80,6 +95,7 @@ mod tests {
             Ok(ControlData {
                 system_identifier: "7710403086256163226".to_owned(),
                 state: "in production".to_owned(),
+                checkpoint_lsn: 0x0200_0098,
             })
         );
     }
@@ -98,6 +114,14 @@ mod tests {
             parse_pg_controldata(b"Database system identifier: 1x\n"),
             Err(ParseError::Identifier(_))
         ));
+    }
+
+    #[test]
+    fn places_in_the_wal_are_numbers() {
+        assert_eq!(lsn("16/B374D848"), Some(0x16_B374_D848));
+        for bad in ["", "0", "0/", "/0", "0/1/2", "g/0", "1/123456789"] {
+            assert_eq!(lsn(bad), None, "{bad}");
+        }
     }
 
     proptest! {

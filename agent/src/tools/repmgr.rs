@@ -13,6 +13,10 @@
 //! - `standby clone -F` deletes what it finds: never used. Without it an occupied directory is
 //!   refused, and a slot that is left and inactive is taken.
 //! - The connection string of `-d` becomes part of a shell line: its values must be plain.
+//! - `standby promote` is no one step: cut short after the promotion it leaves the old records, and
+//!   called again it refuses (8, "can only be executed on a standby node"). `primary register
+//!   --force` makes the records right.
+//! - `standby follow` of a standby that follows already: 23, "already exists as an active slot".
 //! - Refuses to run as root.
 //! - The connection string of `-d` reaches pg_basebackup whole, so its application name tells
 //!   one clone from another; `primary_conninfo` gets the node's name all the same.
@@ -47,6 +51,9 @@ const OCCUPIED: &[&str] = &["appears to be a PostgreSQL data directory", "exists
 const RUNNING_THERE: &str = "appears to contain a running PostgreSQL instance";
 /// Of `standby unregister`.
 const NOT_A_STANDBY: &str = "is not a standby server";
+/// Of `standby follow`: the standby reads its slot at the new upstream already.
+/// "slot \"repmgr_slot_3\" already exists as an active slot".
+pub const FOLLOWS_ALREADY: &str = "already exists as an active slot";
 /// libpq's words for a wrong or missing password.
 const LOGIN_REFUSED: &[&str] = &["password authentication failed", "no password supplied"];
 /// The server's word when no rule lets the client in.
@@ -101,6 +108,12 @@ impl Repmgr<'_> {
         self.run(&[], &["primary", "register"], &[])
     }
 
+    /// `primary register` over the node's own record: where `standby promote` was cut short after
+    /// the server was promoted. The record of the former primary becomes inactive.
+    pub fn primary_register_again(&self) -> Invocation {
+        self.run(&[], &["primary", "register"], &["--force".into()])
+    }
+
     /// `standby clone` from `source`, with a slot. Takes as long as the copy takes: no
     /// deadline of its own.
     pub fn standby_clone(&self, source: &Server<'_>) -> Invocation {
@@ -122,6 +135,30 @@ impl Repmgr<'_> {
         let to = format!("--dbname={}", primary.conninfo());
         let after = ["--force".to_owned(), format!("--upstream-node-id={upstream_id}")];
         self.run(&[to], &["standby", "register"], &after)
+    }
+
+    /// `standby register` over the record of a former primary, at a standby which runs.
+    pub fn standby_register_again(&self, upstream_id: u32) -> Invocation {
+        let mut run = self.standby_register(upstream_id);
+        run.arguments.push("--force".to_owned());
+        run
+    }
+
+    /// `standby promote`, at a standby which runs while no primary does.
+    pub fn standby_promote(&self) -> Invocation {
+        self.run(&[], &["standby", "promote"], &[])
+    }
+
+    /// `standby follow`, at a standby which runs: from now on it streams from that node.
+    pub fn standby_follow(&self, upstream_id: u32) -> Invocation {
+        let after = [format!("--upstream-node-id={upstream_id}")];
+        self.run(&[], &["standby", "follow"], &after)
+    }
+
+    /// `primary unregister` of a former primary, at a survivor.
+    pub fn primary_unregister(&self, node_id: u32) -> Invocation {
+        let after = [format!("--node-id={node_id}")];
+        self.run(&[], &["primary", "unregister"], &after)
     }
 
     /// `standby unregister` of another node, at a survivor.

@@ -49,7 +49,7 @@ fn start(name: &str, service: i32) -> Kind {
 }
 
 fn stop(name: &str, service: i32) -> Kind {
-    Kind::StopService(StopService { node: Some(node(name)), service })
+    Kind::StopService(StopService { node: Some(node(name)), service, checkpoint_first: false })
 }
 
 fn init(name: &str) -> Kind {
@@ -66,6 +66,7 @@ fn register(name: &str, primary: &Host<'_>, port: u16) -> Kind {
         upstream_id: 1,
         primary_address: primary.address.to_string(),
         primary_port: port.into(),
+        force: false,
     })
 }
 
@@ -74,6 +75,7 @@ fn unregister() -> Kind {
         at: Some(node("pg1")),
         node: Some(node("pg2")),
         node_id: 2,
+        former_primary: false,
     })
 }
 
@@ -289,6 +291,7 @@ async fn a_standby_comes_and_goes() {
         at: Some(node("pg1")),
         node: Some(node("pg3")),
         node_id: 2,
+        former_primary: false,
     });
     let fault = h1.act(mistaken).await.unwrap_err();
     assert_eq!(fault.code(), FaultCode::Drift, "{fault}");

@@ -96,6 +96,8 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
         Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty() && shrink.by == 0,
         Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
+        // The planner may choose.
+        Some(Verb::Switchover(_)) => false,
         None => true,
     };
     if empty {
@@ -108,7 +110,10 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
     let leaving = match &intent.verb {
         Some(Verb::Shrink(shrink)) => shrink.nodes.as_slice(),
         Some(Verb::Replace(replace)) => std::slice::from_ref(&replace.node),
-        Some(Verb::Create(_) | Verb::Expand(_)) | None => &[],
+        Some(Verb::Switchover(switchover)) if !switchover.to.is_empty() => {
+            std::slice::from_ref(&switchover.to)
+        }
+        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_)) | None => &[],
     };
     for node in leaving {
         node.parse::<NodeName>().map_err(bad)?;

@@ -21,7 +21,7 @@ pub use exit::{Exit, STATUSES};
 
 use commands::{
     apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover,
-    replace, serve, shrink, status, store,
+    replace, serve, shrink, status, store, switchover,
 };
 use connect::Client;
 use exit::Failure;
@@ -65,6 +65,9 @@ enum Command {
     /// Take nodes out of a cluster
     #[command(after_help = STATUSES)]
     Shrink(shrink::Args),
+    /// Move the primary's role to another member
+    #[command(after_help = STATUSES)]
+    Switchover(switchover::Args),
     /// Put a node in the place of another, which may live or be dead
     #[command(after_help = STATUSES)]
     Replace(replace::Args),
@@ -133,6 +136,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Cluster(command) => cluster::run(context, command).await,
         Command::Expand(args) => expand::run(context, args).await,
         Command::Shrink(args) => shrink::run(context, args).await,
+        Command::Switchover(args) => switchover::run(context, args).await,
         Command::Replace(args) => replace::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Plan(command) => plan::run(context, &command),

@@ -9,7 +9,7 @@ pub fn added(intent: &Intent) -> &[NodeAt] {
         Some(Verb::Create(create)) => &create.nodes,
         Some(Verb::Expand(expand)) => &expand.nodes,
         Some(Verb::Replace(replace)) => replace.with.as_slice(),
-        Some(Verb::Shrink(_)) | None => &[],
+        Some(Verb::Shrink(_) | Verb::Switchover(_)) | None => &[],
     }
 }
 
@@ -21,6 +21,7 @@ pub fn verb(intent: &Intent) -> &'static str {
         Some(Verb::Expand(_)) => "expand",
         Some(Verb::Shrink(_)) => "shrink",
         Some(Verb::Replace(_)) => "replace",
+        Some(Verb::Switchover(_)) => "switchover",
         None => "",
     }
 }

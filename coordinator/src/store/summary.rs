@@ -93,6 +93,7 @@ fn accept(summary: &mut OperationSummary, accepted: &Accepted, at_ms: i64) {
         Some(Verb::Expand(_)) => "expand",
         Some(Verb::Shrink(_)) => "shrink",
         Some(Verb::Replace(_)) => "replace",
+        Some(Verb::Switchover(_)) => "switchover",
         None => "",
     }
     .to_owned();

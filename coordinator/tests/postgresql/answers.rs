@@ -11,6 +11,9 @@ use bellows_proto::v1::{
 
 use crate::world::{CLUSTER, Data, Host, Node, SYSTEM_ID, Service, World, node_ref};
 
+/// Everybody has everything: where the WAL ends.
+const LSN: u64 = 0x300_0000;
+
 impl World {
     /// What a host answers. Its clock is read at `now_ms`.
     pub fn answer(&self, name: &str, query: &Query, now_ms: i64) -> Result<Answer, Fault> {
@@ -81,6 +84,7 @@ impl World {
             standby_configured: Some(node.data == Data::Copy),
             hba: hba.clone(),
             configured,
+            checkpoint_lsn: (node.data != Data::Absent).then_some(LSN),
             clone_rate_kib: node.configuration.as_ref().map(|written| written.clone_rate_kib),
             server: Some(if node.server.running {
                 postgresql_reading::Server::Up(PostgresqlServer {
@@ -115,7 +119,7 @@ impl World {
                 .collect(),
             database_bytes: self.database_bytes,
             senders: self.senders(name, primary),
-            slots: if primary { self.slots() } else { Vec::new() },
+            slots: if primary { self.slots() } else { kept_slots(node) },
             receiver_status: if !primary && self.streams(name) {
                 "streaming".to_owned()
             } else {
@@ -124,7 +128,9 @@ impl World {
             repmgr_installed: self.repmgr_database,
             registered: self.registered.clone(),
             repmgrd_running: Some(node.repmgrd.running),
-            repmgrd_paused: Some(false),
+            repmgrd_paused: Some(node.paused),
+            received_lsn: (!primary).then_some(LSN + 1),
+            replay_paused: (!primary).then_some(node.replay_paused),
             objects: if self.repmgr_database {
                 vec!["database:repmgr".to_owned()]
             } else {
@@ -297,4 +303,17 @@ fn vacancy(name: &str, host: &Host, node: &str, port: u32) -> Result<Vacancy, Fa
             .map_or(host.vacancy_claimed_by, |node| node.claimed_by.as_str())
             .to_owned(),
     })
+}
+
+/// Slots of a standby: nobody reads them.
+fn kept_slots(node: &Node) -> Vec<ReplicationSlot> {
+    let slots = node.kept_slots.iter();
+    slots
+        .map(|slot| ReplicationSlot {
+            name: slot.clone(),
+            active: false,
+            kind: "physical".to_owned(),
+            wal_status: String::new(),
+        })
+        .collect()
 }

@@ -42,6 +42,9 @@ impl World {
                     changed_file: false,
                     server: Service::default(),
                     repmgrd: Service::default(),
+                    kept_slots: BTreeSet::new(),
+                    paused: false,
+                    replay_paused: false,
                 };
                 assert!(
                     nodes.insert(name(&claim.node).to_owned(), node).is_none(),
@@ -124,16 +127,15 @@ impl World {
                 );
                 self.registered.retain(|row| row.node_id != unregister.node_id);
             }
-            Kind::CreateSlot(create) => drop(self.slots.insert(create.slot.clone())),
+            Kind::CreateSlot(create) => {
+                self.slots_at(name(&create.at)).insert(create.slot.clone());
+            }
             Kind::DropSlot(slot) => {
                 let keeper = self.at(host, &slot.at);
                 let claimed = keeper.resources.contains(&format!("postgresql:slot:{}", slot.slot));
-                assert!(
-                    claimed || !self.slots.contains(&slot.slot),
-                    "{} is not claimed",
-                    slot.slot
-                );
-                self.slots.remove(&slot.slot);
+                let slots = self.slots_at(name(&slot.at));
+                assert!(claimed || !slots.contains(&slot.slot), "{} is not claimed", slot.slot);
+                slots.remove(&slot.slot);
             }
             Kind::StartService(start) => {
                 let node = self.at(host, &start.node);
@@ -148,6 +150,18 @@ impl World {
                     *service(node, stop.service()) = Service::default();
                 }
             }
+            Kind::PauseRepmgrd(pause) => self.at(host, &pause.node).paused = pause.paused,
+            Kind::PromoteStandby(promote) => self.promote(name(&promote.node)),
+            Kind::FollowUpstream(follow) => {
+                let node = name(&follow.node);
+                let row = self.registered.iter_mut().find(|row| row.name == node).unwrap();
+                row.upstream_id = follow.upstream_id;
+            }
+            Kind::DemotePrimary(demote) => {
+                let node = self.at(host, &demote.node);
+                assert!(!node.server.running, "a primary that runs is made a standby");
+                node.data = Data::Copy;
+            }
             Kind::DiscardData(discard) => {
                 let Some(node) = self.maybe(host, &discard.node) else { return };
                 assert!(!node.server.running, "the data of a server that runs");
@@ -157,6 +171,34 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Slots at a node that runs.
+    fn slots_at(&mut self, node: &str) -> &mut BTreeSet<String> {
+        if self.primary().is_some_and(|(primary, _)| primary == node) {
+            &mut self.slots
+        } else {
+            &mut self.node(node).kept_slots
+        }
+    }
+
+    /// The old primary is stopped: its slots stay with it.
+    fn promote(&mut self, new: &str) {
+        assert!(self.primary().is_none(), "there is a primary");
+        let mut nodes = self.hosts.values_mut().flat_map(|host| host.nodes.iter_mut());
+        if let Some((old, node)) = nodes.find(|(_, node)| node.data == Data::Primary) {
+            node.kept_slots = std::mem::take(&mut self.slots);
+            self.registered
+                .iter_mut()
+                .filter(|row| row.name == *old)
+                .for_each(|row| row.active = false);
+        }
+        let node = self.node(new);
+        node.data = Data::Primary;
+        self.slots = std::mem::take(&mut self.node(new).kept_slots);
+        let id = self.node(new).place.node_id;
+        self.registered.retain(|row| row.node_id != id);
+        self.register(new, id, 0, "primary");
     }
 
     fn at(&mut self, host: &str, node: &Option<NodeRef>) -> &mut Node {

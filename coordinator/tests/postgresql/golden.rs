@@ -77,3 +77,16 @@ fn a_shrink_by_a_number_names_who_leaves() {
         "pg10, pg9 leave: the last by name, in natural order, and never the primary (pg1)"
     );
 }
+
+#[test]
+fn the_primary_moves_to_whom_is_named() {
+    let (world, spec) = world::cluster(3, 0, &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &world::switchover("pg3"))));
+}
+
+#[test]
+fn shrink_the_primary() {
+    let (world, spec) = world::cluster(4, 0, &[("min_members", "3")]);
+    let intent = world::shrink(&["pg1"], &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}

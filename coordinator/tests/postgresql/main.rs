@@ -12,6 +12,7 @@ mod answers;
 mod apply;
 mod golden;
 mod judgments;
+mod moving;
 mod paper;
 mod play;
 mod properties;

@@ -277,10 +277,25 @@ const CASES: &[Case] = &[
         intent: one_less,
     },
     Case {
-        title: "the primary leaves",
+        title: "the primary is replaced",
         code: "PG-23",
         odd: nothing,
-        intent: || world::shrink(&["pg1"], &[]),
+        intent: || world::replace("pg1", ("pg4", "h4"), false, &[]),
+    },
+    Case {
+        title: "the primary's role, to a standby that does not replay",
+        code: "PG-32",
+        odd: |world| world.node("pg2").replay_paused = true,
+        intent: || world::switchover("pg2"),
+    },
+    Case {
+        title: "the primary's role, with a standby below another one",
+        code: "PG-33",
+        odd: |world| {
+            world.registered[2].upstream_id = 2;
+            world.below.insert("pg3".into(), "pg2".into());
+        },
+        intent: || world::switchover("pg2"),
     },
     Case {
         title: "a host that does not list postgresql",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
     Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
-    Replace, RepmgrNode, Shrink, Spec, System, WriteConfiguration, asked, intent::Verb,
+    Replace, RepmgrNode, Shrink, Spec, Switchover, System, WriteConfiguration, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -39,6 +39,12 @@ pub struct Node {
     pub changed_file: bool,
     pub server: Service,
     pub repmgrd: Service,
+    /// Slots here while it is not the primary.
+    pub kept_slots: BTreeSet<String>,
+    /// Of its repmgrd.
+    pub paused: bool,
+    /// Somebody paused its replay.
+    pub replay_paused: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +174,11 @@ impl World {
     pub fn streams(&self, name: &str) -> bool {
         let runs =
             self.find(name).is_some_and(|(_, node)| node.data == Data::Copy && node.server.running);
-        runs && self.primary().is_some() && !self.disconnected.contains(name)
+        let Some((_, primary)) = self.primary() else { return false };
+        // One that is recorded as a standby goes where its record says.
+        let row = self.registered.iter().find(|row| row.name == name && row.kind == "standby");
+        let led = row.is_none_or(|row| row.upstream_id == primary.place.node_id);
+        runs && (led || self.below.contains_key(name)) && !self.disconnected.contains(name)
     }
 
     pub fn setting(&mut self, name: &'static str, value: &str) {
@@ -247,6 +257,10 @@ pub fn replace(node: &str, with: (&str, &str), dead: bool, options: &[(&str, &st
     let with = pairs(&[with]).pop();
     let verb = Verb::Replace(Replace { node: node.to_owned(), with, dead });
     intent("replace", verb, options)
+}
+
+pub fn switchover(to: &str) -> Intent {
+    intent("switchover", Verb::Switchover(Switchover { to: to.to_owned() }), &[])
 }
 
 /// A cluster of pg1 on h1, pg2 on h2, ... made by playing its create; `spare` hosts follow.

@@ -3,7 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bellows_proto::v1::{
-    Create, Expand, Intent, KeyValue, NodeAt, Replace, Shrink, System as Kind, intent::Verb,
+    Create, Expand, Intent, KeyValue, NodeAt, Replace, Shrink, Switchover, System as Kind,
+    intent::Verb,
 };
 use camino::Utf8PathBuf;
 
@@ -61,6 +62,10 @@ fn replace(number: u8, new: u8, dead: bool) -> Wish {
     wish(Verb::Replace(Replace { node: format!("pg{number}"), with, dead }), &[])
 }
 
+fn switchover(number: u8) -> Wish {
+    wish(Verb::Switchover(Switchover { to: format!("pg{number}") }), &[])
+}
+
 impl System for Postgresql {
     fn name(&self) -> &'static str {
         "postgresql"
@@ -102,6 +107,9 @@ impl System for Postgresql {
             operation("shrink-wiped", &three, shrink(3, "wipe"), None),
             operation("replace", &two, replace(2, 3, false), None),
             dead(operation("replace-dead", &two, replace(2, 3, true), None)),
+            operation("shrink-primary", &three, shrink(1, "keep"), None),
+            operation("switchover", &two, switchover(2), None),
+            operation("switchover-cancelled", &two, switchover(2), Some(14)),
         ]
     }
 

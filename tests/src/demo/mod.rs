@@ -15,6 +15,7 @@ pub use growth::{Growth, clone_log_is_whole, one_clone};
 pub use hosts::{CLUSTER, application, configure, superuser};
 pub use parts::{
     create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, refused, shrink,
+    switchover,
 };
 pub use rows::{Rows, look_for};
 pub use show::{postgresql, report_path};

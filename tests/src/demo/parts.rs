@@ -143,7 +143,43 @@ pub async fn expand_cancelled(stage: &Stage, number: usize) -> Result<()> {
     counts(stage, count).await
 }
 
-/// Shrinks by one standby, whose data directory stays.
+/// Moves the primary's role to a standby, and asks every server whether all of it moved.
+///
+/// # Errors
+/// The operation does not rest as done, somebody follows the old primary still, a slot is left at
+/// it, or repmgrd is paused somewhere.
+pub async fn switchover(stage: &Stage, number: usize) -> Result<()> {
+    let before = stage.count().await?;
+    let node = format!("pg{number}");
+    let old = stage.primary().await?.address.clone();
+    let words = ["switchover", CLUSTER, "--to", &node, "--yes"];
+    stage.site.cli().run(&words).await?.expect_code(0)?;
+    let primary = stage.primary().await?;
+    ensure!(primary.address == stage.address(number)?, "{} is primary", primary.address);
+    let members = primary.members().await?;
+    let id = members.iter().find(|member| member.name == node).context("no such member")?.id;
+    for member in &members {
+        let (kind, upstream) = match member.name == node {
+            true => ("primary", None),
+            false => ("standby", Some(id)),
+        };
+        let well = member.kind == kind && member.upstream == upstream && member.active;
+        ensure!(well, "repmgr has {member:?}");
+    }
+    let left = crate::sql::Server::connect(&old, &hosts::superuser()).await?.slots().await?;
+    ensure!(left.is_empty(), "slots at the old primary: {left:?}");
+    for address in stage.addresses()? {
+        let server = crate::sql::Server::connect(&address, &hosts::superuser()).await?;
+        let paused = server.text("select repmgr.repmgrd_is_paused()::text").await?;
+        ensure!(paused == "false", "repmgrd of {address} is paused");
+        let runs = server.text("select repmgr.repmgrd_is_running()::text").await?;
+        ensure!(runs == "true", "repmgrd of {address} does not run");
+    }
+    counts(stage, before).await
+}
+
+/// Shrinks by one member, whose data directory stays. The primary's role moves first where it is
+/// the one to leave.
 ///
 /// # Errors
 /// The operation does not rest as done, or something of the node is left at a survivor.

@@ -74,14 +74,14 @@ async fn play(stage: &mut Stage) -> Result<Report> {
     stage.tell.say("Members, slots, pg_hba rules and files of all hosts are as before.");
     table(stage, "After").await?;
 
-    stage.tell.chapter("(d) A standby is shrunk out");
+    stage.tell.chapter("(d) The primary is shrunk out: its role moves first");
     table(stage, "Before").await?;
-    parts::shrink(stage, 2).await?;
+    parts::shrink(stage, 1).await?;
     members.after_shrink = stage.count().await?;
     table(stage, "After").await?;
-    stage
-        .tell
-        .say("No survivor knows pg2 any more; its slot is dropped, its data directory is kept.");
+    stage.tell.say(
+        "No survivor knows pg1 any more; another one takes the writes, its data directory is kept.",
+    );
 
     stage.tell.chapter("(e) A standby dies for good, and is replaced on the free host");
     table(stage, "Before").await?;

@@ -151,8 +151,11 @@ pub(super) async fn register_standby(
     let service = services(context).reading(&node.server_service).await?;
     let upstream = action.upstream_id;
     let outcome = if service.state() == ServiceState::Running {
-        node.repmgr(context, "register the standby", |repmgr| repmgr.standby_register(upstream))
-            .await?
+        node.repmgr(context, "register the standby", |repmgr| match action.force {
+            true => repmgr.standby_register_again(upstream),
+            false => repmgr.standby_register(upstream),
+        })
+        .await?
     } else {
         let primary = endpoint("primary", &action.primary_address, action.primary_port)?;
         let primary = node.peer(primary.0, primary.1);
@@ -190,9 +193,11 @@ pub(super) async fn unregister_standby(
             .remedy("plan anew"));
         }
     }
+    let id = action.node_id;
     let outcome = survivor
-        .repmgr(context, "unregister the standby", |repmgr| {
-            repmgr.standby_unregister(action.node_id)
+        .repmgr(context, "unregister the node", |repmgr| match action.former_primary {
+            true => repmgr.primary_unregister(id),
+            false => repmgr.standby_unregister(id),
         })
         .await?;
     Ok(said(outcome, "unregistered", "was not registered any more"))
@@ -247,16 +252,22 @@ pub(super) async fn drop_slot(action: &DropSlot, context: &JobContext) -> Result
     }
 }
 
+/// A slot's name, as PostgreSQL allows them: a plain word of at most 63 characters.
+pub(super) fn slot_name(slot: &str) -> Result<&str, Fault> {
+    let good = (1..=63).contains(&slot.len())
+        && slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if good {
+        return Ok(slot);
+    }
+    Err(Fault::new(FaultCode::Invalid, format!("{slot:?} is no name of a slot")))
+}
+
 fn claimed_slot(
     context: &JobContext,
     keepers: [Option<&NodeRef>; 2],
     slot: &str,
 ) -> Result<(), Fault> {
-    let good = (1..=63).contains(&slot.len())
-        && slot.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !good {
-        return Err(Fault::new(FaultCode::Invalid, format!("{slot:?} is no name of a slot")));
-    }
+    slot_name(slot)?;
     // The upstream's record keeps the claim; the standby's own, where both are of this host.
     let resource = format!("postgresql:slot:{slot}");
     let [at, node] = keepers;

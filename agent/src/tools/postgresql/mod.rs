@@ -20,6 +20,7 @@ pub mod pgpass;
 mod place;
 mod reading;
 pub mod render;
+mod role;
 mod running;
 pub mod server;
 mod session;
@@ -84,6 +85,10 @@ pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<
         Some(Kind::StartService(action)) => running::start_service(action, context).await,
         Some(Kind::StopService(action)) => running::stop_service(action, context).await,
         Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,
+        Some(Kind::PauseRepmgrd(action)) => role::pause_repmgrd(action, context).await,
+        Some(Kind::PromoteStandby(action)) => role::promote_standby(action, context).await,
+        Some(Kind::FollowUpstream(action)) => role::follow_upstream(action, context).await,
+        Some(Kind::DemotePrimary(action)) => role::demote_primary(action, context).await,
         None => Err(empty("action")),
     }
 }

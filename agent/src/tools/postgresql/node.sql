@@ -8,6 +8,9 @@ select current_setting('server_version') as version,
        (extract(epoch from pg_conf_load_time()) * 1000)::bigint as config_loaded_at_ms;
 \echo #receiver
 select status from pg_stat_wal_receiver;
+\echo #recovery
+select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint as received_lsn,
+       case when pg_is_in_recovery() then pg_is_wal_replay_paused() end as replay_paused;
 \echo #settings
 select name, setting from pg_settings
 where name in ('data_checksums', 'hot_standby', 'max_connections', 'max_locks_per_transaction',

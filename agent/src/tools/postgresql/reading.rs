@@ -71,6 +71,7 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
     } else if let Some(control) = control? {
         reading.system_identifier = control.system_identifier;
         reading.control_state = control.state;
+        reading.checkpoint_lsn = Some(control.checkpoint_lsn);
     }
     read_directories(local, &node, &mut reading)?;
     reading.server = Some(match up {

@@ -10,7 +10,7 @@ use bellows_proto::v1::{
 
 use super::{
     reading,
-    session::{claimed, required},
+    session::{Client, claimed, required},
     values::Node,
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 /// How long a start waits for the server to let somebody in. A standby may need longer to
 /// become consistent: the coordinator waits for that.
 const START_WAIT: Duration = Duration::from_secs(20);
+const CHECKPOINT: &str = include_str!("checkpoint.sql");
 const POLL: Duration = Duration::from_millis(250);
 /// First line: the postmaster's process id.
 const PID_FILE: &str = "postmaster.pid";
@@ -80,6 +81,15 @@ pub(super) async fn stop_service(
 ) -> Result<Note, Fault> {
     let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
     let name = service_name(&node, action.service())?;
+    if action.checkpoint_first {
+        // It only makes the stop shorter: a server that cannot do it now stops all the same.
+        let script = Client::of_node(&node).change(context, node.endpoint(), &[], CHECKPOINT).await;
+        if let Err(fault) = script
+            && fault.code() == FaultCode::Cancelled
+        {
+            return Err(fault);
+        }
+    }
     services(context).stop(name).await?;
     Ok(format!("service {name} is stopped"))
 }

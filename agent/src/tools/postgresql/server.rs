@@ -41,6 +41,9 @@ pub fn parse(stdout: &[u8]) -> Result<PostgresqlServer, ParseError> {
     if let Some(row) = sections.get("receiver")?.rows().next() {
         server.receiver_status = row.text("status")?.to_owned();
     }
+    let row = sections.get("recovery")?.one()?;
+    server.received_lsn = row.optional("received_lsn")?;
+    server.replay_paused = boolean_or_null(row.text("replay_paused")?);
     for row in sections.get("objects")?.rows() {
         server.objects.push(row.text("object")?.to_owned());
     }

@@ -17,3 +17,4 @@ pub mod serve;
 pub mod shrink;
 pub mod status;
 pub mod store;
+pub mod switchover;

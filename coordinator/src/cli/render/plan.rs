@@ -58,6 +58,7 @@ pub fn verb(plan: &Plan) -> &'static str {
         Some(Verb::Expand(_)) => "expand",
         Some(Verb::Shrink(_)) => "shrink",
         Some(Verb::Replace(_)) => "replace",
+        Some(Verb::Switchover(_)) => "switchover",
         None => "change",
     }
 }

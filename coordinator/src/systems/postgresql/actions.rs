@@ -2,11 +2,12 @@
 //! is taken back. An undo is idempotent on the host: what is not there is no error.
 
 use bellows_proto::v1::{
-    Action, ClaimNode, ClaimResource, CloneStandby, CreateRepmgrDatabase, DiscardData, DropSlot,
-    HbaSettings, HostAction, InitDatabase, NodeRef, Placement, PostgresqlAction,
-    PostgresqlPlacement, PostgresqlServerSettings, PostgresqlService, RegisterPrimary,
-    RegisterStandby, ReleaseNode, ReleaseResource, RemoveConfiguration, StartService, StopService,
-    Tombstone, UnregisterStandby, WriteConfiguration, WriteHba, action, host_action, placement,
+    Action, ClaimNode, ClaimResource, CloneStandby, CreateRepmgrDatabase, CreateSlot,
+    DemotePrimary, DiscardData, DropSlot, FollowUpstream, HbaSettings, HostAction, InitDatabase,
+    NodeRef, PauseRepmgrd, Placement, PostgresqlAction, PostgresqlPlacement,
+    PostgresqlServerSettings, PostgresqlService, PromoteStandby, RegisterPrimary, RegisterStandby,
+    ReleaseNode, ReleaseResource, RemoveConfiguration, StartService, StopService, Tombstone,
+    UnregisterStandby, WriteConfiguration, WriteHba, action, host_action, placement,
     postgresql_action::Kind,
 };
 
@@ -53,7 +54,11 @@ pub(super) fn limits(action: &Action) -> Limits {
                 | Kind::RegisterStandby(_)
                 | Kind::UnregisterStandby(_)
                 | Kind::CreateSlot(_)
-                | Kind::DropSlot(_),
+                | Kind::DropSlot(_)
+                | Kind::PauseRepmgrd(_)
+                | Kind::PromoteStandby(_)
+                | Kind::FollowUpstream(_)
+                | Kind::DemotePrimary(_),
             )
             | None => deadline(3 * MINUTE),
         },
@@ -97,6 +102,7 @@ fn postgresql_summary(action: &PostgresqlAction) -> &'static str {
         Some(Kind::RegisterPrimary(_)) => "repmgr primary register",
         Some(Kind::CloneStandby(_)) => "repmgr standby clone",
         Some(Kind::RegisterStandby(_)) => "repmgr standby register",
+        Some(Kind::UnregisterStandby(of)) if of.former_primary => "repmgr primary unregister",
         Some(Kind::UnregisterStandby(_)) => "repmgr standby unregister",
         Some(Kind::CreateSlot(_)) => "create the replication slot",
         Some(Kind::DropSlot(_)) => "drop the replication slot",
@@ -111,6 +117,11 @@ fn postgresql_summary(action: &PostgresqlAction) -> &'static str {
             PostgresqlService::Unspecified => "",
         },
         Some(Kind::DiscardData(_)) => "empty the data directory",
+        Some(Kind::PauseRepmgrd(pause)) if pause.paused => "pause repmgrd",
+        Some(Kind::PauseRepmgrd(_)) => "let repmgrd decide again",
+        Some(Kind::PromoteStandby(_)) => "repmgr standby promote",
+        Some(Kind::FollowUpstream(_)) => "repmgr standby follow",
+        Some(Kind::DemotePrimary(_)) => "configure the stopped server as a standby",
         None => "",
     }
 }
@@ -196,6 +207,7 @@ pub(super) fn register_standby(node: NodeRef, upstream: &PostgresqlPlacement) ->
         upstream_id: upstream.node_id,
         primary_address: String::new(),
         primary_port: 0,
+        force: false,
     }))
 }
 
@@ -206,6 +218,7 @@ pub(super) fn register_stopped_standby(node: NodeRef, primary: &PostgresqlPlacem
         upstream_id: primary.node_id,
         primary_address: primary.address.clone(),
         primary_port: primary.port,
+        force: false,
     }))
 }
 
@@ -214,6 +227,53 @@ pub(super) fn unregister_standby(at: NodeRef, node: NodeRef, node_id: u32) -> Ac
         at: Some(at),
         node: Some(node),
         node_id,
+        former_primary: false,
+    }))
+}
+
+/// Of a node that was primary until another was promoted.
+pub(super) fn unregister_former_primary(at: NodeRef, node: NodeRef, node_id: u32) -> Action {
+    postgresql(Kind::UnregisterStandby(UnregisterStandby {
+        at: Some(at),
+        node: Some(node),
+        node_id,
+        former_primary: true,
+    }))
+}
+
+/// Over the record of a former primary.
+pub(super) fn register_again(node: NodeRef, upstream: &PostgresqlPlacement) -> Action {
+    postgresql(Kind::RegisterStandby(RegisterStandby {
+        node: Some(node),
+        upstream_id: upstream.node_id,
+        primary_address: String::new(),
+        primary_port: 0,
+        force: true,
+    }))
+}
+
+pub(super) fn create_slot(at: NodeRef, node: NodeRef, slot: String) -> Action {
+    postgresql(Kind::CreateSlot(CreateSlot { at: Some(at), node: Some(node), slot }))
+}
+
+pub(super) fn pause_repmgrd(node: NodeRef, paused: bool) -> Action {
+    postgresql(Kind::PauseRepmgrd(PauseRepmgrd { node: Some(node), paused }))
+}
+
+pub(super) fn promote(node: NodeRef) -> Action {
+    postgresql(Kind::PromoteStandby(PromoteStandby { node: Some(node) }))
+}
+
+pub(super) fn follow(node: NodeRef, upstream_id: u32) -> Action {
+    postgresql(Kind::FollowUpstream(FollowUpstream { node: Some(node), upstream_id }))
+}
+
+pub(super) fn demote(node: NodeRef, primary: &PostgresqlPlacement, slot: String) -> Action {
+    postgresql(Kind::DemotePrimary(DemotePrimary {
+        node: Some(node),
+        primary_address: primary.address.clone(),
+        primary_port: primary.port,
+        slot,
     }))
 }
 
@@ -226,7 +286,17 @@ pub(super) fn start(node: NodeRef, service: PostgresqlService) -> Action {
 }
 
 pub(super) fn stop(node: NodeRef, service: PostgresqlService) -> Action {
-    postgresql(Kind::StopService(StopService { node: Some(node), service: service.into() }))
+    stopping(node, service, false)
+}
+
+/// The server of a primary: a checkpoint first, so that the pause for writers is short.
+pub(super) fn stop_primary(node: NodeRef) -> Action {
+    stopping(node, PostgresqlService::Server, true)
+}
+
+fn stopping(node: NodeRef, service: PostgresqlService, checkpoint_first: bool) -> Action {
+    let (node, service) = (Some(node), service.into());
+    postgresql(Kind::StopService(StopService { node, service, checkpoint_first }))
 }
 
 pub(super) fn discard_data(node: NodeRef) -> Action {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
-    Act, Action, CloneStandby, HostAction, NodeRef, PostgresqlAction, PostgresqlPlacement,
-    PostgresqlService, RegisterStandby, Step, UnregisterStandby, action, host_action,
-    postgresql_action::Kind, step,
+    Act, Action, CloneStandby, DemotePrimary, HostAction, NodeRef, PostgresqlAction,
+    PostgresqlPlacement, PostgresqlService, RegisterStandby, Step, UnregisterStandby, action,
+    host_action, postgresql_action::Kind, step,
 };
 
 use super::draft::Placed;
@@ -108,6 +108,18 @@ fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
                 .map(|at| vec![format!("systemctl enable --now {}", unit(at, start.service()))]),
             Kind::StopService(stop) => of(&stop.node)
                 .map(|at| vec![format!("systemctl disable --now {}", unit(at, stop.service()))]),
+            Kind::PauseRepmgrd(pause) => of(&pause.node).map(|at| {
+                let statement = format!("SELECT repmgr.repmgrd_pause({})", pause.paused);
+                vec![psql(at, &statement)]
+            }),
+            Kind::PromoteStandby(promote) => {
+                of(&promote.node).map(|at| vec![repmgr(at, "standby promote")])
+            }
+            Kind::FollowUpstream(follow) => of(&follow.node).map(|at| {
+                let upstream = format!("standby follow --upstream-node-id={}", follow.upstream_id);
+                vec![repmgr(at, &upstream)]
+            }),
+            Kind::DemotePrimary(demote) => of(&demote.node).map(|at| demoted(at, demote)),
             Kind::DiscardData(discard) => of(&discard.node)
                 .map(|at| vec![format!("find {} -mindepth 1 -delete", quoted(&at.data_dir))]),
         };
@@ -125,6 +137,11 @@ fn unknown() -> Vec<String> {
 
 fn as_owner(at: &PostgresqlPlacement, program: &str) -> String {
     format!("sudo -u {} {}", quoted(&at.os_user), quoted(&format!("{}/{program}", at.bin_dir)))
+}
+
+/// A program of the operating system.
+fn as_user(at: &PostgresqlPlacement, program: &str) -> String {
+    format!("sudo -u {} {program}", quoted(&at.os_user))
 }
 
 fn repmgr(at: &PostgresqlPlacement, command: &str) -> String {
@@ -164,7 +181,8 @@ fn connection(address: &str, port: u32) -> String {
 fn registered(at: &PostgresqlPlacement, register: &RegisterStandby) -> String {
     let upstream = format!("--upstream-node-id={}", register.upstream_id);
     if register.primary_port == 0 {
-        return repmgr(at, &format!("standby register {upstream}"));
+        let force = if register.force { " --force" } else { "" };
+        return repmgr(at, &format!("standby register {upstream}{force}"));
     }
     // Its server does not run: the record is written at the primary.
     let to = connection(&register.primary_address, register.primary_port);
@@ -172,7 +190,21 @@ fn registered(at: &PostgresqlPlacement, register: &RegisterStandby) -> String {
 }
 
 fn unregistered(at: &PostgresqlPlacement, gone: &UnregisterStandby) -> String {
-    repmgr(at, &format!("standby unregister --node-id={}", gone.node_id))
+    let kind = if gone.former_primary { "primary" } else { "standby" };
+    repmgr(at, &format!("{kind} unregister --node-id={}", gone.node_id))
+}
+
+fn demoted(at: &PostgresqlPlacement, demote: &DemotePrimary) -> Vec<String> {
+    let (address, port, slot) = (&demote.primary_address, demote.primary_port, &demote.slot);
+    let data = &at.data_dir;
+    vec![
+        format!(
+            "# in {data}/postgresql.auto.conf: primary_conninfo with host={address} port={port} \
+             user=repmgr passfile={}, primary_slot_name = '{slot}'",
+            at.passfile
+        ),
+        format!("{} {}/standby.signal", as_user(at, "touch"), quoted(data)),
+    ]
 }
 
 fn unit(at: &PostgresqlPlacement, service: PostgresqlService) -> String {

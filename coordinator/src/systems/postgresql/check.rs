@@ -1,5 +1,6 @@
 //! Judges conditions. What could not be read is unknown: never "holds", never "does not hold".
 
+mod role;
 mod room;
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use bellows_proto::v1::{
 
 use super::{
     health, synchronous,
-    view::{self, NoPrimary, Role, View, role, row, server, state_text},
+    view::{self, NoPrimary, Primary, Role, View, role, row, server, state_text},
 };
 use crate::plan::Verdict;
 
@@ -44,11 +45,21 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
         Some(Kind::SyncSatisfiable(wanted)) => sync_satisfiable(view, wanted),
         Some(Kind::StaysAway(wanted)) => stays_away(view, &wanted.node, &wanted.host),
         Some(Kind::HasTombstone(wanted)) => has_tombstone(view, &wanted.node, &wanted.host),
+        Some(Kind::ReceivedAll(wanted)) => role::received_all(view, wanted),
+        Some(Kind::RoleMoves(wanted)) => role::moves(view, wanted),
+        Some(Kind::CanTakeOver(wanted)) => role::can_take_over(view, wanted),
+        Some(Kind::RepmgrdIs(wanted)) => role::repmgrd_is(view, wanted),
         None => {
             Ok(Verdict::Refused("the condition is empty: written by a newer version".to_owned()))
         }
     };
     judged.unwrap_or_else(Verdict::Unknown)
+}
+
+/// As [`Kind::CanTakeOver`], for the guards.
+pub(super) fn can_take_over(view: View<'_>, node: &str, max_lag_bytes: u64) -> Verdict {
+    let wanted = bellows_proto::v1::CanTakeOver { node: node.to_owned(), max_lag_bytes };
+    role::can_take_over(view, &wanted).unwrap_or_else(Verdict::Unknown)
 }
 
 /// A verdict, or why nothing can be said.
@@ -127,6 +138,11 @@ fn members_are(view: View<'_>, nodes: &[String], without: &[String]) -> Judged {
 
 fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
     let primary = view.primary().map_err(|why| why.text())?;
+    Ok(records_between(primary, wanted))
+}
+
+/// What repmgr at the primary has records of.
+fn records_between(primary: Primary<'_>, wanted: &MembersBetween) -> Verdict {
     let names: BTreeSet<&String> = primary.server.registered.iter().map(|row| &row.name).collect();
     let gone: Vec<&str> =
         wanted.at_least.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
@@ -135,7 +151,7 @@ fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
         .filter(|name| !wanted.at_most.contains(name))
         .map(|name| name.as_str())
         .collect();
-    Ok(match (gone.as_slice(), strange.as_slice()) {
+    match (gone.as_slice(), strange.as_slice()) {
         ([], []) => Verdict::Holds,
         ([], strange) => Verdict::Refused(format!(
             "repmgr has records of {}, by another hand",
@@ -145,7 +161,7 @@ fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
             "repmgr has lost its records of {}, by another hand",
             gone.join(", ")
         )),
-    })
+    }
 }
 
 fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
@@ -184,7 +200,8 @@ fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
 /// A server that is known to be down sends nothing.
 fn not_streaming(view: View<'_>, wanted: &NotStreaming) -> Judged {
     let mut still = Vec::new();
-    for member in view.in_spec().filter(|member| member.node != wanted.node) {
+    let at = |name: &str| wanted.at.is_empty() || wanted.at == name;
+    for member in view.in_spec().filter(|member| member.node != wanted.node && at(&member.node)) {
         let server = match role(member) {
             Role::Primary(server) | Role::Standby(server) => server,
             Role::Down(_) => continue,

@@ -1,11 +1,12 @@
 //! Every condition of the planners, made in one place.
 
 use bellows_proto::v1::{
-    AbsentEverywhere, Action, ClockWithin, Condition, DiskFree, HasTombstone, Healthy, HostAnswers,
-    HostCondition, LoginWorks, MembersAre, MembersBetween, NotStreaming, PostgresqlCondition,
-    PostgresqlPlacement, PostgresqlService, PrimaryIs, RegisteredEverywhere, SenderHeadroom,
-    ServiceRuns, SlotHeadroom, StaysAway, Streaming, SyncSatisfiable, Vacant, VersionsMatch,
-    action, condition, host_condition, postgresql_action, postgresql_condition::Kind,
+    AbsentEverywhere, Action, CanTakeOver, ClockWithin, Condition, DiskFree, HasTombstone, Healthy,
+    HostAnswers, HostCondition, LoginWorks, MembersAre, MembersBetween, NodeRef, NotStreaming,
+    PostgresqlCondition, PostgresqlPlacement, PostgresqlService, PrimaryIs, ReceivedAll,
+    RegisteredEverywhere, RepmgrdIs, RoleMoves, SenderHeadroom, ServiceRuns, SlotHeadroom,
+    StaysAway, Streaming, SyncSatisfiable, Vacant, VersionsMatch, action, condition,
+    host_condition, postgresql_action, postgresql_condition::Kind,
 };
 
 /// A host's clock may be so far off: logs and timeouts of several hosts are read together.
@@ -98,8 +99,33 @@ pub(super) fn streaming(node: &str) -> Condition {
     postgresql(Kind::Streaming(Streaming { node: node.to_owned(), max_lag_bytes }))
 }
 
+pub(super) fn can_take_over(node: &str) -> Condition {
+    let max_lag_bytes = LAG_LIMIT_BYTES;
+    postgresql(Kind::CanTakeOver(CanTakeOver { node: node.to_owned(), max_lag_bytes }))
+}
+
+pub(super) fn received_all(node: &str, from: &str) -> Condition {
+    let (node, from) = (node.to_owned(), from.to_owned());
+    postgresql(Kind::ReceivedAll(ReceivedAll { node, from }))
+}
+
+pub(super) fn repmgrd_is(node: &str, paused: bool) -> Condition {
+    postgresql(Kind::RepmgrdIs(RepmgrdIs { node: node.to_owned(), paused }))
+}
+
+pub(super) fn role_moves(among: &[&str], at_least: Vec<String>, at_most: Vec<String>) -> Condition {
+    let among = among.iter().map(|node| (*node).to_owned()).collect();
+    postgresql(Kind::RoleMoves(RoleMoves { among, at_least, at_most }))
+}
+
 pub(super) fn not_streaming(node: &str, slot: &str) -> Condition {
-    postgresql(Kind::NotStreaming(NotStreaming { node: node.to_owned(), slot: slot.to_owned() }))
+    not_streaming_at("", node, slot)
+}
+
+/// At one member; empty: at any.
+fn not_streaming_at(at: &str, node: &str, slot: &str) -> Condition {
+    let (node, slot, at) = (node.to_owned(), slot.to_owned(), at.to_owned());
+    postgresql(Kind::NotStreaming(NotStreaming { node, slot, at }))
 }
 
 pub(super) fn registered_everywhere(node: &str, node_id: u32) -> Condition {
@@ -133,8 +159,9 @@ pub(super) fn of_undo(action: &Action) -> Vec<Condition> {
     let Some(action::Kind::Postgresql(action)) = &action.kind else { return Vec::new() };
     match &action.kind {
         Some(postgresql_action::Kind::DropSlot(drop)) => {
-            let node = drop.node.as_ref().map(|node| node.node.as_str()).unwrap_or_default();
-            vec![not_streaming(node, &drop.slot)]
+            let named = |node: &Option<NodeRef>| node.as_ref().map(|node| node.node.clone());
+            let (at, node) = (named(&drop.at), named(&drop.node));
+            vec![not_streaming_at(&at.unwrap_or_default(), &node.unwrap_or_default(), &drop.slot)]
         }
         Some(
             postgresql_action::Kind::WriteConfiguration(_)
@@ -149,7 +176,11 @@ pub(super) fn of_undo(action: &Action) -> Vec<Condition> {
             | postgresql_action::Kind::CreateSlot(_)
             | postgresql_action::Kind::StartService(_)
             | postgresql_action::Kind::StopService(_)
-            | postgresql_action::Kind::DiscardData(_),
+            | postgresql_action::Kind::DiscardData(_)
+            | postgresql_action::Kind::PauseRepmgrd(_)
+            | postgresql_action::Kind::PromoteStandby(_)
+            | postgresql_action::Kind::FollowUpstream(_)
+            | postgresql_action::Kind::DemotePrimary(_),
         )
         | None => Vec::new(),
     }

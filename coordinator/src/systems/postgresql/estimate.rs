@@ -135,6 +135,8 @@ fn postgresql(action: &PostgresqlAction, sizes: &Sizes, sharing: u64) -> u64 {
             PostgresqlService::Server => 10 * SECOND,
             PostgresqlService::Repmgrd | PostgresqlService::Unspecified => 3 * SECOND,
         },
+        // Its checkpoint went before it.
+        Some(Kind::StopService(stop)) if stop.checkpoint_first => 5 * SECOND,
         // A stop writes a checkpoint.
         Some(Kind::StopService(stop)) => match stop.service() {
             PostgresqlService::Server => 20 * SECOND,
@@ -149,7 +151,11 @@ fn postgresql(action: &PostgresqlAction, sizes: &Sizes, sharing: u64) -> u64 {
             | Kind::RegisterStandby(_)
             | Kind::UnregisterStandby(_)
             | Kind::CreateSlot(_)
-            | Kind::DropSlot(_),
+            | Kind::DropSlot(_)
+            | Kind::PauseRepmgrd(_)
+            | Kind::PromoteStandby(_)
+            | Kind::FollowUpstream(_)
+            | Kind::DemotePrimary(_),
         ) => 3 * SECOND,
         None => 0,
     }

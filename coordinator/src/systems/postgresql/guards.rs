@@ -6,11 +6,13 @@ mod cluster;
 mod dead;
 mod judge;
 mod leaving;
+mod moving;
 mod newcomers;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 
-pub(super) use judge::{Replacing, Shrinking, create, expand, replace, shrink};
+pub(super) use judge::{Replacing, Shrinking, create, expand, replace, shrink, switchover};
+pub(super) use moving::Moving;
 pub(super) use newcomers::obstacles;
 
 /// Declares the rules: number, name, reason, and what would mend it.
@@ -108,7 +110,7 @@ rules! {
         "let the standbys below follow the primary first: repmgr standby follow";
     NeverThePrimary = "PG-23", "not the primary",
         "Stopping the primary is a failover, with its risks: a planned change of roles comes first.",
-        "switch the primary role over to another member first, then shrink";
+        "switch the primary's role over to another member first: bellows switchover CLUSTER";
     AllowedOnHost = "PG-24", "allowed on the host",
         "What may run on a host, its owner has written down there.",
         "the host's administrator changes agent.toml: [systems.postgresql], mode = \"manage\"";
@@ -133,6 +135,12 @@ rules! {
     FollowsPrimary = "PG-31", "the leaving node follows the primary, and has a slot nowhere else",
         "A slot is dropped at the primary: one at another member would stay, and keep WAL there.",
         "let it follow the primary (repmgr standby follow); drop its inactive slot at the member that is named";
+    CanTakeOver = "PG-32", "a standby that can take over",
+        "Whoever becomes primary must have nearly everything already, and be free to replay it.",
+        "choose a standby that streams with little lag: bellows status CLUSTER --fresh; resume its replay if it is paused";
+    EveryoneFollowsPrimary = "PG-33", "every standby follows the primary",
+        "A standby below another standby is not led to the new primary: nobody knows whether it should be.",
+        "let it follow the primary first: repmgr standby follow";
     DeadIsSilent = "PG-40", "a host that is named dead does not answer",
         "What answers is not dead: it would be forgotten while it runs.",
         "switch the host off, or replace the node without --dead";

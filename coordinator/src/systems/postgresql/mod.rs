@@ -28,6 +28,7 @@ mod resolve;
 mod seen;
 mod shrink;
 mod sizes;
+mod switchover;
 mod synchronous;
 mod versions;
 mod view;
@@ -71,6 +72,7 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
             Ok(plan)
         }
         Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
+        Some(Verb::Switchover(_)) => switchover::plan(spec, observation, intent),
         None => Err(vec![
             guards::Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb"),
         ]),

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod data;
+mod role;
 mod running;
 
 use bellows_proto::v1::{
@@ -42,6 +43,10 @@ pub fn probe(action: &PostgresqlAction, observation: &Observation) -> Probe {
         Some(Kind::StartService(action)) => running::start_service(view, action),
         Some(Kind::StopService(action)) => running::stop_service(view, action),
         Some(Kind::DiscardData(action)) => data::discard_data(view, node(action.node.as_ref())),
+        Some(Kind::PauseRepmgrd(action)) => role::pause_repmgrd(view, action),
+        Some(Kind::PromoteStandby(action)) => role::promote(view, node(action.node.as_ref())),
+        Some(Kind::FollowUpstream(action)) => role::follow(view, action),
+        Some(Kind::DemotePrimary(action)) => role::demote(view, action),
         None => Err("the action is empty: written by a newer version".to_owned()),
     };
     judged.unwrap_or_else(Probe::Unknown)
@@ -101,6 +106,8 @@ fn register_standby(view: View<'_>, action: &RegisterStandby) -> Judged {
     let server = primary(view)?;
     Ok(match row(server, name) {
         None => Probe::NotDone,
+        // Its record as a primary, which is to be written over.
+        Some(row) if action.force && (row.kind != "standby" || !row.active) => Probe::NotDone,
         // In its undo the standby does not run, and its record waits for it.
         Some(row) if row.active || !action.primary_address.is_empty() => {
             let text = format!(

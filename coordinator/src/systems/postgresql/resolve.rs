@@ -34,7 +34,11 @@ pub fn resolve(act: &Act, observation: &Observation) -> Result<Act, String> {
             | Kind::DropSlot(_)
             | Kind::StartService(_)
             | Kind::StopService(_)
-            | Kind::DiscardData(_),
+            | Kind::DiscardData(_)
+            | Kind::PauseRepmgrd(_)
+            | Kind::PromoteStandby(_)
+            | Kind::FollowUpstream(_)
+            | Kind::DemotePrimary(_),
         )
         | None => {}
     }

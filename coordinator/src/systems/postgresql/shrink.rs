@@ -9,7 +9,8 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Placed, Task},
-    guards, join, options, predict, sizes,
+    guards::{self, Moving},
+    join, options, predict, sizes, switchover,
     view::View,
 };
 
@@ -29,20 +30,28 @@ pub(super) fn plan(
     let all: Vec<Placed> = draft::in_order(staying.iter().chain(leaving));
     let mut draft = Draft::new(&spec.cluster);
     let gone = draft::names(leaving.iter());
+    let can_do_without = match &guarded.moving {
+        // By the next primary's own setting, which a guard has looked at.
+        Some(moving) => conditions::can_take_over(&moving.new.node),
+        None => conditions::sync_satisfiable(gone),
+    };
     draft.check(
         "check that the cluster is healthy",
         "a member only leaves a cluster that can do without it",
-        vec![
-            conditions::healthy(),
-            conditions::primary_is(&primary.node),
-            conditions::sync_satisfiable(gone.clone()),
-        ],
+        vec![conditions::healthy(), conditions::primary_is(&primary.node), can_do_without.clone()],
     );
     let mut point_of_no_return = 0;
-    for node in leaving {
+    // The primary last: until then it is the one who forgets the others.
+    for node in leaving.iter().filter(|node| node.node != primary.node) {
         let dropped = remove(&mut draft, &guarded, node, wipe);
         if point_of_no_return == 0 {
             point_of_no_return = dropped;
+        }
+    }
+    if let Some(moving) = &guarded.moving {
+        let promoted = remove_primary(&mut draft, moving, wipe);
+        if point_of_no_return == 0 {
+            point_of_no_return = promoted;
         }
     }
     shut_out(&mut draft, staying, &all, &options::of_spec(spec).client_networks);
@@ -50,25 +59,39 @@ pub(super) fn plan(
     notes(&mut draft, &guarded, wipe, point_of_no_return);
     let mut plan = draft.finish(spec, intent, &all);
     plan.point_of_no_return = point_of_no_return;
-    plan.premises = premises(primary, &all, gone);
-    plan.invariants = vec![
-        conditions::primary_is(&primary.node),
-        conditions::members_between(draft::names(staying.iter()), draft::names(all.iter())),
-        conditions::versions_match(staying.iter().map(|member| member.host.clone()).collect()),
-    ];
-    plan.prediction =
-        Some(predict::prediction(&primary.node, staying, &predict::gone(leaving, wipe)));
+    plan.premises = premises(primary, &all, can_do_without);
+    plan.invariants = invariants(&guarded, &all);
+    let last = guarded.moving.as_ref().map_or(primary, |moving| &moving.new);
+    plan.prediction = Some(predict::prediction(&last.node, staying, &predict::gone(leaving, wipe)));
     plan.before = describe(spec, observation).members;
-    plan.after = predict::views(&primary.node, staying);
+    plan.after = predict::views(&last.node, staying);
     Ok(plan)
 }
 
-fn premises(primary: &Placed, all: &[Placed], gone: Vec<String>) -> Vec<Condition> {
+fn invariants(guarded: &guards::Shrinking, all: &[Placed]) -> Vec<Condition> {
+    let (staying, primary) = (&guarded.staying, &guarded.primary);
+    let (at_least, at_most) = (draft::names(staying.iter()), draft::names(all.iter()));
+    let alike =
+        conditions::versions_match(staying.iter().map(|member| member.host.clone()).collect());
+    match &guarded.moving {
+        Some(moving) => {
+            let among = [primary.node.as_str(), moving.new.node.as_str()];
+            vec![conditions::role_moves(&among, at_least, at_most), alike]
+        }
+        None => vec![
+            conditions::primary_is(&primary.node),
+            conditions::members_between(at_least, at_most),
+            alike,
+        ],
+    }
+}
+
+fn premises(primary: &Placed, all: &[Placed], can_do_without: Condition) -> Vec<Condition> {
     let mut premises = vec![
         conditions::healthy(),
         conditions::primary_is(&primary.node),
         conditions::members_are(draft::names(all.iter())),
-        conditions::sync_satisfiable(gone),
+        can_do_without,
     ];
     premises.extend(all.iter().map(|member| conditions::clock_within(&member.host)));
     premises
@@ -122,6 +145,37 @@ pub(super) fn remove(
     );
     tombstone(draft, node, wipe, &slot);
     dropped
+}
+
+/// The primary out: its role moves first, then it is forgotten like any other. It never comes back
+/// as a standby in between. Returns the number of the step that promotes the next one.
+fn remove_primary(draft: &mut Draft, moving: &Moving, wipe: bool) -> u32 {
+    let (old, new, slot) = (&moving.old, &moving.new, moving.old.slot());
+    switchover::make_room(draft, moving, moving.others.iter());
+    switchover::hold_still(draft, moving);
+    let promoted = switchover::hand_over(draft, moving);
+    switchover::lead_others(draft, moving);
+    let (at, named) = (draft.node(&new.node), draft.node(&old.node));
+    draft.act(Task {
+        title: format!("unregister {} at {} on {}", old.node, new.node, new.host),
+        reason: "the others must not count on it in a failover",
+        host: new.host.clone(),
+        action: actions::unregister_former_primary(at, named, old.id()),
+        requires: vec![
+            conditions::primary_is(&new.node),
+            conditions::not_streaming(&old.node, &slot),
+        ],
+        undo: vec![],
+    });
+    draft.wait(
+        format!("wait until every survivor has forgotten {}", old.node),
+        "a record that stays would be found as a ghost later",
+        vec![conditions::absent_everywhere(&old.node, old.id(), &slot)],
+        STALL_MS,
+    );
+    tombstone(draft, old, wipe, &slot);
+    switchover::let_decide(draft, moving);
+    promoted
 }
 
 fn stop(draft: &mut Draft, node: &Placed, service: PostgresqlService, reason: &'static str) {
@@ -225,6 +279,9 @@ fn notes(draft: &mut Draft, guarded: &guards::Shrinking, wipe: bool, point_of_no
             draft::names(guarded.staying.iter()).join(", ")
         ),
     );
+    if let Some(moving) = &guarded.moving {
+        return switchover::notes(draft, moving, point_of_no_return);
+    }
     draft.note(
         NoteKind::Risk,
         format!(

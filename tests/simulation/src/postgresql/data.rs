@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{
     super::tools::{Call, Ending},
     Model, OS_USER, option,
-    state::{Content, Instance, control_file},
+    state::{Content, Instance, control_file, lsn},
 };
 
 /// Between two phases of `initdb`.
@@ -88,6 +88,7 @@ impl Model {
             upstream: None,
             content: of.map_or_else(Content::default, |of| of.content.clone()),
             slots: Default::default(),
+            paused: false,
             server: None,
         };
         state.instances.insert((call.machine.name.clone(), data.to_owned()), instance);
@@ -103,10 +104,13 @@ impl Model {
         };
         let identifier = &instance.system_identifier;
         let control = instance.control;
+        let last = lsn(instance.content.rows);
+        let (high, low) = (last >> 32, last & 0xffff_ffff);
         Ending::good(format!(
             "pg_control version number:            1300\n\
              Database system identifier:           {identifier}\n\
-             Database cluster state:               {control}\n"
+             Database cluster state:               {control}\n\
+             Latest checkpoint location:           {high:X}/{low:X}\n"
         ))
     }
 }

@@ -5,12 +5,14 @@
 //! they had made when they are killed; a clone leaves its slot; exit status 1 stands for nearly every
 //! refusal of repmgr, and its words tell which; `standby register` refuses a record that is there;
 //! `standby unregister` runs at any live node and leaves the slot; a slot in use cannot be dropped; a
-//! server reads `pg_hba.conf` at its start and on HUP. It leaves out: lag (a standby that streams has
+//! server reads `pg_hba.conf` at its start and on HUP; `standby promote` and `standby follow` change
+//! the server first and the records later, and refuse what they find done. It leaves out: lag (a standby that streams has
 //! everything), WAL, time lines, and repmgrd's own failover, which is an order of the driver.
 
 mod data;
 mod psql;
 mod repmgr;
+mod role;
 mod server;
 mod state;
 mod truth;
@@ -100,6 +102,8 @@ impl Tools for Model {
         }
         match call.name() {
             "initdb" | "repmgr" => true,
+            // It writes what would be written anyhow.
+            "psql" if call.stdin == psql::CHECKPOINT.as_bytes() => false,
             "psql" => !call
                 .environment
                 .get("PGOPTIONS")

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, net::Ipv4Addr, time::Duration};
 use super::{
     super::tools::{Call, Ending},
     Model, VERSION, option,
-    state::{Place, State},
+    state::{Place, State, lsn},
 };
 
 const ROUND_TRIP: Duration = Duration::from_millis(20);
@@ -16,6 +16,9 @@ const CREATE_SLOT: &str = include_str!("../../../../agent/src/tools/postgresql/c
 const DROP_SLOT: &str = include_str!("../../../../agent/src/tools/postgresql/drop_slot.sql");
 const LOGIN: &str = include_str!("../../../../agent/src/tools/postgresql/login.sql");
 const NODE: &str = include_str!("../../../../agent/src/tools/postgresql/node.sql");
+pub(super) const CHECKPOINT: &str =
+    include_str!("../../../../agent/src/tools/postgresql/checkpoint.sql");
+const PAUSE: &str = include_str!("../../../../agent/src/tools/postgresql/pause_repmgrd.sql");
 const PROGRESS: &str = include_str!("../../../../agent/src/tools/postgresql/progress.sql");
 const REGISTERED: &str = include_str!("../../../../agent/src/tools/postgresql/registered.sql");
 const UPSTREAM: &str = include_str!("../../../../agent/src/tools/postgresql/upstream.sql");
@@ -64,6 +67,8 @@ impl Model {
                 let identifier = identifier.unwrap_or_default();
                 Ending::good(format!("#upstream\nsystem_identifier\n{identifier}\n#end\n"))
             }
+            CHECKPOINT => Ending::good(""),
+            PAUSE => state.pause(&place, variable(call, "paused")),
             REGISTERED => state.registered(&place, variable(call, "node_id")),
             CREATE_DATABASE | CREATE_SLOT | DROP_SLOT => state.change(call, &place, &script),
             _ => Ending::bad(3, "psql:<stdin>:1: ERROR:  42601: not modelled\n"),
@@ -128,6 +133,16 @@ impl State {
         answer
     }
 
+    fn pause(&mut self, place: &Place, paused: &str) -> Ending {
+        match self.instances.get_mut(place) {
+            Some(instance) if instance.content.has_extension => {
+                instance.paused = paused == "true";
+                Ending::good("repmgrd_pause\n\"\"\n")
+            }
+            Some(_) | None => sqlstate("3F000", "schema \"repmgr\" does not exist"),
+        }
+    }
+
     fn progress(&self, client: &str) -> String {
         let row = self.backups.get(client).map(|(done, total)| format!("{done},{total}\n"));
         format!("#progress\ndone,total\n{}", row.unwrap_or_default())
@@ -172,6 +187,10 @@ impl State {
         if self.streams_from(place).is_some() {
             out.push_str("streaming\n");
         }
+        // The checkpoint of a shutdown is a record too.
+        let received = lsn(instance.content.rows) + 0x50;
+        let recovery = if standby { format!("{received},f") } else { ",".to_owned() };
+        writeln!(out, "#recovery\nreceived_lsn,replay_paused\n{recovery}")?;
         out.push_str("#settings\nname,setting\n");
         for (name, value) in &server.settings {
             writeln!(out, "{name},{value}")?;
@@ -205,7 +224,8 @@ impl State {
                     && process.is_alive()
                     && same_folder(config, server.config.as_str())
             });
-            writeln!(out, "#repmgrd\nrunning,paused\n{},f", boolean(running))?;
+            let paused = boolean(instance.paused);
+            writeln!(out, "#repmgrd\nrunning,paused\n{},{paused}", boolean(running))?;
             out.push_str("#nodes\nnode_id,node_name,upstream_node_id,active,type,slot_name\n");
             for (id, row) in &instance.content.nodes {
                 let upstream = row.upstream.map(|id| id.to_string()).unwrap_or_default();

@@ -18,11 +18,11 @@ const PIECES: u64 = 5;
 const TOTAL: u64 = 30_000_000;
 
 /// What `repmgr.conf` says.
-struct Conf {
-    node_id: u32,
-    node_name: String,
-    data: Utf8PathBuf,
-    own: (Ipv4Addr, u16),
+pub(super) struct Conf {
+    pub(super) node_id: u32,
+    pub(super) node_name: String,
+    pub(super) data: Utf8PathBuf,
+    pub(super) own: (Ipv4Addr, u16),
 }
 
 fn endpoint(connection: &str) -> Option<(Ipv4Addr, u16)> {
@@ -49,15 +49,15 @@ fn conf(call: &Call) -> Option<Conf> {
     })
 }
 
-fn slot(node_id: u32) -> String {
+pub(super) fn slot(node_id: u32) -> String {
     format!("repmgr_slot_{node_id}")
 }
 
-fn no_connection(text: &str) -> Ending {
+pub(super) fn no_connection(text: &str) -> Ending {
     Ending::bad(6, format!("ERROR: connection to database failed\nDETAIL: {text}\n"))
 }
 
-fn error(text: &str) -> Ending {
+pub(super) fn error(text: &str) -> Ending {
     Ending::bad(1, format!("ERROR: {text}\n"))
 }
 
@@ -80,16 +80,21 @@ impl Model {
         };
         let has = |word: &str| call.arguments.iter().any(|argument| argument == word);
         call.machine.sleep(TIME).await;
-        match (has("primary"), has("clone"), has("register"), has("unregister")) {
-            (true, _, true, _) => self.primary_register(call, &conf),
-            (_, true, _, _) => self.clone_standby(call, &conf).await,
-            (_, _, true, _) => self.standby_register(call, &conf).await,
-            (_, _, _, true) => self.standby_unregister(call, &conf),
+        let command = call.arguments.iter().skip_while(|word| word.starts_with("--"));
+        let command: Vec<&str> = command.take(2).map(String::as_str).collect();
+        match command.as_slice() {
+            ["primary", "register"] => self.primary_register(call, &conf, has("--force")),
+            ["primary", "unregister"] => self.unregister(call, &conf, "primary"),
+            ["standby", "clone"] => self.clone_standby(call, &conf).await,
+            ["standby", "register"] => self.standby_register(call, &conf).await,
+            ["standby", "unregister"] => self.unregister(call, &conf, "standby"),
+            ["standby", "promote"] => self.standby_promote(call, &conf).await,
+            ["standby", "follow"] => self.standby_follow(call, &conf).await,
             _ => error("unknown command"),
         }
     }
 
-    fn primary_register(&self, call: &Call, conf: &Conf) -> Ending {
+    fn primary_register(&self, call: &Call, conf: &Conf, force: bool) -> Ending {
         let mut state = self.state();
         state.replicate();
         let place = match state.log_in(call.machine.address, conf.own.0, conf.own.1) {
@@ -103,8 +108,11 @@ impl Model {
         if !instance.content.has_database {
             return no_connection("FATAL:  database \"repmgr\" does not exist");
         }
-        if instance.content.nodes.contains_key(&conf.node_id) {
+        if instance.content.nodes.contains_key(&conf.node_id) && !force {
             return error("this node is already registered");
+        }
+        for row in instance.content.nodes.values_mut().filter(|row| row.kind == "primary") {
+            row.active = false;
         }
         instance.content.has_extension = true;
         let row = NodeRow {
@@ -287,7 +295,7 @@ impl Model {
         Ok((place, Some(own)))
     }
 
-    fn standby_unregister(&self, call: &Call, conf: &Conf) -> Ending {
+    fn unregister(&self, call: &Call, conf: &Conf, kind: &str) -> Ending {
         let mut state = self.state();
         state.replicate();
         let id: u32 = option(call, "--node-id").and_then(|id| id.parse().ok()).unwrap_or(0);
@@ -303,8 +311,11 @@ impl Model {
                 let text = format!("ERROR: node {id} (specified with --node-id) not found\n");
                 return Ending::bad(1, text);
             }
-            Some(row) if row.kind != "standby" => {
-                return error(&format!("node {id} is not a standby server"));
+            Some(row) if row.kind != kind => {
+                return error(&format!("node {id} is not a {kind} server"));
+            }
+            Some(_) if instance.content.nodes.values().any(|row| row.upstream == Some(id)) => {
+                return error("1 other node still has this node as its upstream node");
             }
             Some(_) => {}
         }

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{
     super::tools::Call,
     Model, conninfo, data, option, setting,
-    state::{Server, Upstream, hba_members},
+    state::{Place, Server, State, Upstream, hba_members},
 };
 
 /// Until a server accepts connections.
@@ -55,6 +55,19 @@ fn upstream(call: &Call, data: &Utf8Path) -> Option<Upstream> {
 fn setting_whole(text: &str, key: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))?;
     Some(line.trim_matches('\'').to_owned())
+}
+
+/// What repmgr writes when a running standby gets another upstream.
+pub(super) fn write_upstream(call: &Call, state: &State, place: &Place) {
+    let Some(upstream) = state.instances.get(place).and_then(|i| i.upstream.as_ref()) else {
+        return;
+    };
+    let text = format!(
+        "primary_conninfo = 'host={} port={} user=repmgr application_name={}'\n\
+         primary_slot_name = '{}'\n",
+        upstream.address, upstream.port, upstream.name, upstream.slot
+    );
+    data::put(call, &place.1.join("postgresql.auto.conf"), text.as_bytes());
 }
 
 impl Model {

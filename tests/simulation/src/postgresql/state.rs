@@ -73,7 +73,14 @@ pub(super) struct Instance {
     pub upstream: Option<Upstream>,
     pub content: Content,
     pub slots: BTreeSet<String>,
+    /// Of its repmgrd; kept over restarts.
+    pub paused: bool,
     pub server: Option<Server>,
+}
+
+/// Where the WAL of so many rows ends.
+pub(super) fn lsn(rows: u64) -> u64 {
+    (3 << 24) + rows * 0x100
 }
 
 impl Instance {
@@ -163,7 +170,9 @@ impl State {
         let (at, source) = self.serving(upstream.address, upstream.port)?;
         let same = source.system_identifier == instance.system_identifier;
         let member = source.ready()?.members.contains(&instance.machine.address);
-        (same && member && source.slots.contains(&upstream.slot)).then_some(at)
+        // Ahead of its upstream it has left the upstream's history.
+        let behind = instance.content.rows <= source.content.rows;
+        (same && member && behind && source.slots.contains(&upstream.slot)).then_some(at)
     }
 
     /// The instance whose server listens there and accepts connections.

@@ -42,6 +42,9 @@ impl State {
             let streams = self.streams_from(place);
             let from = streams.map(|(host, _)| host).unwrap_or_default();
             told.insert(key("streams from"), from);
+            if instance.paused {
+                told.insert(key("repmgrd"), "paused".to_owned());
+            }
             let content = &instance.content;
             told.insert(key("objects"), format!("{:?} {}", content.roles, content.has_database));
             for (id, row) in &content.nodes {

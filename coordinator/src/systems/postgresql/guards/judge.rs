@@ -1,13 +1,15 @@
 //! Goes through the guards for each verb, and collects every one that says no.
 
-use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Replace, Spec};
+use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Replace, Spec, intent::Verb};
 
 use super::{
     super::{
         draft::Placed,
         view::{Primary, View},
     },
-    Rule, cluster, dead, leaving, newcomers,
+    Rule, cluster, dead, leaving,
+    moving::{self, Moving},
+    newcomers,
 };
 
 /// Everything that said no so far.
@@ -75,6 +77,8 @@ pub(in super::super) struct Shrinking {
     pub(in super::super) slots: Vec<(String, String)>,
     /// Slots of leaving nodes that are not claimed at the primary's host.
     pub(in super::super) unclaimed_slots: Vec<String>,
+    /// The primary is among those who leave: its role moves first.
+    pub(in super::super) moving: Option<Moving>,
 }
 
 impl Shrinking {
@@ -174,6 +178,27 @@ pub(in super::super) fn replace<'a>(
         dead::judge(&mut findings, seen, &members);
     }
     let shrinking = leaving::judge(&mut findings, &names, &members, seen, nodes.len());
+    if let Some(moving) = shrinking.as_ref().and_then(|shrinking| shrinking.moving.as_ref()) {
+        let value = format!("{} is the primary", moving.old.node);
+        findings.say(Rule::NeverThePrimary, &moving.old.node, &moving.old.host, value);
+    }
     let good = seen.zip(shrinking);
     findings.end(good.map(|(seen, shrinking)| Replacing { shrinking, seen, new }))
+}
+
+/// Whether the primary's role may move.
+pub(in super::super) fn switchover(
+    spec: &Spec,
+    view: View<'_>,
+    intent: &Intent,
+) -> Result<Moving, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let members = cluster::members(&mut findings);
+    let seen = cluster::sound(&mut findings);
+    let to = match &intent.verb {
+        Some(Verb::Switchover(switchover)) => switchover.to.as_str(),
+        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Shrink(_) | Verb::Replace(_)) | None => "",
+    };
+    let good = seen.and_then(|seen| moving::judge(&mut findings, &members, seen, to, &members));
+    findings.end(good)
 }

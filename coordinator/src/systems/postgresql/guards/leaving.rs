@@ -12,6 +12,7 @@ use super::{
     },
     Rule, cluster,
     judge::{Findings, Shrinking},
+    moving,
 };
 
 /// Judges the leaving nodes; without a primary it cannot be said who may leave. `coming`: so many
@@ -29,16 +30,23 @@ pub(super) fn judge(
     cluster::enough(findings, staying.len() + coming, options::of_spec(spec).min_members);
     let primary = primary?;
     for node in &leaving {
-        never_the_primary(findings, primary, node);
         downstream(findings, primary, node);
         upstream(findings, primary, node);
     }
-    still_synchronous(findings, primary, &staying);
+    let primary_leaves = leaving.iter().any(|node| node.node == primary.member.node);
+    let moving = if primary_leaves {
+        // Its role moves first; the next primary's own setting counts then.
+        Some(moving::judge(findings, members, primary, "", &staying)?)
+    } else {
+        still_synchronous(findings, primary, &staying);
+        None
+    };
     let slots: Vec<(String, String)> =
         leaving.iter().filter_map(|node| odd_slot(primary, node)).collect();
     let home = members.iter().find(|member| member.node == primary.member.node)?.clone();
+    let unclaimed_slots = Vec::new();
     let mut shrinking =
-        Shrinking { leaving, staying, primary: home, slots, unclaimed_slots: Vec::new() };
+        Shrinking { leaving, staying, primary: home, slots, unclaimed_slots, moving };
     shrinking.unclaimed_slots = unclaimed(findings, primary, &shrinking);
     Some(shrinking)
 }
@@ -47,7 +55,9 @@ pub(super) fn judge(
 pub(super) fn wanted(intent: &Intent) -> &[String] {
     match &intent.verb {
         Some(Verb::Shrink(shrink)) => &shrink.nodes,
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Replace(_)) | None => &[],
+        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Replace(_) | Verb::Switchover(_)) | None => {
+            &[]
+        }
     }
 }
 
@@ -71,17 +81,6 @@ pub(super) fn named<'i>(findings: &mut Findings<'_>, names: &'i [String]) -> BTr
         }
     }
     seen
-}
-
-fn never_the_primary(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
-    if primary.member.node == node.node {
-        findings.say(
-            Rule::NeverThePrimary,
-            &node.node,
-            &node.host,
-            format!("{} is the primary", node.node),
-        );
-    }
 }
 
 /// Two readings: the primary's records, and the node's own WAL senders.
