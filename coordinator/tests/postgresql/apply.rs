@@ -183,7 +183,7 @@ impl World {
     }
 
     /// The old primary is stopped: its slots stay with it.
-    fn promote(&mut self, new: &str) {
+    pub fn promote(&mut self, new: &str) {
         assert!(self.primary().is_none(), "there is a primary");
         let mut nodes = self.hosts.values_mut().flat_map(|host| host.nodes.iter_mut());
         if let Some((old, node)) = nodes.find(|(_, node)| node.data == Data::Primary) {

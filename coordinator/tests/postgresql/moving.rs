@@ -98,3 +98,23 @@ fn a_standby_below_another_one_is_not_led_anywhere() {
     let refusals = refused(&world, &spec, "pg2");
     assert!(refusals.iter().any(|one| one.code == "PG-33" && one.node == "pg3"), "{refusals:#?}");
 }
+
+/// The host of the primary dies, repmgrd promotes a standby and leads the other one to it: then the
+/// dead one is recorded as a primary still.
+#[test]
+fn a_dead_former_primary_is_replaced() {
+    let (mut world, mut spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    world.dies("h1");
+    world.node("pg2").kept_slots.insert("repmgr_slot_3".to_owned());
+    world.promote("pg2");
+    world.registered.iter_mut().filter(|row| row.name == "pg3").for_each(|row| row.upstream_id = 2);
+    let intent = world::replace("pg1", ("pg4", "h4"), true, &[]);
+    let plan = play::plan(&world, &spec, &intent);
+    let kinds = plan.steps.iter().flat_map(play::acts).map(|act| act.summary.as_str());
+    assert!(kinds.clone().any(|summary| summary == "repmgr primary unregister"));
+    assert!(!kinds.clone().any(|summary| summary == "repmgr standby unregister"));
+    play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    let row = |name: &str, kind: &str, up| (name.to_owned(), kind.to_owned(), up, true);
+    let end = [row("pg2", "primary", 0), row("pg3", "standby", 2), row("pg4", "standby", 2)];
+    assert_eq!(roles(&world), end);
+}

@@ -346,15 +346,6 @@ const CASES: &[Case] = &[
         intent: || world::replace("pg3", ("pg4", "h4"), false, &[]),
     },
     Case {
-        title: "a dead former primary",
-        code: "PG-23",
-        odd: |world| {
-            world.dies("h3");
-            world.registered[2].kind = "primary".into();
-        },
-        intent: || world::replace("pg3", ("pg4", "h4"), true, &[]),
-    },
-    Case {
         title: "a dead host wipes nothing",
         code: "PG-01",
         odd: |world| world.dies("h3"),

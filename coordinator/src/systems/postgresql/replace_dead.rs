@@ -10,6 +10,7 @@ use super::{
     expand, health, join, options, predict,
     replace::Change,
     shrink::STALL_MS,
+    view,
 };
 
 /// The plan.
@@ -118,11 +119,17 @@ fn forget(draft: &mut Draft, change: &Change<'_>) -> u32 {
     let mut requires =
         vec![conditions::primary_is_without(&primary.node, std::slice::from_ref(&old.node))];
     requires.extend(still_dead(change));
+    // After a failover its record is still that of a primary.
+    let record = view::row(change.guarded.seen.server, &old.node);
+    let unregister = match record.is_some_and(|row| row.kind == "primary") {
+        true => actions::unregister_former_primary,
+        false => actions::unregister_standby,
+    };
     draft.act(Task {
         title: format!("unregister {} at {} on {}", old.node, primary.node, primary.host),
         reason: "the others must not count on it in a failover",
         host: primary.host.clone(),
-        action: actions::unregister_standby(at.clone(), named.clone(), old.id()),
+        action: unregister(at.clone(), named.clone(), old.id()),
         requires: requires.clone(),
         // Only its own host could register it again.
         undo: vec![],

@@ -2,11 +2,7 @@
 //! no survivor has a connection of it.
 
 use super::{
-    super::{
-        draft::Placed,
-        health,
-        view::{self, Primary},
-    },
+    super::{draft::Placed, health, view::Primary},
     Rule,
     judge::Findings,
 };
@@ -16,19 +12,7 @@ pub(super) fn judge(findings: &mut Findings<'_>, primary: Primary<'_>, members: 
     let dead = findings.dead.clone();
     for node in members.iter().filter(|member| dead.contains(&member.node)) {
         silent(findings, node);
-        no_former_primary(findings, primary, node);
         disconnected(findings, primary, node);
-    }
-}
-
-/// `repmgr standby unregister` refuses the record of a primary, also of one that another took over from.
-fn no_former_primary(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
-    if view::row(primary.server, &node.node).is_some_and(|row| row.kind == "primary") {
-        let value = format!(
-            "repmgr records {} as a former primary: this version does not replace one that is dead",
-            node.node
-        );
-        findings.say(Rule::NeverThePrimary, &node.node, &node.host, value);
     }
 }
 
