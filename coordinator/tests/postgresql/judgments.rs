@@ -238,3 +238,22 @@ fn a_dead_host_that_comes_back_is_waited_for_until_it_has_its_tombstone() {
     world.node("pg3").tombstone = true;
     assert_eq!(judged(&world, &spec), Verdict::Holds);
 }
+
+/// A removal that was cut short leaves a file that is neither there nor forgotten: writing anew
+/// would be refused for ever, so it is to be taken back first.
+#[test]
+fn a_file_that_is_half_taken_back_is_something() {
+    let (mut world, spec) = world::cluster(2, 1, &[]);
+    let plan = play::plan(&world, &spec, &world::expand(&[("pg3", "h3")], &[]));
+    let write = |act: &&bellows_proto::v1::Act| act.summary == "write configuration and services";
+    let act = plan.steps.iter().flat_map(acts).find(write).unwrap();
+    let claim = plan.steps.iter().flat_map(acts).next().unwrap();
+    world.apply(&claim.host, claim.action.as_ref().unwrap());
+    let probe = |world: &World| {
+        let seen = world.observe(&spec, plan.intent.as_ref());
+        AllSystems.probe(act.action.as_ref().unwrap(), &seen)
+    };
+    assert_eq!(probe(&world), Probe::NotDone);
+    world.node("pg3").changed_file = true;
+    assert!(matches!(probe(&world), Probe::Partial(what) if what.contains("pg_hba.conf")));
+}

@@ -89,6 +89,7 @@ impl Model {
             content: of.map_or_else(Content::default, |of| of.content.clone()),
             slots: Default::default(),
             paused: false,
+            retired: false,
             server: None,
         };
         state.instances.insert((call.machine.name.clone(), data.to_owned()), instance);

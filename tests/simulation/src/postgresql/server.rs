@@ -103,7 +103,7 @@ impl Model {
         }
         let place = (call.machine.name.clone(), dir.clone());
         let instance = state.instances.get_mut(&place).filter(|instance| instance.whole)?;
-        if instance.running().is_some() {
+        if instance.running().is_some() || instance.retired {
             return None;
         }
         instance.upstream = upstream;

@@ -73,6 +73,8 @@ pub(super) struct Instance {
     pub upstream: Option<Upstream>,
     pub content: Content,
     pub slots: BTreeSet<String>,
+    /// Another one took over after it died: nobody starts it any more.
+    pub retired: bool,
     /// Of its repmgrd; kept over restarts.
     pub paused: bool,
     pub server: Option<Server>,

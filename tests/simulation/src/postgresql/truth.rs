@@ -124,6 +124,9 @@ impl Model {
                 slots.push(upstream.slot.clone());
             }
         }
+        if let Some(instance) = state.instances.get_mut(&old) {
+            instance.retired = true;
+        }
         if let Some(instance) = state.instances.get_mut(&new) {
             instance.slots.extend(slots);
             let nodes = &mut instance.content.nodes;

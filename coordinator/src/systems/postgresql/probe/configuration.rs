@@ -6,7 +6,10 @@ use bellows_proto::v1::{
 };
 
 use super::{
-    super::view::{View, state_of},
+    super::{
+        health,
+        view::{View, state_of},
+    },
     Judged, claimed, node,
 };
 use crate::plan::Probe;
@@ -19,7 +22,12 @@ pub(super) fn write_configuration(view: View<'_>, action: &WriteConfiguration) -
     let Some(reading) = claimed(view, name)? else { return Ok(Probe::NotDone) };
     let lacks = lacking(reading);
     if lacks.len() == FILES.len() + SERVICES.len() {
-        return Ok(Probe::NotDone);
+        let half: Vec<&str> = health::changed_files(reading);
+        // Writing is refused over these: what is half taken back is taken back first.
+        return Ok(match half.is_empty() {
+            true => Probe::NotDone,
+            false => Probe::Partial(format!("{} of {name}: not as left", half.join(", "))),
+        });
     }
     if !lacks.is_empty() {
         return Ok(Probe::Partial(format!("{name} lacks {}", lacks.join(", "))));
