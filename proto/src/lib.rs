@@ -11,6 +11,7 @@ pub mod identity;
 pub mod names;
 pub mod remarks;
 pub mod tls;
+mod verbs;
 pub mod window;
 
 /// The generated messages and services.

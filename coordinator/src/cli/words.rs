@@ -1,7 +1,7 @@
 //! The words of enums and names, from the messages themselves: no system is named here. Pure.
 
 use bellows_proto::v1::{
-    ControlKind, HoldCause, JobState, NoteKind, OperationSummary, Outcome, System,
+    ControlKind, HoldCause, JobState, NoteKind, OperationSummary, Outcome, Plan, System,
 };
 
 /// "SYSTEM_POSTGRESQL" becomes "postgresql".
@@ -27,6 +27,11 @@ pub fn parse_system(text: &str) -> Result<System, String> {
 /// The names of all systems. Numbers of systems are below 1000.
 pub fn systems() -> Vec<String> {
     (1..1000).filter_map(|number| System::try_from(number).ok()).map(system).collect()
+}
+
+/// What a plan is for, e.g. "expand"; "change" where this version does not know it.
+pub fn verb(plan: &Plan) -> &'static str {
+    plan.word().unwrap_or("change")
 }
 
 /// "done", "undone", ...

@@ -9,7 +9,7 @@ use bellows_proto::v1::{
     PlantFenceRequest, Query, SealRequest, Spec, SpecTombstone, StartJobRequest, Term,
 };
 
-pub use crate::plan::{Description, Probe, Question, Systems, Verdict, added, verb};
+pub use crate::plan::{Description, Probe, Question, Systems, Verdict, added};
 
 /// Calls to agents. Each call has its own deadline and answers with a [`Fault`] when it did
 /// not get through; an unreachable host is `FAULT_CODE_UNREACHABLE` or `FAULT_CODE_DEADLINE`.

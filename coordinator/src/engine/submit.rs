@@ -11,7 +11,7 @@ use bellows_proto::{
 
 use super::{
     Engine, World, compare, index,
-    ports::{self, BeginError, Clock as _, Journal as _, JournalError, Systems},
+    ports::{BeginError, Clock as _, Journal as _, JournalError, Systems},
     state, window,
 };
 use crate::{
@@ -98,7 +98,7 @@ impl<W: World> Engine<W> {
             }
             (None, true) => spec::blank(&intent.cluster, intent.system()),
         };
-        let verb = ports::verb(intent);
+        let verb = intent.word().unwrap_or_default();
         let options =
             world.systems().options(spec.system(), verb, options).map_err(PlanError::Invalid)?;
         let intent = Intent { system: spec.system, options: Some(options), ..intent.clone() };

@@ -3,7 +3,7 @@
 use bellows_proto::v1::{HoldCause, OperationSummary, Outcome};
 
 use super::{
-    damaged, index, ports,
+    damaged, index,
     state::{Mode, OperationState},
 };
 
@@ -32,7 +32,7 @@ pub fn of(operation: &str, state: &OperationState) -> OperationSummary {
     OperationSummary {
         operation: operation.to_owned(),
         cluster: plan.cluster.clone(),
-        kind: plan.intent.as_ref().map(ports::verb).unwrap_or_default().to_owned(),
+        kind: plan.word().unwrap_or_default().to_owned(),
         state: word.to_owned(),
         hold_cause: match (&state.held, &state.damage, state.outcome()) {
             (Some(held), ..) => held.cause(),

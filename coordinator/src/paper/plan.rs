@@ -8,10 +8,7 @@ use super::{
     sentences::told,
     steps::{self, all},
 };
-use crate::{
-    cli::words,
-    plan::{expected_ms, verb},
-};
+use crate::{cli::words, plan::expected_ms};
 
 /// The plan as a document.
 pub fn plan(plan: &Plan, style: &Style) -> Document {
@@ -33,7 +30,7 @@ pub fn plan(plan: &Plan, style: &Style) -> Document {
 
 /// "expand cluster orders".
 pub(super) fn subject(plan: &Plan, lang: Lang) -> String {
-    let verb = plan.intent.as_ref().map_or("change", verb);
+    let verb = words::verb(plan);
     let verb = lang.say(verb, chinese(verb));
     format!("{verb}{}{}", lang.say(" cluster ", "集群 "), plan.cluster)
 }

@@ -12,16 +12,3 @@ pub fn added(intent: &Intent) -> &[NodeAt] {
         Some(Verb::Shrink(_) | Verb::Switchover(_)) | None => &[],
     }
 }
-
-/// The intent's verb, as the command line and reports call it.
-pub fn verb(intent: &Intent) -> &'static str {
-    use bellows_proto::v1::intent::Verb;
-    match &intent.verb {
-        Some(Verb::Create(_)) => "create",
-        Some(Verb::Expand(_)) => "expand",
-        Some(Verb::Shrink(_)) => "shrink",
-        Some(Verb::Replace(_)) => "replace",
-        Some(Verb::Switchover(_)) => "switchover",
-        None => "",
-    }
-}

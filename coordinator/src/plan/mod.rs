@@ -8,7 +8,7 @@ mod verdict;
 mod window;
 
 pub use expected::expected_ms;
-pub use intent::{added, verb};
+pub use intent::added;
 pub use systems::Systems;
 pub use verdict::{Description, Probe, Question, Verdict};
 pub use window::{closes_at_ms, explanation as window_explained, refusal as window_refusal};

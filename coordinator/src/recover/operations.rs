@@ -10,7 +10,7 @@ use bellows_proto::{
 use super::{Found, FoundOperation, Said};
 use crate::{
     engine::{
-        decide, index, ports, reconcile,
+        decide, index, reconcile,
         state::{self, OperationState},
     },
     journal::plan_of,
@@ -182,7 +182,7 @@ fn shown(one: &Open<'_>) -> FoundOperation {
     FoundOperation {
         operation: one.id.to_owned(),
         cluster: plan.cluster.clone(),
-        kind: plan.intent.as_ref().map(ports::verb).unwrap_or_default().to_owned(),
+        kind: plan.word().unwrap_or_default().to_owned(),
         step: steps.max().unwrap_or(0),
         steps: u32::try_from(index::steps(plan).count()).unwrap_or(u32::MAX),
         hosts: one.hosts.clone(),

@@ -2,8 +2,7 @@
 //! does not read their events. For the eyes: the engine folds the events themselves.
 
 use bellows_proto::v1::{
-    Accepted, Event, HoldCause, OperationSummary, Outcome, Plan, Rested, Step, event::Kind,
-    intent::Verb, step,
+    Accepted, Event, HoldCause, OperationSummary, Outcome, Plan, Rested, Step, event::Kind, step,
 };
 
 use super::records::OperationRecord;
@@ -87,16 +86,7 @@ fn accept(summary: &mut OperationSummary, accepted: &Accepted, at_ms: i64) {
     summary.cluster.clone_from(&plan.cluster);
     summary.remarks.clone_from(&plan.remarks);
     summary.steps = all_steps(plan).map(|step| step.number).max().unwrap_or_default();
-    let verb = plan.intent.as_ref().and_then(|intent| intent.verb.as_ref());
-    summary.kind = match verb {
-        Some(Verb::Create(_)) => "create",
-        Some(Verb::Expand(_)) => "expand",
-        Some(Verb::Shrink(_)) => "shrink",
-        Some(Verb::Replace(_)) => "replace",
-        Some(Verb::Switchover(_)) => "switchover",
-        None => "",
-    }
-    .to_owned();
+    summary.kind = plan.word().unwrap_or_default().to_owned();
 }
 
 fn go_on(summary: &mut OperationSummary, undoing: bool) {

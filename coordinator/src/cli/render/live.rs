@@ -10,6 +10,7 @@ use super::{plan::all_steps, progress};
 use crate::cli::{
     page::{Page, Tone},
     text::{about, duration, escape},
+    words,
 };
 
 /// Steps at work that get a line; the others are counted.
@@ -133,7 +134,7 @@ impl Live {
         let Some(plan) = &self.plan else {
             return "at work".to_owned();
         };
-        let verb = if self.back { "taking back" } else { super::plan::verb(plan) };
+        let verb = if self.back { "taking back" } else { words::verb(plan) };
         let mut parts = vec![format!("{verb} {}", plan.cluster)];
         parts.push(format!("{} of {} steps done", self.done.len(), all_steps(plan).count()));
         parts.push(format!("{} so far", duration(since(self.began_at_ms, now_ms))));

@@ -18,7 +18,7 @@ pub fn plan(page: &mut Page, plan: &Plan) {
         0 => "a new cluster".to_owned(),
         version => format!("from spec version {version}"),
     };
-    let title = format!("{} cluster {} ({system}, {start})", verb(plan), plan.cluster);
+    let title = format!("{} cluster {} ({system}, {start})", words::verb(plan), plan.cluster);
     page.spans(&[(Tone::Strong, "Plan: "), (Tone::Plain, &title)]);
     if let Some(said) = &plan.remarks {
         super::operation::remarks(page, "  ", said);
@@ -48,19 +48,6 @@ pub fn plan(page: &mut Page, plan: &Plan) {
         page.spans(&[(Tone::Strong, "Expected to take: "), (Tone::Plain, &text)]);
     }
     point_of_no_return(page, plan);
-}
-
-/// What is wanted, in a word.
-pub fn verb(plan: &Plan) -> &'static str {
-    use bellows_proto::v1::intent::Verb;
-    match plan.intent.as_ref().and_then(|intent| intent.verb.as_ref()) {
-        Some(Verb::Create(_)) => "create",
-        Some(Verb::Expand(_)) => "expand",
-        Some(Verb::Shrink(_)) => "shrink",
-        Some(Verb::Replace(_)) => "replace",
-        Some(Verb::Switchover(_)) => "switchover",
-        None => "change",
-    }
 }
 
 fn topology(page: &mut Page, title: &str, views: &[MemberView]) {
