@@ -53,7 +53,9 @@ const RUNNING_THERE: &str = "appears to contain a running PostgreSQL instance";
 const NOT_A_STANDBY: &str = "is not a standby server";
 /// Of `standby follow`: the standby reads its slot at the new upstream already.
 /// "slot \"repmgr_slot_3\" already exists as an active slot".
-pub const FOLLOWS_ALREADY: &str = "already exists as an active slot";
+const FOLLOWS_ALREADY: &str = "already exists as an active slot";
+/// Exit status of `standby follow` for most of what stops it.
+const FOLLOW_FAILED: i32 = 23;
 /// libpq's words for a wrong or missing password.
 const LOGIN_REFUSED: &[&str] = &["password authentication failed", "no password supplied"];
 /// The server's word when no rule lets the client in.
@@ -175,15 +177,13 @@ pub fn parse_version(stdout: &[u8]) -> String {
     line.strip_prefix("repmgr ").map_or("", str::trim).to_owned()
 }
 
-/// What an exit status and the words on standard error mean.
+/// What a command says that it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It says that it is done.
-    Done,
-    /// It says that it was done before.
-    AlreadyDone,
-    /// It did not do it.
-    Failed(Cause),
+pub enum Done {
+    /// It did it now.
+    Now,
+    /// It was done before.
+    Before,
 }
 
 /// Why a command failed.
@@ -231,13 +231,17 @@ impl Cause {
 }
 
 /// Judges how a command ended. `status` is `None` when a signal ended it.
-pub fn outcome(status: Option<i32>, stderr: &[u8]) -> Outcome {
+///
+/// # Errors
+/// Why it did not do it.
+pub fn outcome(status: Option<i32>, stderr: &[u8]) -> Result<Done, Cause> {
     let text = String::from_utf8_lossy(stderr);
     let says = |words: &str| text.contains(words);
     match status {
-        Some(0) => Outcome::Done,
-        Some(1) if says(ALREADY_REGISTERED) || says(NOT_REGISTERED) => Outcome::AlreadyDone,
-        status => Outcome::Failed(cause(status, &says)),
+        Some(0) => Ok(Done::Now),
+        Some(FOLLOW_FAILED) if says(FOLLOWS_ALREADY) => Ok(Done::Before),
+        Some(1) if says(ALREADY_REGISTERED) || says(NOT_REGISTERED) => Ok(Done::Before),
+        status => Err(cause(status, &says)),
     }
 }
 
@@ -313,18 +317,18 @@ mod tests {
                 include_bytes!(concat!("../../testdata/postgresql/repmgr-5.3.3-", $name, ".stderr"))
             };
         }
-        let endings: &[(i32, &[u8], Outcome)] = &[
-            (0, recorded!("clone"), Outcome::Done),
-            (1, recorded!("primary-register-again"), Outcome::AlreadyDone),
-            (1, recorded!("standby-register-again"), Outcome::AlreadyDone),
-            (0, recorded!("standby-register-down"), Outcome::Done),
-            (0, recorded!("standby-unregister"), Outcome::Done),
-            (1, recorded!("standby-unregister-again"), Outcome::AlreadyDone),
-            (1, recorded!("standby-unregister-primary"), Outcome::Failed(Cause::NotAStandby)),
-            (1, recorded!("clone-occupied"), Outcome::Failed(Cause::Occupied)),
-            (1, recorded!("clone-running"), Outcome::Failed(Cause::RunningThere)),
-            (6, recorded!("clone-refused-connection"), Outcome::Failed(Cause::Connection)),
-            (6, recorded!("clone-wrong-password"), Outcome::Failed(Cause::Login)),
+        let endings: &[(i32, &[u8], Result<Done, Cause>)] = &[
+            (0, recorded!("clone"), Ok(Done::Now)),
+            (1, recorded!("primary-register-again"), Ok(Done::Before)),
+            (1, recorded!("standby-register-again"), Ok(Done::Before)),
+            (0, recorded!("standby-register-down"), Ok(Done::Now)),
+            (0, recorded!("standby-unregister"), Ok(Done::Now)),
+            (1, recorded!("standby-unregister-again"), Ok(Done::Before)),
+            (1, recorded!("standby-unregister-primary"), Err(Cause::NotAStandby)),
+            (1, recorded!("clone-occupied"), Err(Cause::Occupied)),
+            (1, recorded!("clone-running"), Err(Cause::RunningThere)),
+            (6, recorded!("clone-refused-connection"), Err(Cause::Connection)),
+            (6, recorded!("clone-wrong-password"), Err(Cause::Login)),
         ];
         for (status, stderr, expected) in endings {
             assert_eq!(
@@ -334,7 +338,12 @@ mod tests {
                 String::from_utf8_lossy(stderr)
             );
         }
-        assert_eq!(outcome(None, b""), Outcome::Failed(Cause::Refused));
+        // The words as its source has them; only this status of this command says so.
+        let follows = b"ERROR: slot \"repmgr_slot_3\" already exists as an active slot\n";
+        assert_eq!(outcome(Some(23), follows), Ok(Done::Before));
+        assert_eq!(outcome(Some(23), b""), Err(Cause::Refused));
+        assert_eq!(outcome(Some(6), follows), Err(Cause::Connection));
+        assert_eq!(outcome(None, b""), Err(Cause::Refused));
     }
 
     #[test]

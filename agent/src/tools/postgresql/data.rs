@@ -23,6 +23,13 @@ use crate::{
     },
 };
 
+/// In the data directory: settings that the server writes itself (`ALTER SYSTEM`), and repmgr at a
+/// clone.
+pub(super) const AUTO_CONF: &str = "postgresql.auto.conf";
+/// In the data directory: while it is there, a server starts as a standby.
+pub(super) const STANDBY_SIGNAL: &str = "standby.signal";
+/// A configuration file is not longer.
+pub(super) const CONF_LIMIT: u64 = 1024 * 1024;
 const CREATE_DATABASE: &str = include_str!("create_database.sql");
 
 /// Is there while `initdb` has not come to its end: its work looks whole between two of its

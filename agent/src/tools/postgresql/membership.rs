@@ -19,7 +19,7 @@ use crate::{
     facilities::{Runner, fault, services},
     tools::{
         JobContext, Note, psql,
-        repmgr::{Outcome, Server},
+        repmgr::{Done, Server},
     },
 };
 
@@ -31,10 +31,10 @@ const DROP_SLOT: &str = include_str!("drop_slot.sql");
 /// Between two readings of a clone's progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-fn said(outcome: Outcome, done: &str, before: &str) -> Note {
-    match outcome {
-        Outcome::AlreadyDone => before.to_owned(),
-        Outcome::Done | Outcome::Failed(_) => done.to_owned(),
+fn said(when: Done, now: &str, before: &str) -> Note {
+    match when {
+        Done::Now => now.to_owned(),
+        Done::Before => before.to_owned(),
     }
 }
 

@@ -26,8 +26,6 @@ use crate::{
     tools::{pg_controldata, psql},
 };
 
-/// A configuration file is not longer.
-const FILE_LIMIT: u64 = 1024 * 1024;
 const LOGIN: &str = include_str!("login.sql");
 /// The state of a data directory that `initdb` has not come to the end of.
 const UNFINISHED: &str = "initdb has not ended";
@@ -136,8 +134,8 @@ fn read_directories(
     reading.set_data_directory(state);
     reading.standby_configured = Some(
         state == DirectoryState::Occupied
-            && local.host.metadata(&data_dir.join("standby.signal"))?.is_some()
-            && text(local, &data_dir.join("postgresql.auto.conf"))?
+            && local.host.metadata(&data_dir.join(data::STANDBY_SIGNAL))?.is_some()
+            && text(local, &data_dir.join(data::AUTO_CONF))?
                 .is_some_and(|text| text.lines().any(|line| line.starts_with("primary_conninfo"))),
     );
     for name in FILES {
@@ -165,7 +163,7 @@ fn read_back(name: &str, text: &str, reading: &mut PostgresqlReading) {
 
 fn text(local: &Local, path: &Utf8Path) -> Result<Option<String>, Fault> {
     // Of folders of the node's owner.
-    let found = local.host.read_guarded(path, FILE_LIMIT)?;
+    let found = local.host.read_guarded(path, data::CONF_LIMIT)?;
     Ok(found.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()))
 }
 

@@ -9,6 +9,7 @@ use bellows_proto::v1::{
 };
 
 use super::{
+    data::{AUTO_CONF, CONF_LIMIT, STANDBY_SIGNAL},
     reading,
     running::refuse_running,
     session::{Client, claimed, required},
@@ -19,17 +20,11 @@ use crate::{
     host::Access,
     tools::{
         JobContext, Note,
-        repmgr::{FOLLOWS_ALREADY, Server},
+        repmgr::{Done, Server},
     },
 };
 
 const PAUSE: &str = include_str!("pause_repmgrd.sql");
-/// Settings that the server writes itself (`ALTER SYSTEM`), and repmgr at a clone.
-const AUTO_CONF: &str = "postgresql.auto.conf";
-/// While it is there, a server starts as a standby.
-const SIGNAL: &str = "standby.signal";
-/// The file is not longer.
-const AUTO_CONF_LIMIT: u64 = 1024 * 1024;
 
 /// Pauses repmgrd of this node, or lets it decide again.
 pub(super) async fn pause_repmgrd(
@@ -70,11 +65,11 @@ pub(super) async fn follow_upstream(
 ) -> Result<Note, Fault> {
     let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
     let id = action.upstream_id;
-    let followed =
-        node.repmgr(context, "follow the new upstream", |repmgr| repmgr.standby_follow(id)).await;
-    match followed {
-        Ok(_) => Ok(format!("follows the node with id {id}")),
-        Err(fault) if fault.stderr_tail.contains(FOLLOWS_ALREADY) => {
+    let when =
+        node.repmgr(context, "follow the new upstream", |repmgr| repmgr.standby_follow(id)).await?;
+    match when {
+        Done::Now => Ok(format!("follows the node with id {id}")),
+        Done::Before => {
             // An earlier try came that far: what may be missing is its record.
             node.repmgr(context, "record the new upstream", |repmgr| {
                 repmgr.standby_register_again(id)
@@ -82,7 +77,6 @@ pub(super) async fn follow_upstream(
             .await?;
             Ok(format!("followed the node with id {id} already; it is recorded so"))
         }
-        Err(fault) => Err(fault),
     }
 }
 
@@ -99,17 +93,16 @@ pub(super) async fn demote_primary(
     let slot = super::membership::slot_name(&action.slot)?;
     refuse_running(context, &node).await?;
     let auto = node.data_dir.as_path().join(AUTO_CONF);
-    let before = match local.host.read_guarded(&auto, AUTO_CONF_LIMIT)? {
+    let before = match local.host.read_guarded(&auto, CONF_LIMIT)? {
         Some((bytes, _)) => String::from_utf8(bytes).map_err(|_| not_text(&node))?,
         None => String::new(),
     };
-    let name = node.name.to_string();
-    let upstream = Server { application: Some(&name), ..node.peer(address, port) };
+    let upstream = Server { application: Some(node.name.as_str()), ..node.peer(address, port) };
     let after = with_upstream(&before, &upstream.conninfo(), slot);
     let private = Access::owned(0o600, &node.os_user);
     local.host.write(&auto, after.as_bytes(), &private)?;
     // Last: only with it the rest counts.
-    local.host.write(&node.data_dir.as_path().join(SIGNAL), b"", &private)?;
+    local.host.write(&node.data_dir.as_path().join(STANDBY_SIGNAL), b"", &private)?;
     Ok(format!("{} will start as a standby of {address} port {port}", node.name))
 }
 

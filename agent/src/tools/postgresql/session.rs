@@ -202,24 +202,20 @@ impl Node {
         runner: &dyn Runner,
         what: &str,
         command: impl FnOnce(&Repmgr<'_>) -> Invocation,
-    ) -> Result<repmgr::Outcome, Fault> {
+    ) -> Result<repmgr::Done, Fault> {
         let config = self.conf_dir.file(REPMGR_CONF);
         let invocation =
             command(&Repmgr { bin_dir: self.bin_dir.as_path(), config: config.as_path() });
         let invocation = as_owner(runner.local(), &self.os_user, invocation);
         let command = invocation.command();
         let finished = runner.run(invocation).await?;
-        match repmgr::outcome(finished.status, &finished.stderr) {
-            repmgr::Outcome::Failed(cause) => {
-                let mut fault =
-                    fault::tool_failed(&command, &finished, what).remedy(cause.remedy());
-                if let Some(code) = code(cause) {
-                    fault.set_code(code);
-                }
-                Err(fault)
+        repmgr::outcome(finished.status, &finished.stderr).map_err(|cause| {
+            let mut fault = fault::tool_failed(&command, &finished, what).remedy(cause.remedy());
+            if let Some(code) = code(cause) {
+                fault.set_code(code);
             }
-            done @ (repmgr::Outcome::Done | repmgr::Outcome::AlreadyDone) => Ok(done),
-        }
+            fault
+        })
     }
 
     /// Another server, logged in to from this node.
