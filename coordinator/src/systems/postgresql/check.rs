@@ -138,19 +138,16 @@ fn members_are(view: View<'_>, nodes: &[String], without: &[String]) -> Judged {
 
 fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
     let primary = view.primary().map_err(|why| why.text())?;
-    Ok(records_between(primary, wanted))
+    Ok(records_between(primary, &wanted.at_least, &wanted.at_most))
 }
 
 /// What repmgr at the primary has records of.
-fn records_between(primary: Primary<'_>, wanted: &MembersBetween) -> Verdict {
+fn records_between(primary: Primary<'_>, at_least: &[String], at_most: &[String]) -> Verdict {
     let names: BTreeSet<&String> = primary.server.registered.iter().map(|row| &row.name).collect();
     let gone: Vec<&str> =
-        wanted.at_least.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
-    let strange: Vec<&str> = names
-        .iter()
-        .filter(|name| !wanted.at_most.contains(name))
-        .map(|name| name.as_str())
-        .collect();
+        at_least.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
+    let strange: Vec<&str> =
+        names.iter().filter(|name| !at_most.contains(name)).map(|name| name.as_str()).collect();
     match (gone.as_slice(), strange.as_slice()) {
         ([], []) => Verdict::Holds,
         ([], strange) => Verdict::Refused(format!(
@@ -293,22 +290,18 @@ fn service_runs(view: View<'_>, wanted: &ServiceRuns) -> Judged {
 
 fn sync_satisfiable(view: View<'_>, wanted: &SyncSatisfiable) -> Judged {
     let primary = view.primary().map_err(|why| why.text())?;
-    let setting = view::setting(primary.server, "synchronous_standby_names")
-        .ok_or_else(|| "the setting synchronous_standby_names could not be read".to_owned())?;
-    let demand = synchronous::parse(setting)?;
     let standbys = view
         .in_spec()
         .filter(|member| matches!(role(member), Role::Standby(_)))
         .map(|member| member.node.as_str())
         .filter(|node| !wanted.without.iter().any(|gone| gone == node));
-    if demand.satisfied_by(standbys) {
-        return Ok(Verdict::Holds);
-    }
-    let text = format!(
-        "synchronous_standby_names is {setting:?}: commits would wait for ever without {}",
-        wanted.without.join(", ")
-    );
-    Ok(Verdict::Refused(text))
+    Ok(match synchronous::unsatisfied(primary.server, standbys)? {
+        None => Verdict::Holds,
+        Some(setting) => Verdict::Refused(format!(
+            "synchronous_standby_names is {setting:?}: commits would wait for ever without {}",
+            wanted.without.join(", ")
+        )),
+    })
 }
 
 fn has_tombstone(view: View<'_>, node: &str, host: &str) -> Judged {

@@ -8,6 +8,7 @@ mod judge;
 mod leaving;
 mod moving;
 mod newcomers;
+mod slots;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 

@@ -36,7 +36,7 @@ pub(super) fn plan(
     let all = draft::in_order([old, new].into_iter().chain(others));
     let names = draft::names(all.iter());
     let mut draft = Draft::new(&spec.cluster);
-    healthy(&mut draft, &moving, vec![]);
+    healthy(&mut draft, &moving);
     make_room(&mut draft, &moving, [old].into_iter().chain(others));
     hold_still(&mut draft, &moving);
     let point_of_no_return = hand_over(&mut draft, &moving);
@@ -67,18 +67,16 @@ fn premises(moving: &Moving, all: &[Placed]) -> Vec<Condition> {
     premises
 }
 
-/// The first look. `more`: what else the plan rests on.
-pub(super) fn healthy(draft: &mut Draft, moving: &Moving, more: Vec<Condition>) {
-    let mut conditions = vec![
-        conditions::healthy(),
-        conditions::primary_is(&moving.old.node),
-        conditions::can_take_over(&moving.new.node),
-    ];
-    conditions.extend(more);
+/// The first look.
+fn healthy(draft: &mut Draft, moving: &Moving) {
     draft.check(
         "check that the cluster is healthy",
         "the primary's role only moves where everybody follows",
-        conditions,
+        vec![
+            conditions::healthy(),
+            conditions::primary_is(&moving.old.node),
+            conditions::can_take_over(&moving.new.node),
+        ],
     );
 }
 

@@ -1,17 +1,35 @@
 //! Reads `synchronous_standby_names`: how many standbys a commit waits for, and which.
 
+use bellows_proto::v1::PostgresqlServer;
+
+use super::view;
+
+/// The setting of a server, where these standbys cannot fulfil it: its commits would wait for ever.
+///
+/// # Errors
+/// If it was not read, or is not understood.
+pub(super) fn unsatisfied<'s, 'a>(
+    server: &'s PostgresqlServer,
+    standbys: impl Iterator<Item = &'a str>,
+) -> Result<Option<&'s str>, String> {
+    let setting = view::setting(server, "synchronous_standby_names")
+        .ok_or_else(|| "the setting synchronous_standby_names could not be read".to_owned())?;
+    let satisfied = parse(setting)?.satisfied_by(standbys);
+    Ok((!satisfied).then_some(setting))
+}
+
 /// What the setting demands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Demand {
+struct Demand {
     /// So many of the listed ones must confirm; 0: none.
-    pub(super) needed: usize,
+    needed: usize,
     /// In the setting's order; `*` stands for any.
-    pub(super) names: Vec<String>,
+    names: Vec<String>,
 }
 
 impl Demand {
     /// Whether these standbys can fulfil it.
-    pub(super) fn satisfied_by<'a>(&self, standbys: impl Iterator<Item = &'a str>) -> bool {
+    fn satisfied_by<'a>(&self, standbys: impl Iterator<Item = &'a str>) -> bool {
         let listed = |standby: &str| {
             self.names.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(standby))
         };
@@ -23,7 +41,7 @@ impl Demand {
 ///
 /// # Errors
 /// Says what is not understood; it is never taken for "none".
-pub(super) fn parse(setting: &str) -> Result<Demand, String> {
+fn parse(setting: &str) -> Result<Demand, String> {
     let text = setting.trim();
     if text.is_empty() {
         return Ok(Demand { needed: 0, names: Vec::new() });

@@ -1,8 +1,6 @@
 //! Conditions of a change of the primary's role.
 
-use bellows_proto::v1::{
-    CanTakeOver, MembersBetween, ReceivedAll, RepmgrdIs, RoleMoves, ServiceState,
-};
+use bellows_proto::v1::{CanTakeOver, ReceivedAll, RepmgrdIs, RoleMoves, ServiceState};
 
 use super::{
     super::view::{self, NoPrimary, Role, View, role, state_of},
@@ -63,8 +61,7 @@ pub(super) fn moves(view: View<'_>, wanted: &RoleMoves) -> Judged {
     if !unknown.is_empty() {
         return Err(unknown.join("; "));
     }
-    let (at_least, at_most) = (wanted.at_least.clone(), wanted.at_most.clone());
-    Ok(records_between(primary, &MembersBetween { at_least, at_most }))
+    Ok(records_between(primary, &wanted.at_least, &wanted.at_most))
 }
 
 pub(super) fn can_take_over(view: View<'_>, wanted: &CanTakeOver) -> Judged {

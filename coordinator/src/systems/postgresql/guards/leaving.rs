@@ -7,12 +7,12 @@ use bellows_proto::v1::{Intent, intent::Verb};
 use super::{
     super::{
         draft::Placed,
-        health, join, options, synchronous,
+        health, options, synchronous,
         view::{self, Primary},
     },
     Rule, cluster,
     judge::{Findings, Shrinking},
-    moving,
+    moving, slots,
 };
 
 /// Judges the leaving nodes; without a primary it cannot be said who may leave. `coming`: so many
@@ -47,7 +47,7 @@ pub(super) fn judge(
     let unclaimed_slots = Vec::new();
     let mut shrinking =
         Shrinking { leaving, staying, primary: home, slots, unclaimed_slots, moving };
-    shrinking.unclaimed_slots = unclaimed(findings, primary, &shrinking);
+    shrinking.unclaimed_slots = unclaimed(findings, &shrinking);
     Some(shrinking)
 }
 
@@ -145,12 +145,9 @@ fn upstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
 
 fn still_synchronous(findings: &mut Findings<'_>, primary: Primary<'_>, staying: &[Placed]) {
     let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
-    let setting = view::setting(primary.server, "synchronous_standby_names")
-        .ok_or_else(|| "the setting synchronous_standby_names could not be read".to_owned());
-    let Some(setting) = findings.known(node, host, setting) else { return };
-    let Some(demand) = findings.known(node, host, synchronous::parse(setting)) else { return };
     let standbys = staying.iter().map(|member| member.node.as_str()).filter(|name| *name != node);
-    if !demand.satisfied_by(standbys) {
+    let missed = synchronous::unsatisfied(primary.server, standbys);
+    if let Some(Some(setting)) = findings.known(node, host, missed) {
         let value = format!(
             "synchronous_standby_names is {setting:?} at {node}: commits would wait for ever"
         );
@@ -163,13 +160,9 @@ fn odd_slot(primary: Primary<'_>, node: &Placed) -> Option<(String, String)> {
     (!slot.is_empty() && *slot != node.slot()).then(|| (node.node.clone(), slot.clone()))
 }
 
-fn unclaimed(findings: &Findings<'_>, primary: Primary<'_>, shrinking: &Shrinking) -> Vec<String> {
-    let Ok(facts) = findings.view.host(&primary.member.host) else { return Vec::new() };
-    let of_cluster = |record: &&bellows_proto::v1::NodeRecord| {
-        record.node.as_ref().is_some_and(|node| node.cluster == findings.spec.cluster)
-    };
-    let claimed: BTreeSet<&String> =
-        facts.nodes.iter().filter(of_cluster).flat_map(|record| &record.resources).collect();
-    let slots = shrinking.leaving.iter().map(|node| shrinking.slot_of(node));
-    slots.filter(|slot| !claimed.contains(&join::slot_resource(slot))).collect()
+fn unclaimed(findings: &Findings<'_>, shrinking: &Shrinking) -> Vec<String> {
+    let slots = shrinking.leaving.iter().map(|node| (node, shrinking.slot_of(node)));
+    let open =
+        slots.filter(|(node, slot)| !slots::claimed(findings, &shrinking.primary, node, slot));
+    open.map(|(_, slot)| slot).collect()
 }

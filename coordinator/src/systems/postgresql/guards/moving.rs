@@ -1,19 +1,17 @@
 //! Guards on a change of the primary's role, and the choice of who takes it over.
 
-use bellows_proto::{
-    names::natural,
-    v1::{NodeRef, PostgresqlServer},
-};
+use bellows_proto::{names::natural, v1::PostgresqlServer};
 
 use super::{
     super::{
         check, conditions,
         draft::{Placed, in_order},
-        join, synchronous,
+        synchronous,
         view::{self, Primary, View},
     },
     Rule,
     judge::Findings,
+    slots,
 };
 use crate::plan::Verdict;
 
@@ -70,7 +68,13 @@ pub(super) fn judge(
     let followers: Vec<&str> = followers.chain(back.then_some(old.node.as_str())).collect();
     commits_go_on(findings, &new, &followers);
     let slots_at_old = primary.server.slots.iter().map(|slot| slot.name.clone()).collect();
-    let (claimed_at_old, claimed_at_new) = (claimed(findings, &old), claimed(findings, &new));
+    let claimed_at = |keeper: &Placed| {
+        let of_it = members
+            .iter()
+            .filter(|member| slots::claimed(findings, keeper, member, &member.slot()));
+        of_it.map(Placed::slot).collect()
+    };
+    let (claimed_at_old, claimed_at_new) = (claimed_at(&old), claimed_at(&new));
     let chosen = to.is_empty();
     Some(Moving { old, new, others, chosen, slots_at_old, claimed_at_old, claimed_at_new })
 }
@@ -166,26 +170,11 @@ fn room(findings: &mut Findings<'_>, new: &Placed, followers: usize) {
 fn commits_go_on(findings: &mut Findings<'_>, new: &Placed, followers: &[&str]) {
     let (view, node, host) = (findings.view, &new.node, &new.host);
     let Some(server) = findings.known(node, host, view.server(node)) else { return };
-    let setting = view::setting(server, "synchronous_standby_names")
-        .ok_or_else(|| "the setting synchronous_standby_names could not be read".to_owned());
-    let Some(setting) = findings.known(node, host, setting) else { return };
-    let Some(demand) = findings.known(node, host, synchronous::parse(setting)) else { return };
-    if !demand.satisfied_by(followers.iter().copied()) {
+    let missed = synchronous::unsatisfied(server, followers.iter().copied());
+    if let Some(Some(setting)) = findings.known(node, host, missed) {
         let value = format!(
             "synchronous_standby_names is {setting:?} at {node}: as primary its commits would wait for ever"
         );
         findings.say(Rule::SyncSatisfiable, node, host, value);
     }
-}
-
-/// Slots of the cluster that are claimed with this member's record at its host.
-fn claimed(findings: &Findings<'_>, member: &Placed) -> Vec<String> {
-    let Ok(facts) = findings.view.host(&member.host) else { return Vec::new() };
-    let of_member =
-        |node: &NodeRef| node.node == member.node && node.cluster == findings.spec.cluster;
-    let own = facts.nodes.iter().filter(|record| record.node.as_ref().is_some_and(of_member));
-    let prefix = join::slot_resource("");
-    own.flat_map(|record| &record.resources)
-        .filter_map(|resource| resource.strip_prefix(&prefix).map(str::to_owned))
-        .collect()
 }
