@@ -2,6 +2,7 @@
 //! API's messages and how to show them; it never opens the store (`bellows store` has that done
 //! by `serve::offline`, while no coordinator runs).
 
+mod agree;
 mod args;
 mod commands;
 mod connect;

@@ -1,10 +1,7 @@
 //! From an intent to a resting operation: plan, show, ask, apply, follow. Written once for
 //! all verbs.
 
-use std::{
-    io::{self, IsTerminal as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use bellows_proto::{
     remarks::{Note, Ticket},
@@ -17,7 +14,9 @@ use bellows_proto::{
 mod off;
 
 use super::{
-    Context, args,
+    Context,
+    agree::answer,
+    args,
     connect::Client,
     exit::{Exit, Failure},
     follow::{Sink, follow},
@@ -148,7 +147,7 @@ pub async fn agree_and_apply(
         "nobody is there to agree to the plan: standard input is no terminal; nothing was changed";
     let remedy = "add --yes to carry the plan out, or --dry-run to look at it only";
     let question = "Carry this plan out? Type yes: ";
-    if !agreement.yes && !ask(context, question, nobody, remedy)? {
+    if !agreement.yes && answer(context, question, nobody, remedy)? != "yes" {
         context.out.say("Nothing was changed.");
         return Ok(Exit::BeforeFirstAct);
     }
@@ -214,35 +213,6 @@ pub async fn summary(context: &Context, client: &Client, operation: &str) -> Res
 
 fn show(context: &Context, plan: &Plan) -> Result<(), Failure> {
     context.out.data(plan, render::plan::plan)
-}
-
-/// Asks on the terminal; `--yes` stands for an answer elsewhere.
-///
-/// # Errors
-/// With `nobody` and `remedy` if standard input is no terminal.
-pub fn ask(context: &Context, question: &str, nobody: &str, remedy: &str) -> Result<bool, Failure> {
-    answer(context, question, nobody, remedy).map(|answer| answer == "yes")
-}
-
-/// The line that is typed to a question, without white space around it.
-///
-/// # Errors
-/// With `nobody` and `remedy` if standard input is no terminal.
-pub fn answer(
-    context: &Context,
-    question: &str,
-    nobody: &str,
-    remedy: &str,
-) -> Result<String, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage(nobody, remedy));
-    }
-    context.out.prompt(question);
-    let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .map_err(|e| Failure::usage(format!("no answer can be read: {e}"), remedy))?;
-    Ok(answer.trim().to_owned())
 }
 
 fn refused(context: &Context, refusals: Refusals) -> Result<Exit, Failure> {

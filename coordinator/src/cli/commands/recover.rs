@@ -6,9 +6,9 @@ use bellows_proto::names::HostName;
 
 use crate::{
     cli::{
-        Context,
+        Context, agree,
         exit::{Exit, Failure, chain},
-        propose, render,
+        render,
     },
     serve::recover::{RecoverError, Recovery},
 };
@@ -48,11 +48,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     if !args.yes {
         let mut page = context.out.note_page();
         render::recover::found(&mut page, recovery.found());
-        context.out.note(page);
         let what = "Make the store from this? Type yes: ";
-        let nobody = "nobody is there to agree: standard input is no terminal; nothing was changed";
-        if !propose::ask(context, what, nobody, "add --yes to make the store")? {
-            context.out.say("Nothing was changed.");
+        if !agree::agreed(context, page, what, "yes", "add --yes to make the store")? {
             return Ok(Exit::BeforeFirstAct);
         }
     }

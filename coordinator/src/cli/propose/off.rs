@@ -3,10 +3,7 @@
 
 use bellows_proto::v1::Plan;
 
-use super::{
-    super::{Context, exit::Failure},
-    answer,
-};
+use crate::cli::{Context, agree::answer, exit::Failure};
 
 /// The plan with the word for each of its dead hosts; `None`: it was not given.
 ///

@@ -3,10 +3,10 @@
 use bellows_proto::v1::{AcceptAuditRequest, VerifyAuditRequest};
 
 use crate::cli::{
-    Context,
+    Context, agree,
     exit::{Exit, Failure},
     page::Tone,
-    propose, render,
+    render,
 };
 
 /// Arguments of `bellows audit accept`.
@@ -30,11 +30,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let found = client.answer(client.api.clone().verify_audit(request)).await?;
         let mut page = context.out.note_page();
         render::audit::verification(&mut page, &found);
-        context.out.note(page);
         let what = "Take this host's log as it is? What was in it before can never be checked again. Type yes: ";
-        let nobody = "nobody is there to agree: standard input is no terminal; nothing was changed";
-        if !propose::ask(context, what, nobody, "add --yes to accept it")? {
-            context.out.say("Nothing was changed.");
+        if !agree::agreed(context, page, what, "yes", "add --yes to accept it")? {
             return Ok(Exit::BeforeFirstAct);
         }
     }

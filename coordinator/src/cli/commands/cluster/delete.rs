@@ -3,9 +3,9 @@
 use bellows_proto::v1::{DeleteClusterRequest, GetClusterRequest};
 
 use crate::cli::{
-    Context,
+    Context, agree,
     exit::{Exit, Failure},
-    propose, render,
+    render,
 };
 
 /// Arguments of `bellows cluster delete`.
@@ -29,11 +29,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     if !yes {
         let mut page = context.out.note_page();
         render::cluster::detail(&mut page, &found);
-        context.out.note(page);
         let what = "Forget this cluster, with all versions of its spec? Nothing is done on its hosts. Type its name: ";
-        let nobody = "nobody is there to agree: standard input is no terminal; nothing was changed";
-        if propose::answer(context, what, nobody, "add --yes to forget it")? != cluster {
-            context.out.say("Nothing was changed.");
+        if !agree::agreed(context, page, what, &cluster, "add --yes to forget it")? {
             return Ok(Exit::BeforeFirstAct);
         }
     }

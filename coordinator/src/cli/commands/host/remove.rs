@@ -3,9 +3,9 @@
 use bellows_proto::v1::{GetHostRequest, RemoveHostRequest};
 
 use crate::cli::{
-    Context,
+    Context, agree,
     exit::{Exit, Failure},
-    propose, render,
+    render,
 };
 
 /// Arguments of `bellows host remove`.
@@ -29,11 +29,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         let found = client.answer(client.api.clone().get_host(request)).await?;
         let mut page = context.out.note_page();
         render::host::detail(&mut page, &found);
-        context.out.note(page);
         let what = "Remove this host? Its certificate is never accepted again. Type yes: ";
-        let nobody = "nobody is there to agree: standard input is no terminal; nothing was changed";
-        if !propose::ask(context, what, nobody, "add --yes to remove it")? {
-            context.out.say("Nothing was changed.");
+        if !agree::agreed(context, page, what, "yes", "add --yes to remove it")? {
             return Ok(Exit::BeforeFirstAct);
         }
     }

@@ -3,9 +3,9 @@
 use bellows_proto::v1::{ListHostJobsRequest, SettleJobsRequest};
 
 use crate::cli::{
-    Context,
+    Context, agree,
     exit::{Exit, Failure},
-    propose, render,
+    render,
 };
 
 /// Arguments of `bellows job settle`.
@@ -32,11 +32,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         found.jobs.retain(|job| job.operation == operation);
         let mut page = context.out.note_page();
         render::job::list(&mut page, &found);
-        context.out.note(page);
         let what = "Forget this there? Nothing that it did is taken back. Type yes: ";
-        let nobody = "nobody is there to agree: standard input is no terminal; nothing was changed";
-        if !propose::ask(context, what, nobody, "add --yes to settle it")? {
-            context.out.say("Nothing was changed.");
+        if !agree::agreed(context, page, what, "yes", "add --yes to settle it")? {
             return Ok(Exit::BeforeFirstAct);
         }
     }
