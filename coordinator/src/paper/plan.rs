@@ -172,10 +172,7 @@ fn guards(paper: &mut Document, plan: &Plan, style: &Style) {
 fn overview(paper: &mut Document, plan: &Plan, style: &Style) {
     paper.heading(style.say("Steps", "步骤"));
     let row = |step: &Step| {
-        let host = match &step.kind {
-            Some(Kind::Act(act)) => act.host.as_str(),
-            Some(Kind::Check(_) | Kind::Wait(_) | Kind::Group(_)) | None => "",
-        };
+        let host = steps::host(step);
         let (number, title) = (step.number.to_string(), told(style.lang, &step.title));
         let kind = steps::kind(step, style.lang);
         let expected = style.about(step.expected_ms);

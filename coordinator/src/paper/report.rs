@@ -7,7 +7,7 @@ use super::{
     manual::manual,
     plan::{remarks, subject},
     sentences::told,
-    steps::all,
+    steps::{self, all},
     told::{Attempt, Ended, Told},
 };
 use crate::{cli::words, plan::expected_ms};
@@ -142,10 +142,7 @@ fn steps(paper: &mut Document, plan: &Plan, told_of: &Told, style: &Style) {
             });
         let measured = known.map_or(String::new(), |known| style.duration(known.worked_ms));
         let begun = known.map_or(String::new(), |known| known.begun.to_string());
-        let host = match &step.kind {
-            Some(Kind::Act(act)) => act.host.as_str(),
-            Some(Kind::Check(_) | Kind::Wait(_) | Kind::Group(_)) | None => "",
-        };
+        let host = steps::host(step);
         let (number, title) = (step.number.to_string(), told(style.lang, &step.title));
         let seen = known.map(|known| known.text.as_str()).filter(|text| *text != step.title);
         Row::new(

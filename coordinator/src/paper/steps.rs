@@ -23,6 +23,14 @@ pub(super) fn acts(plan: &Plan) -> impl Iterator<Item = (&Step, &Act)> {
     })
 }
 
+/// The host that a step acts at; empty: it does not act itself.
+pub(super) fn host(step: &Step) -> &str {
+    match &step.kind {
+        Some(Kind::Act(act)) => &act.host,
+        Some(Kind::Check(_) | Kind::Wait(_) | Kind::Group(_)) | None => "",
+    }
+}
+
 /// Hosts in the order in which they are first worked at.
 pub(super) fn hosts(plan: &Plan) -> Vec<&str> {
     let mut hosts: Vec<&str> = Vec::new();
