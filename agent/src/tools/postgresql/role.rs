@@ -11,7 +11,7 @@ use bellows_proto::v1::{
 use super::{
     data::{AUTO_CONF, CONF_LIMIT, STANDBY_SIGNAL},
     reading,
-    running::refuse_running,
+    running::{self, refuse_running},
     session::{Client, claimed, required},
     values::{self, Node},
 };
@@ -26,12 +26,15 @@ use crate::{
 
 const PAUSE: &str = include_str!("pause_repmgrd.sql");
 
-/// Pauses repmgrd of this node, or lets it decide again.
+/// Pauses repmgrd of this node, or lets it decide again: started anew then, and read back.
 pub(super) async fn pause_repmgrd(
     action: &PauseRepmgrd,
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    if !action.paused {
+        running::repmgrd_anew(context, &node).await?;
+    }
     let paused = if action.paused { "true" } else { "false" };
     let (command, finished) = Client::of_node(&node)
         .change(context, node.endpoint(), &[("paused", paused)], PAUSE)

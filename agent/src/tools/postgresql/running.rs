@@ -18,8 +18,8 @@ use crate::{
     tools::{JobContext, Note},
 };
 
-/// How long a start waits for the server to let somebody in. A standby may need longer to
-/// become consistent: the coordinator waits for that.
+/// How long a start waits for the server to let somebody in (a standby may need longer to become
+/// consistent: the coordinator waits for that), or for repmgrd to be known by its server.
 const START_WAIT: Duration = Duration::from_secs(20);
 const CHECKPOINT: &str = include_str!("checkpoint.sql");
 const POLL: Duration = Duration::from_millis(250);
@@ -92,6 +92,32 @@ pub(super) async fn stop_service(
     }
     services(context).stop(name).await?;
     Ok(format!("service {name} is stopped"))
+}
+
+/// Ends repmgrd and starts it, so that it looks at the cluster as it is now; waits until its server
+/// knows it. One that saw its primary stop is not to be trusted, paused or not (repmgr 5.3.3): while
+/// it counts its attempts to reach that one (6 of 10 s) it notices nothing else, and the end of them
+/// is a failover, unless it is paused at that moment; and where its old primary comes back as a
+/// standby in between and no other can be reached just then, it ends.
+pub(super) async fn repmgrd_anew(context: &JobContext, node: &Node) -> Result<(), Fault> {
+    let services = services(context);
+    let name = &node.repmgrd_service;
+    services.stop(name).await?;
+    let mut waited = Duration::ZERO;
+    loop {
+        if services.reading(name).await?.state() != ServiceState::Running {
+            services.start(name).await?;
+        }
+        if reading::ask(context, node).await?.repmgrd_running == Some(true) {
+            return Ok(());
+        }
+        if waited >= START_WAIT {
+            return Err(Fault::new(FaultCode::ToolFailed, "repmgrd does not stay up")
+                .remedy(format!("read its log in {}", node.log_dir)));
+        }
+        context.local().clock.sleep(POLL).await;
+        waited += POLL;
+    }
 }
 
 /// Two independent words: the service manager's and the data directory's own pid file.

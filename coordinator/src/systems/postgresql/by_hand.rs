@@ -110,7 +110,12 @@ fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
                 .map(|at| vec![format!("systemctl disable --now {}", unit(at, stop.service()))]),
             Kind::PauseRepmgrd(pause) => of(&pause.node).map(|at| {
                 let statement = format!("SELECT repmgr.repmgrd_pause({})", pause.paused);
-                vec![psql(at, &statement)]
+                let mut commands = vec![psql(at, &statement)];
+                if !pause.paused {
+                    let repmgrd = unit(at, PostgresqlService::Repmgrd);
+                    commands.insert(0, format!("systemctl restart {repmgrd}"));
+                }
+                commands
             }),
             Kind::PromoteStandby(promote) => {
                 of(&promote.node).map(|at| vec![repmgr(at, "standby promote")])

@@ -270,7 +270,7 @@ pub(super) fn let_decide(draft: &mut Draft, moving: &Moving) {
         let node = draft.node(&member.node);
         draft.act(Task {
             title: format!("let repmgrd of {} on {} decide again", member.node, member.host),
-            reason: "failover works only while it is not paused",
+            reason: "failover works only while it is not paused; started anew, because one that saw the old primary stop may still wait for it",
             host: member.host.clone(),
             action: actions::pause_repmgrd(node, false),
             requires: vec![],

@@ -6,8 +6,10 @@
 //! refusal of repmgr, and its words tell which; `standby register` refuses a record that is there;
 //! `standby unregister` runs at any live node and leaves the slot; a slot in use cannot be dropped; a
 //! server reads `pg_hba.conf` at its start and on HUP; `standby promote` and `standby follow` change
-//! the server first and the records later, and refuse what they find done. It leaves out: lag (a standby that streams has
-//! everything), WAL, time lines, and repmgrd's own failover, which is an order of the driver.
+//! the server first and the records later, and refuse what they find done; a paused repmgrd that finds
+//! no primary ends (always here; really when its old one comes back as a standby meanwhile). It leaves
+//! out: lag (a standby that streams has everything), WAL, time lines, and repmgrd's own failover, which
+//! is an order of the driver.
 
 mod data;
 mod psql;
@@ -128,7 +130,10 @@ impl Tools for Model {
     }
 
     fn ended(&self, machine: &Arc<Machine>, process: &Arc<Process>, in_order: bool) {
-        self.state().server_ended(machine, process.id, in_order);
+        let lost = self.state().server_ended(machine, process.id, in_order);
+        for (machine, repmgrd) in lost {
+            machine.exited(repmgrd);
+        }
     }
 
     fn reloaded(&self, machine: &Arc<Machine>, process: &Arc<Process>) {

@@ -220,9 +220,7 @@ impl State {
         out.push_str("#size\nbytes\n23394357\n");
         if instance.content.has_database && instance.content.has_extension {
             let running = self.repmgrds.iter().any(|((host, config), process)| {
-                *host == call_host(place)
-                    && process.is_alive()
-                    && same_folder(config, server.config.as_str())
+                *host == place.0 && process.is_alive() && instance.reads_beside(config)
             });
             let paused = boolean(instance.paused);
             writeln!(out, "#repmgrd\nrunning,paused\n{},{paused}", boolean(running))?;
@@ -236,13 +234,4 @@ impl State {
         let _ = call;
         writeln!(out, "#end")
     }
-}
-
-fn call_host(place: &Place) -> String {
-    place.0.clone()
-}
-
-fn same_folder(one: &str, other: &str) -> bool {
-    let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-    folder(one) == folder(other)
 }

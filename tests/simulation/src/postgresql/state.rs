@@ -93,6 +93,12 @@ impl Instance {
     pub fn ready(&self) -> Option<&Server> {
         self.running().filter(|server| server.ready)
     }
+
+    /// Whether its running server's configuration lies in the folder of this file: whose repmgrd it is.
+    pub fn reads_beside(&self, config: &str) -> bool {
+        let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        self.running().is_some_and(|server| folder(config) == folder(server.config.as_str()))
+    }
 }
 
 /// All of it.
@@ -224,14 +230,22 @@ impl State {
         Some(self.acknowledged)
     }
 
-    /// A server's process was ended.
-    pub fn server_ended(&mut self, machine: &Arc<Machine>, id: ProcessId, in_order: bool) {
+    /// A server's process was ended. Returns each repmgrd that ends too: the paused ones, where it was
+    /// the primary.
+    pub fn server_ended(
+        &mut self,
+        machine: &Arc<Machine>,
+        id: ProcessId,
+        in_order: bool,
+    ) -> Vec<(Arc<Machine>, ProcessId)> {
+        let mut primary = false;
         for ((host, data), instance) in &mut self.instances {
             let own = |server: &Server| *host == machine.name && server.process.id == id;
             if !instance.server.as_ref().is_some_and(own) {
                 continue;
             }
             instance.server = None;
+            primary |= instance.upstream.is_none();
             if in_order {
                 instance.control =
                     if instance.upstream.is_some() { "shut down in recovery" } else { "shut down" };
@@ -239,6 +253,17 @@ impl State {
             }
         }
         self.repmgrds.retain(|_, process| process.is_alive());
+        if !primary {
+            return Vec::new();
+        }
+        let paused = self.instances.iter().filter(|(_, instance)| instance.paused);
+        paused
+            .flat_map(|((host, _), instance)| {
+                let of_host = self.repmgrds.iter().filter(move |((at, _), _)| at == host);
+                let own = of_host.filter(|((_, config), _)| instance.reads_beside(config));
+                own.map(|(_, process)| (Arc::clone(&instance.machine), process.id))
+            })
+            .collect()
     }
 
     /// Reads `pg_hba.conf` again.

@@ -14,10 +14,13 @@ use crate::plan::Probe;
 pub(super) fn pause_repmgrd(view: View<'_>, action: &PauseRepmgrd) -> Judged {
     let name = node(action.node.as_ref());
     let Some(reading) = claimed(view, name)? else { return Ok(Probe::NotDone) };
-    let paused = server(name, reading)?.repmgrd_paused;
-    paused
-        .map(|paused| done_if(paused == action.paused))
-        .ok_or_else(|| format!("{name} does not say whether its repmgrd is paused"))
+    let server = server(name, reading)?;
+    let paused = server.repmgrd_paused;
+    let paused =
+        paused.ok_or_else(|| format!("{name} does not say whether its repmgrd is paused"))?;
+    // The mark outlives the process: one that ended decides nothing.
+    let decides = action.paused || server.repmgrd_running == Some(true);
+    Ok(done_if(paused == action.paused && decides))
 }
 
 /// It takes writes, and repmgr has it as the primary.
