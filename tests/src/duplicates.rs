@@ -131,7 +131,9 @@ fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> 
         },
         Kind::PauseRepmgrd(pause) => {
             let word = format!("paused={}", pause.paused);
-            tool == "psql" && statement.contains("repmgrd_pause") && has(&word)
+            (tool == "psql" && statement.contains("repmgrd_pause") && has(&word))
+                // Started anew before it decides again.
+                || (tool == "repmgrd" && !pause.paused)
         }
         // repmgr calls pg_ctl for both; a second try may only have to write the record.
         Kind::PromoteStandby(_) => match tool {

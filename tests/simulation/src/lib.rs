@@ -8,6 +8,7 @@
 
 pub mod coordinator;
 pub mod disk;
+pub mod division;
 pub mod faults;
 pub mod host;
 pub mod journal;
@@ -22,7 +23,6 @@ pub mod programs;
 pub mod scenario;
 pub mod site;
 pub mod tools;
-pub mod watchdog;
 pub mod world;
 
 /// A third of a run's time goes into allocation; this allocator takes much less of it.

@@ -12,6 +12,8 @@ usage: bellows-simulation matrix [SCHEDULES]     every point, then random schedu
        bellows-simulation soak SCHEDULES [FIRST] random schedules alone, from seed FIRST (1)
        bellows-simulation run SYSTEM/OPERATION SEED FAULTS   one run, told in full
        bellows-simulation points                 the points of the clean runs
+       bellows-simulation compare EVERY          every so many-th point and 40 schedules: the same
+                                                 alone as when they share their beginning
 EVERY=N: every N-th point only; ONLY=WORD: faults that contain the word only, e.g. disk-full";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["run", name, seed] => number(seed).and_then(|seed| one(name, seed, "")),
         ["run", name, seed, plan] => number(seed).and_then(|seed| one(name, seed, plan)),
         ["points"] => points(),
+        ["compare", every] => number(every).and_then(compare),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -57,6 +60,7 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
     }
     tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());
+    let summary = summary.map_err(|error| error.to_string())?;
     println!("{summary}");
     Ok(if points { summary.is_good() } else { summary.failures.is_empty() })
 }
@@ -90,6 +94,26 @@ fn points() -> Result<bool, String> {
         }
     }
     Ok(true)
+}
+
+fn compare(every: u64) -> Result<bool, String> {
+    let systems = listed::systems();
+    let cases = matrix::cases(&systems)?;
+    let every = usize::try_from(every).unwrap_or(1).max(1);
+    let mut tasks: Vec<Task> = matrix::points(&cases).into_iter().step_by(every).collect();
+    tasks.extend((1..=40).map(|seed| matrix::schedule(&cases, seed)));
+    let shared = matrix::verdicts(&cases, &tasks, How::default());
+    let shared = shared.map_err(|error| error.to_string())?;
+    let mut differ = 0;
+    for (number, task) in tasks.iter().enumerate() {
+        let (alone, shared) = (matrix::verdict(&cases, task), shared.get(&number));
+        if alone.as_ref() != shared {
+            println!("{}: {shared:?}, alone {alone:?}", matrix::replay(&cases, task));
+            differ += 1;
+        }
+    }
+    println!("{} runs compared, {differ} differ", tasks.len());
+    Ok(differ == 0)
 }
 
 fn one(name: &str, seed: u64, plan: &str) -> Result<bool, String> {

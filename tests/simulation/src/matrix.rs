@@ -4,19 +4,20 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
 };
 
 use bellows_proto::v1::Outcome;
+use serde::{Deserialize, Serialize};
 
 use super::{
+    division::Division,
     faults::{self, Fate, Fault, Moment, Plan, Trouble},
     listed::{Operation, System},
     scenario::{Ended, Setting, run},
-    watchdog::Watchdog,
     world::Broken,
 };
 
@@ -24,6 +25,8 @@ use super::{
 pub const SEED: u64 = 1;
 /// Failures that are told in full.
 const TOLD: usize = 20;
+/// So many runs are begun before the next look for a failure, where one is enough.
+const CHUNK: usize = 400;
 
 /// An operation and what its clean run was.
 pub struct Case<'a> {
@@ -57,6 +60,41 @@ pub struct Failure {
     pub replay: String,
     /// What broke.
     pub broken: Vec<(Broken, String)>,
+}
+
+/// What a run has come to: what of it matters, and can be told by another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// At rest as, an [`Outcome`]; `None`: it never began, or never came to rest.
+    pub outcome: Option<i32>,
+    /// Its fault has struck.
+    pub hit: bool,
+    /// What broke: the first few, each cut to one line, so that a pipe takes it whole.
+    pub broken: Vec<(Broken, String)>,
+    /// Of its points and of the truth at its end: the same run has the same.
+    pub digest: u64,
+}
+
+impl Verdict {
+    fn of(ended: &Ended) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for label in &ended.labels {
+            label.text.hash(&mut hasher);
+        }
+        format!("{:?}", ended.after).hash(&mut hasher);
+        let cut = |text: &String| text.chars().take(300).collect();
+        Self {
+            outcome: ended.outcome.map(i32::from),
+            hit: !ended.struck.is_empty(),
+            broken: ended.broken.iter().take(8).map(|(what, text)| (*what, cut(text))).collect(),
+            digest: hasher.finish(),
+        }
+    }
+
+    /// Of a run that has no end.
+    pub fn stuck(text: String) -> Self {
+        Self { outcome: None, hit: true, broken: vec![(Broken::Stuck, text)], digest: 0 }
+    }
 }
 
 /// All of it.
@@ -127,8 +165,14 @@ pub fn cases<'a>(systems: &'a [Box<dyn System>]) -> Result<Vec<Case<'a>>, String
     for system in systems {
         for operation in system.operations() {
             let (system, plan) = (system.as_ref(), Plan::new());
-            let setting = Setting { system, operation: &operation, plan, seed: SEED, tell: true };
-            let clean = run(&setting);
+            let clean = run(&Setting {
+                system,
+                operation: &operation,
+                plan,
+                seed: SEED,
+                tell: true,
+                division: None,
+            });
             let wanted = wanted(&operation);
             if clean.outcome != Some(wanted) || !clean.broken.is_empty() {
                 let story = clean.story.join("\n");
@@ -248,11 +292,16 @@ fn random(chance: &mut fastrand::Rng, of: &Case<'_>) -> (Moment, Fault) {
 pub fn carry_out(cases: &[Case<'_>], task: &Task, tell: bool) -> Option<Ended> {
     let of = cases.get(task.case)?;
     let (plan, seed) = (task.plan.clone(), task.seed);
-    let setting = Setting { system: of.system, operation: &of.operation, plan, seed, tell };
-    let mut ended = run(&setting);
+    let (system, operation) = (of.system, &of.operation);
+    let mut ended = run(&Setting { system, operation, plan, seed, tell, division: None });
     let broken = judge(of, task, &ended);
     ended.broken.extend(broken);
     Some(ended)
+}
+
+/// The run of a task in one word.
+pub fn verdict(cases: &[Case<'_>], task: &Task) -> Option<Verdict> {
+    carry_out(cases, task, false).map(|ended| Verdict::of(&ended))
 }
 
 /// Whether a fault can make an operation end otherwise than a crash does.
@@ -345,60 +394,121 @@ pub struct How {
     pub defect: Option<bellows_proto::defect::Defect>,
 }
 
-/// Runs all tasks, on as many threads as the machine has cores.
-pub fn run_all(cases: &[Case<'_>], tasks: &[Task], how: How) -> Summary {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let summary = Mutex::new(Summary {
-        listed: tasks.iter().filter(|task| task.listed).count(),
-        ..Summary::default()
-    });
-    let watchdog = Watchdog::default();
-    let work = || {
-        #[cfg(feature = "defects")]
-        bellows_proto::defect::seed(how.defect);
-        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            watchdog.begins(replay(cases, task));
-            let Some(ended) = carry_out(cases, task, false) else { continue };
-            let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
-            note(&mut summary, cases, task, &ended);
-            if how.stop_at_first && !summary.failures.is_empty() {
-                next.store(tasks.len(), Ordering::Relaxed);
-                return;
-            }
+/// Runs all tasks, as many at a time as the machine has cores. The calling process must have no
+/// threads that do anything.
+///
+/// # Errors
+/// The machine has no pipe left.
+pub fn run_all(cases: &[Case<'_>], tasks: &[Task], how: How) -> io::Result<Summary> {
+    let mut summary =
+        Summary { listed: tasks.iter().filter(|task| task.listed).count(), ..Summary::default() };
+    let verdicts = verdicts(cases, tasks, how)?;
+    for (number, verdict) in verdicts {
+        if let Some(task) = tasks.get(number) {
+            note(&mut summary, cases, task, &verdict);
         }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| watchdog.watch());
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let panicked = workers.into_iter().filter_map(|worker| worker.join().err()).last();
-        watchdog.ends();
-        if let Some(panic) = panicked {
-            std::panic::resume_unwind(panic);
-        }
-    });
-    let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+    }
     summary.failures.sort_by_key(|failure| (failure.task.case, failure.replay.clone()));
-    summary
+    Ok(summary)
 }
 
-fn note(summary: &mut Summary, cases: &[Case<'_>], task: &Task, ended: &Ended) {
+/// What each task has come to, by its place in the list. One whose moment never came has none.
+///
+/// # Errors
+/// As of [`run_all`].
+pub fn verdicts(
+    cases: &[Case<'_>],
+    tasks: &[Task],
+    how: How,
+) -> io::Result<BTreeMap<usize, Verdict>> {
+    let mut verdicts = BTreeMap::new();
+    let numbered: Vec<_> = tasks.iter().cloned().enumerate().collect();
+    let size = if how.stop_at_first { CHUNK } else { numbered.len().max(1) };
+    for chunk in numbered.chunks(size) {
+        for (case, of) in cases.iter().enumerate() {
+            let own = chunk.iter().filter(|(_, task)| task.case == case).cloned().collect();
+            verdicts.extend(of_case(of, own, how)?);
+            if how.stop_at_first && verdicts.values().any(|verdict| !verdict.broken.is_empty()) {
+                return Ok(verdicts);
+            }
+        }
+    }
+    Ok(verdicts)
+}
+
+/// One clean run, divided for each task.
+fn of_case(
+    of: &Case<'_>,
+    tasks: Vec<(usize, Task)>,
+    how: How,
+) -> io::Result<Vec<(usize, Verdict)>> {
+    if tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let division = Division::new(tasks.clone(), how.stop_at_first)?;
+    let setting = Setting {
+        system: of.system,
+        operation: &of.operation,
+        plan: Plan::new(),
+        seed: SEED,
+        tell: false,
+        division: Some(Arc::clone(&division)),
+    };
+    #[cfg(feature = "defects")]
+    bellows_proto::defect::seed(how.defect);
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&setting)));
+    if let Some(number) = division.own() {
+        child(of, &division, tasks.into_iter().find(|(own, _)| *own == number), ended);
+    }
+    #[cfg(feature = "defects")]
+    bellows_proto::defect::seed(None);
+    let ended = ended.unwrap_or_else(|panic| panic::resume_unwind(panic));
+    let mut verdicts = division.end();
+    if ended.labels != of.clean.labels {
+        // Then the points are not those that were listed either.
+        let text = "two clean runs are not the same".to_owned();
+        verdicts.extend(tasks.first().map(|(number, _)| (*number, Verdict::stuck(text))));
+    }
+    Ok(verdicts)
+}
+
+/// The end of a process that ran one task. Nothing of the parent's goes on in it.
+#[allow(clippy::disallowed_methods)]
+fn child(
+    of: &Case<'_>,
+    division: &Division,
+    task: Option<(usize, Task)>,
+    ended: std::thread::Result<Ended>,
+) -> ! {
+    let verdict = match (task, ended) {
+        (Some((_, task)), Ok(mut ended)) => {
+            let broken = judge(of, &task, &ended);
+            ended.broken.extend(broken);
+            Verdict::of(&ended)
+        }
+        (None, _) | (_, Err(_)) => Verdict::stuck("it panicked: its words are above".to_owned()),
+    };
+    std::process::exit(division.tell(&verdict).map_or(1, |()| 0))
+}
+
+fn note(summary: &mut Summary, cases: &[Case<'_>], task: &Task, verdict: &Verdict) {
     if task.listed {
-        summary.hit += usize::from(!ended.struck.is_empty());
+        summary.hit += usize::from(verdict.hit);
     } else {
         summary.schedules += 1;
     }
-    let end = ended.outcome.map_or("not begun".to_owned(), |outcome| format!("{outcome:?}"));
+    let outcome = verdict.outcome.and_then(|outcome| Outcome::try_from(outcome).ok());
+    let end = outcome.map_or("not begun".to_owned(), |outcome| format!("{outcome:?}"));
     *summary.ends.entry(end).or_default() += 1;
-    let mut kinds: Vec<Broken> = ended.broken.iter().map(|(what, _)| *what).collect();
+    let mut kinds: Vec<Broken> = verdict.broken.iter().map(|(what, _)| *what).collect();
     kinds.sort();
     kinds.dedup();
     for kind in kinds {
         *summary.broken.entry(kind).or_default() += 1;
     }
-    if !ended.broken.is_empty() {
+    if !verdict.broken.is_empty() {
         let replay = replay(cases, task);
-        let broken = ended.broken.clone();
+        let broken = verdict.broken.clone();
         summary.failures.push(Failure { task: task.clone(), replay, broken });
     }
 }
@@ -417,20 +527,23 @@ pub fn found(
     systems: &[Box<dyn System>],
     defect: bellows_proto::defect::Defect,
     schedules: u64,
-) -> Option<String> {
+) -> io::Result<Option<String>> {
     bellows_proto::defect::seed(Some(defect));
     let cases = cases(systems);
     bellows_proto::defect::seed(None);
     let cases = match cases {
         Ok(cases) => cases,
-        Err(story) => return Some(format!("a run without faults: {}", story.lines().last()?)),
+        Err(story) => {
+            let last = story.lines().last().unwrap_or_default();
+            return Ok(Some(format!("a run without faults: {last}")));
+        }
     };
     let mut tasks = points(&cases);
     tasks.extend((1..=schedules).map(|seed| schedule(&cases, seed)));
     // Every kind of fault early: the first that finds it ends the search.
     fastrand::Rng::with_seed(SEED).shuffle(&mut tasks);
-    let summary = run_all(&cases, &tasks, How { stop_at_first: true, defect: Some(defect) });
-    let failure = summary.failures.first()?;
-    let (_, text) = failure.broken.first()?;
-    Some(format!("{}: {text}", failure.replay))
+    let summary = run_all(&cases, &tasks, How { stop_at_first: true, defect: Some(defect) })?;
+    let failure = summary.failures.first();
+    let text = |failure: &Failure| failure.broken.first().map(|(_, text)| text.clone());
+    Ok(failure.map(|failure| format!("{}: {}", failure.replay, text(failure).unwrap_or_default())))
 }

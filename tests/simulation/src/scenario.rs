@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     coordinator::{self, Coordinator},
+    division::Division,
     faults::{Fault, Moment, Plan},
     journal::Shelf,
     listed::{Model, Operation, System, Wish},
@@ -34,6 +35,8 @@ const PATIENCE_S: i64 = 4 * 3600;
 const STALLED_S: i64 = 900;
 /// The administrator thinks so long before an order: a trouble may pass meanwhile.
 const THINK: Duration = Duration::from_secs(20);
+/// The seed of what comes before the operation: the same in all runs, so that they can share it.
+const PREPARATION: u64 = 1;
 /// The writer's pause between two rows.
 const WRITE_PAUSE: Duration = Duration::from_millis(500);
 /// After the end, so long until everything is judged: what was late has arrived then.
@@ -53,6 +56,8 @@ pub struct Setting<'a> {
     pub seed: u64,
     /// Keep the story.
     pub tell: bool,
+    /// Where it is divided, if it is the clean run of many tasks.
+    pub division: Option<Arc<Division>>,
 }
 
 /// The truth at one moment.
@@ -131,7 +136,7 @@ async fn drive(setting: &Setting<'_>) -> Ended {
     let model = setting.system.model();
     let (send, orders) = mpsc::unbounded_channel();
     let tools: Arc<dyn Tools> = Arc::clone(&model) as Arc<dyn Tools>;
-    let world = Arc::new(World::new(tools, setting.seed, send));
+    let world = Arc::new(World::new(tools, PREPARATION, send, setting.division.clone()));
     if setting.tell {
         world.tell_all();
     }
@@ -203,11 +208,14 @@ impl Admin<'_> {
             machine.power_cut();
         }
         let before = self.truth();
-        let mut plan = self.setting.plan.clone();
+        let (mut plan, mut seed) = (self.setting.plan.clone(), self.setting.seed);
+        if let Some(task) = self.setting.division.as_ref().and_then(|division| division.armed()) {
+            (plan, seed) = (task.plan, task.seed);
+        }
         if let Some(events) = operation.cancel_after {
             plan.entry(Moment::Event(events)).or_insert(Fault::Cancel);
         }
-        self.world.arm(plan);
+        self.world.arm(plan, seed);
         let outcome = self.carry_out(&operation.wish).await;
         self.world.disarm();
         // What a host is owed that comes back, a coordinator brings that lives.

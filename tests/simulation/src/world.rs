@@ -8,9 +8,11 @@ use std::{
 
 use bellows_agent::{host::ProcessId, tools::JOB_MARK};
 use bellows_proto::v1::ActStarted;
+use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
+    division::Division,
     faults::{Fate, Fault, Moment, Plan, Trouble},
     machine::Machine,
     process::{Kind, Process},
@@ -36,7 +38,7 @@ pub enum Order {
 }
 
 /// A promise that was broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Broken {
     /// Something was lost, forgotten, or is not as it was told.
     Lost,
@@ -112,12 +114,19 @@ pub struct World {
     chance: Mutex<fastrand::Rng>,
     zero: Instant,
     orders: mpsc::UnboundedSender<Order>,
+    division: Option<Arc<Division>>,
 }
 
 impl World {
-    /// A world without hosts; orders go to the driver.
-    pub fn new(tools: Arc<dyn Tools>, seed: u64, orders: mpsc::UnboundedSender<Order>) -> Self {
+    /// A world without hosts; orders go to the driver. A run that is divided asks at every moment.
+    pub fn new(
+        tools: Arc<dyn Tools>,
+        seed: u64,
+        orders: mpsc::UnboundedSender<Order>,
+        division: Option<Arc<Division>>,
+    ) -> Self {
         Self {
+            division,
             tools,
             state: Mutex::default(),
             machines: Mutex::default(),
@@ -168,8 +177,10 @@ impl World {
         self.chance.lock().unwrap_or_else(PoisonError::into_inner).u64(..limit.max(1))
     }
 
-    /// From now on moments count and faults strike.
-    pub fn arm(&self, plan: Plan) {
+    /// From now on moments count and faults strike, and chance begins anew.
+    pub fn arm(&self, plan: Plan, seed: u64) {
+        *self.chance.lock().unwrap_or_else(PoisonError::into_inner) =
+            fastrand::Rng::with_seed(seed);
         let mut state = self.state();
         (state.armed, state.plan) = (true, plan);
     }
@@ -250,7 +261,7 @@ impl World {
             return None;
         }
         self.tell(label);
-        let (number, fault) = {
+        let number = {
             let mut state = self.state();
             if !state.armed {
                 return Some(usize::MAX);
@@ -258,9 +269,9 @@ impl World {
             let number = state.counts.points;
             state.counts.points += 1;
             state.labels.push(Label { text: label(), ended: false, reads: false });
-            (number, state.plan.get(&Moment::Before(number)).copied())
+            number
         };
-        self.strike(who, Moment::Before(number), fault, label);
+        self.strike(who, Moment::Before(number), self.fault(Moment::Before(number)), label);
         who.is_alive().then_some(number)
     }
 
@@ -274,14 +285,16 @@ impl World {
         if !who.is_alive() {
             return None;
         }
-        let fault = {
+        let armed = {
             let mut state = self.state();
             if let Some(label) = state.labels.get_mut(number) {
                 label.ended = true;
             }
-            state.plan.get(&Moment::After(number)).copied().filter(|_| state.armed)
+            state.armed
         };
-        self.strike(who, Moment::After(number), fault, label);
+        if armed {
+            self.strike(who, Moment::After(number), self.fault(Moment::After(number)), label);
+        }
         who.is_alive().then_some(())
     }
 
@@ -381,14 +394,25 @@ impl World {
         count: impl FnOnce(&mut Counts) -> &mut usize,
         moment: impl FnOnce(usize) -> Moment,
     ) -> Option<(Moment, Fault)> {
-        let mut state = self.state();
-        if !state.armed {
-            return None;
+        let moment = {
+            let mut state = self.state();
+            if !state.armed {
+                return None;
+            }
+            let count = count(&mut state.counts);
+            let moment = moment(*count);
+            *count += 1;
+            moment
+        };
+        self.fault(moment).map(|fault| (moment, fault))
+    }
+
+    /// What strikes now. Where the run is divided, each task whose moment this is goes on from here.
+    fn fault(&self, moment: Moment) -> Option<Fault> {
+        if let Some(task) = self.division.as_ref().and_then(|division| division.at(moment)) {
+            self.state().plan.extend(task.plan);
         }
-        let count = count(&mut state.counts);
-        let moment = moment(*count);
-        *count += 1;
-        state.plan.get(&moment).map(|fault| (moment, *fault))
+        self.state().plan.get(&moment).copied()
     }
 
     /// The point was one of a call that only reads.

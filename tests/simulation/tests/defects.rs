@@ -17,7 +17,7 @@ fn every_seeded_defect_is_found() {
     let defects: Vec<_> = Defect::ALL.iter().filter(named).collect();
     let mut missed = Vec::new();
     for defect in &defects {
-        match matrix::found(&systems, **defect, SCHEDULES) {
+        match matrix::found(&systems, **defect, SCHEDULES).unwrap() {
             Some(found) => println!("{defect:?}: found by {found}"),
             None => {
                 println!("{defect:?}: NOT FOUND");
