@@ -67,8 +67,8 @@ pub enum EnrolError {
     /// Two hosts with one key cannot be told apart.
     #[error("the key is that of host {0} already: each host makes its own")]
     KeyInUse(String),
-    /// The host that had this key was removed.
-    #[error("the key was revoked when host {0} was removed: a new one is needed")]
+    /// The host that had this key was removed, or enrolled with another key since.
+    #[error("the key that host {0} had was revoked: a new one is needed")]
     Revoked(String),
     /// The store failed.
     #[error(transparent)]
@@ -119,7 +119,7 @@ impl Inventory {
     }
 
     /// Makes a token for a host, in place of any earlier one. For a host that is enrolled
-    /// already it lets in a new key: the host was set up anew.
+    /// already it lets in a new key, and the old one is revoked then: the host was set up anew.
     ///
     /// # Errors
     /// If the name or time is not valid, or the store failed.

@@ -128,7 +128,7 @@ impl GrpcAgents {
         self
     }
 
-    /// Ends the kept channel to a host that left the site.
+    /// Ends the kept channel to a host that left the site, or has another key now.
     pub fn forget(&self, host: &str) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
     }

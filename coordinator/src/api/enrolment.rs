@@ -2,7 +2,7 @@
 //! signed; sizes, times and rates are bounded, and a stranger learns nothing.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::fault;
 use crate::{
+    agents::GrpcAgents,
     engine::ReadOnly,
     inventory::{EnrolError, Inventory},
 };
@@ -30,6 +31,7 @@ const PER_ATTEMPT: Duration = Duration::from_millis(200);
 /// The service.
 pub struct EnrolmentService {
     inventory: Inventory,
+    agents: Arc<GrpcAgents>,
     read_only: ReadOnly,
     attempts: Mutex<Attempts>,
     now_ms: fn() -> i64,
@@ -37,9 +39,9 @@ pub struct EnrolmentService {
 
 impl EnrolmentService {
     /// Lets hosts in at this site, unless nothing may be changed.
-    pub fn new(inventory: Inventory, read_only: ReadOnly) -> Self {
+    pub fn new(inventory: Inventory, agents: Arc<GrpcAgents>, read_only: ReadOnly) -> Self {
         let attempts = Mutex::new(Attempts { left: BURST, counted: Instant::now() });
-        Self { inventory, read_only, attempts, now_ms: crate::clock::now_ms }
+        Self { inventory, agents, read_only, attempts, now_ms: crate::clock::now_ms }
     }
 
     fn enrol(&self, request: &EnrolRequest, from: &str) -> Result<EnrolReply, Status> {
@@ -63,6 +65,8 @@ impl EnrolmentService {
         }
         match self.inventory.enrol(request, (self.now_ms)()) {
             Ok(reply) => {
+                // One that was enrolled before may be talked to by a key that is revoked now.
+                self.agents.forget(&reply.host);
                 tracing::info!(host = reply.host, address = request.address, from, "host enrolled");
                 Ok(reply)
             }

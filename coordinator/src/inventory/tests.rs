@@ -153,6 +153,12 @@ fn a_host_is_its_key() {
     let after = inventory.host("h1").unwrap().unwrap();
     assert_ne!(before.key_fingerprint, after.key_fingerprint);
     assert_eq!(inventory.hosts().unwrap().len(), 1);
+    // Whoever still has the old key, e.g. a copy of the old disk, is not that host any more.
+    assert!(inventory.is_revoked(&before.key_fingerprint).unwrap());
+    assert!(!inventory.is_revoked(&after.key_fingerprint).unwrap());
+    let back = request_of(&key, &token(&inventory, "h1"));
+    let refused = inventory.enrol(&back, NOW_MS + 2);
+    assert!(matches!(&refused, Err(EnrolError::Revoked(host)) if host == "h1"), "{refused:?}");
 }
 
 #[test]

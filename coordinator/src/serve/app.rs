@@ -172,6 +172,7 @@ impl<S: Systems> App<S> {
         }
         let service = EnrolmentServer::new(EnrolmentService::new(
             self.inventory.clone(),
+            Arc::clone(&self.agents),
             self.read_only.clone(),
         ))
         .max_decoding_message_size(enrolment::LARGEST_REQUEST);
@@ -219,7 +220,7 @@ fn revoked(inventory: &Inventory) -> impl Fn(&[u8; 32]) -> bool + Send + Sync + 
     let inventory = inventory.clone();
     move |key| {
         inventory.is_revoked(key).unwrap_or_else(|error| {
-            tracing::error!(%error, "it cannot be told whether a host was removed");
+            tracing::error!(%error, "it cannot be told whether a key was revoked");
             true
         })
     }

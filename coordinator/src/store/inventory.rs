@@ -3,7 +3,7 @@
 use bellows_proto::digest;
 
 use super::{
-    Stop, Store, StoreError, get, get_in, keys, locks, pieces, put,
+    Stop, Store, StoreError, Tables, get, get_in, keys, locks, pieces, put,
     records::{HostRecord, RevokedRecord, TokenRecord},
 };
 
@@ -84,8 +84,8 @@ impl Store {
         get(&self.inventory, &key, &|| token_name(host))
     }
 
-    /// Uses a token up and stores the host that it let in, in one transaction. `token` is as
-    /// it was read and judged. `false`: meanwhile it was used or replaced; nothing was changed.
+    /// Uses a token up and stores the host that it let in, in one transaction; the key that the host
+    /// had before is revoked. `token` is as it was read and judged. `false`: meanwhile it was used or replaced; nothing was changed.
     ///
     /// # Errors
     /// If the store failed or the entry is damaged.
@@ -105,6 +105,19 @@ impl Store {
             }
             put(tables.inventory, &key, &used, &name)?;
             let key = keys::text(keys::HOST, &host.host);
+            let before: Option<HostRecord> =
+                get_in(tables.inventory, &key, &|| host_name(&host.host))?;
+            if let Some(before) = before.filter(|old| old.key_fingerprint != host.key_fingerprint) {
+                revoke(
+                    tables,
+                    &RevokedRecord {
+                        key_fingerprint: before.key_fingerprint,
+                        host: before.host,
+                        revoked_at_ms: used_at_ms,
+                        principal: token.principal.clone(),
+                    },
+                )?;
+            }
             put(tables.inventory, &key, host, &|| host_name(&host.host))?;
             Ok(true)
         })
@@ -130,11 +143,7 @@ impl Store {
             }
             pieces::remove::<Stop>(tables.inventory, &keys::text(keys::HOST, host))?;
             pieces::remove::<Stop>(tables.inventory, &keys::text(keys::TOKEN, host))?;
-            if revoked.key_fingerprint.is_empty() {
-                return Ok(());
-            }
-            let key = revoked_key(&revoked.key_fingerprint);
-            put(tables.inventory, &key, revoked, &|| revoked_name(host))
+            revoke(tables, revoked)
         })
     }
 
@@ -145,7 +154,7 @@ impl Store {
     pub fn revoked(&self, key_fingerprint: &[u8]) -> Result<Option<RevokedRecord>, StoreError> {
         let _guard = self.reading()?;
         let key = revoked_key(key_fingerprint);
-        get(&self.inventory, &key, &|| revoked_name("a removed host"))
+        get(&self.inventory, &key, &|| revoked_name("a host"))
     }
 
     /// Keeps the last status of a cluster, as encoded by the caller, without waiting for the
@@ -169,6 +178,15 @@ impl Store {
         let key = keys::text(keys::OBSERVATION, cluster);
         pieces::read(|key| Ok(self.inventory.get(key)?), &key, &|| observation_name(cluster))
     }
+}
+
+/// A host of an old store may have no key.
+fn revoke(tables: &Tables<'_>, revoked: &RevokedRecord) -> Result<(), Stop> {
+    if revoked.key_fingerprint.is_empty() {
+        return Ok(());
+    }
+    let key = revoked_key(&revoked.key_fingerprint);
+    put(tables.inventory, &key, revoked, &|| revoked_name(&revoked.host))
 }
 
 fn host_name(host: &str) -> String {
