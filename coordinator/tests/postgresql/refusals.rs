@@ -65,6 +65,30 @@ const CASES: &[Case] = &[
         intent: one_more,
     },
     Case {
+        title: "the new host may only be observed",
+        code: "PG-24",
+        odd: |world| world.host("h4").mode = "observe",
+        intent: one_more,
+    },
+    Case {
+        title: "a member's host may only be observed",
+        code: "PG-24",
+        odd: |world| world.host("h2").mode = "observe",
+        intent: one_less,
+    },
+    Case {
+        title: "the host of the next primary may only be observed",
+        code: "PG-24",
+        odd: |world| world.host("h2").mode = "observe",
+        intent: || world::switchover(""),
+    },
+    Case {
+        title: "the host that stays may only be observed",
+        code: "PG-24",
+        odd: |world| world.host("h2").mode = "observe",
+        intent: || world::replace("pg3", ("pg4", "h4"), false, &[]),
+    },
+    Case {
         title: "the new host is not enrolled",
         code: "PG-02",
         odd: nothing,
