@@ -23,6 +23,7 @@ pub use lang::{Lang, Style};
 pub use markdown::markdown;
 pub use plan::plan;
 pub use report::report;
+pub use sentences::translated as in_chinese;
 
 /// A document in the making: what it says, not how it looks.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

@@ -1,5 +1,7 @@
 //! Plans on paper: golden documents, no foreign markup, every sentence of the planners in Chinese.
 
+use std::collections::BTreeSet;
+
 use bellows::paper::{self, Block, Lang, Style};
 use bellows_proto::v1::{NoteKind, Plan, Remarks, System, step::Kind};
 use jiff::tz::TimeZone;
@@ -127,6 +129,62 @@ fn fenceless(markdown: &str) -> String {
         }
     }
     out
+}
+
+/// Plans of all kinds, as `golden` has them.
+fn all_kinds() -> Vec<Plan> {
+    let (three, spec_three) = world::cluster(3, 1, &[("min_members", "2")]);
+    let (four, spec_four) = world::cluster(4, 2, &[("min_members", "2")]);
+    let mut dead = three.clone();
+    dead.dies("h3");
+    let (nodes, limit) = ([("pg5", "h5"), ("pg6", "h6")], [("clone_rate_kib", "20480")]);
+    vec![
+        creating(),
+        expanding(),
+        shrinking(),
+        play::plan(&four, &spec_four, &world::expand(&nodes, &limit)),
+        play::plan(&four, &spec_four, &world::shrink(&["pg3", "pg4"], &[])),
+        play::plan(&four, &spec_four, &world::shrink(&["pg1"], &[])),
+        play::plan(&four, &spec_four, &world::shrink(&["pg1", "pg4"], &[("data", "wipe")])),
+        play::plan(&four, &spec_four, &world::shrink_by(1)),
+        play::plan(&three, &spec_three, &world::replace("pg3", ("pg4", "h4"), false, &[])),
+        play::plan(&dead, &spec_three, &world::replace("pg3", ("pg4", "h4"), true, &[])),
+        play::plan(&three, &spec_three, &world::switchover("")),
+        play::plan(&three, &spec_three, &world::switchover("pg3")),
+    ]
+}
+
+/// Two plain words side by side: a part of it is English still.
+fn halved(told: &str) -> bool {
+    let words: Vec<&str> = told.split(' ').collect();
+    let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    words.windows(2).any(|pair| pair.iter().all(|word| plain(word)))
+}
+
+#[test]
+fn what_planners_say_has_a_chinese_form() {
+    let mut english = BTreeSet::new();
+    for plan in all_kinds() {
+        let mut said: Vec<String> = plan.notes.iter().map(|note| note.text.clone()).collect();
+        said.extend(plan.guards.iter().map(|guard| guard.rule.clone()));
+        let steps = plan.steps.iter().flat_map(|step| match &step.kind {
+            Some(Kind::Group(group)) => [std::slice::from_ref(step), &group.members].concat(),
+            _ => vec![step.clone()],
+        });
+        for step in steps {
+            said.extend([step.title, step.reason]);
+            if let Some(Kind::Act(act)) = step.kind {
+                said.push(act.summary);
+                said.extend(act.undo.into_iter().map(|undo| undo.summary));
+            }
+        }
+        english.extend(said.into_iter().filter(|text| {
+            // Commands have one name in all languages.
+            let command = text.starts_with("repmgr ") || text == "initdb";
+            !text.is_empty() && !command && paper::in_chinese(text).is_none_or(|told| halved(&told))
+        }));
+    }
+    assert!(english.is_empty(), "coordinator/src/paper/sentences.rs lacks {english:#?}");
 }
 
 #[test]
