@@ -164,7 +164,10 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "the slot is at the new primary now, and claimed there",
         "复制槽现在在新主节点上，并已在那里登记",
     ),
-    ("failover works only while it is not paused", "只有未暂停时故障切换才有效"),
+    (
+        "failover works only while it is not paused; started anew, because one that saw the old primary stop may still wait for it",
+        "只有未暂停时故障切换才有效；重新启动它，因为看到旧主节点停止的 repmgrd 可能还在等它",
+    ),
     (
         "read back from each server: one that stays paused is no failover",
         "从每台服务器读回确认：仍处于暂停的就没有故障切换",
