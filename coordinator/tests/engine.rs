@@ -9,6 +9,8 @@
     missing_docs
 )]
 
+#[path = "engine/burial.rs"]
+mod burial;
 #[path = "engine/damaged.rs"]
 mod damaged;
 #[path = "engine/memory.rs"]
