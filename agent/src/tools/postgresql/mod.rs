@@ -24,6 +24,7 @@ mod role;
 mod running;
 pub mod server;
 mod session;
+mod slots;
 pub mod values;
 
 pub use place::{holdings, propose, takes};
@@ -80,8 +81,8 @@ pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<
         Some(Kind::UnregisterStandby(action)) => {
             membership::unregister_standby(action, context).await
         }
-        Some(Kind::CreateSlot(action)) => membership::create_slot(action, context).await,
-        Some(Kind::DropSlot(action)) => membership::drop_slot(action, context).await,
+        Some(Kind::CreateSlot(action)) => slots::create_slot(action, context).await,
+        Some(Kind::DropSlot(action)) => slots::drop_slot(action, context).await,
         Some(Kind::StartService(action)) => running::start_service(action, context).await,
         Some(Kind::StopService(action)) => running::stop_service(action, context).await,
         Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,

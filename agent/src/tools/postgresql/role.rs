@@ -93,7 +93,7 @@ pub(super) async fn demote_primary(
     let (node, _) = claimed(local, required(action.node.as_ref())?)?;
     let address = values::address("primary", &action.primary_address)?;
     let port = values::port("primary", action.primary_port)?.get();
-    let slot = super::membership::slot_name(&action.slot)?;
+    let slot = super::slots::slot_name(&action.slot)?;
     refuse_running(context, &node).await?;
     let auto = node.data_dir.as_path().join(AUTO_CONF);
     let before = match local.host.read_guarded(&auto, CONF_LIMIT)? {
