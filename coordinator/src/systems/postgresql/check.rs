@@ -1,19 +1,19 @@
 //! Judges conditions. What could not be read is unknown: never "holds", never "does not hold".
 
+mod records;
 mod role;
 mod room;
 
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    AbsentEverywhere, MembersBetween, NotStreaming, Observation, PostgresqlCondition,
-    PostgresqlService, Progress, RegisteredEverywhere, ServiceRuns, ServiceState, Streaming,
-    SyncSatisfiable, postgresql_condition::Kind,
+    NotStreaming, Observation, PostgresqlCondition, PostgresqlService, Progress, ServiceRuns,
+    ServiceState, Streaming, SyncSatisfiable, postgresql_condition::Kind,
 };
 
 use super::{
     health, synchronous,
-    view::{self, NoPrimary, Primary, Role, View, role, row, server, state_text},
+    view::{NoPrimary, Role, View, role, server, state_text},
 };
 use crate::plan::Verdict;
 
@@ -23,8 +23,10 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
     let judged = match &condition.kind {
         Some(Kind::Healthy(wanted)) => healthy(view, &wanted.without),
         Some(Kind::PrimaryIs(wanted)) => primary_is(view, &wanted.node, &wanted.without),
-        Some(Kind::MembersAre(wanted)) => members_are(view, &wanted.nodes, &wanted.without),
-        Some(Kind::MembersBetween(wanted)) => members_between(view, wanted),
+        Some(Kind::MembersAre(wanted)) => {
+            records::members_are(view, &wanted.nodes, &wanted.without)
+        }
+        Some(Kind::MembersBetween(wanted)) => records::members_between(view, wanted),
         Some(Kind::LoginWorks(wanted)) => room::login_works(view, wanted),
         Some(Kind::SenderHeadroom(wanted)) => {
             let used = |server: &bellows_proto::v1::PostgresqlServer| server.senders.len();
@@ -38,8 +40,8 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
         Some(Kind::Vacant(wanted)) => room::vacant(view, wanted),
         Some(Kind::Streaming(wanted)) => streaming(view, wanted),
         Some(Kind::NotStreaming(wanted)) => not_streaming(view, wanted),
-        Some(Kind::RegisteredEverywhere(wanted)) => registered_everywhere(view, wanted),
-        Some(Kind::AbsentEverywhere(wanted)) => absent_everywhere(view, wanted),
+        Some(Kind::RegisteredEverywhere(wanted)) => records::registered_everywhere(view, wanted),
+        Some(Kind::AbsentEverywhere(wanted)) => records::absent_everywhere(view, wanted),
         Some(Kind::ServiceRuns(wanted)) => service_runs(view, wanted),
         Some(Kind::VersionsMatch(wanted)) => room::versions_match(view, wanted),
         Some(Kind::SyncSatisfiable(wanted)) => sync_satisfiable(view, wanted),
@@ -121,46 +123,6 @@ fn primary_is(view: View<'_>, node: &str, without: &[String]) -> Judged {
     if unknown.is_empty() { Ok(Verdict::Holds) } else { Err(unknown.join("; ")) }
 }
 
-fn members_are(view: View<'_>, nodes: &[String], without: &[String]) -> Judged {
-    let wanted: BTreeSet<&str> = nodes.iter().map(String::as_str).collect();
-    let mut missing = Vec::new();
-    for member in view.in_spec().filter(|member| !without.contains(&member.node)) {
-        let server = view.server(&member.node)?;
-        let names: BTreeSet<&str> = server.registered.iter().map(|row| row.name.as_str()).collect();
-        if names != wanted {
-            let list =
-                |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-            missing.push(format!("{} names {}, not {}", member.node, list(&names), list(&wanted)));
-        }
-    }
-    Ok(unless(missing))
-}
-
-fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
-    let primary = view.primary().map_err(|why| why.text())?;
-    Ok(records_between(primary, &wanted.at_least, &wanted.at_most))
-}
-
-/// What repmgr at the primary has records of.
-fn records_between(primary: Primary<'_>, at_least: &[String], at_most: &[String]) -> Verdict {
-    let names: BTreeSet<&String> = primary.server.registered.iter().map(|row| &row.name).collect();
-    let gone: Vec<&str> =
-        at_least.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
-    let strange: Vec<&str> =
-        names.iter().filter(|name| !at_most.contains(name)).map(|name| name.as_str()).collect();
-    match (gone.as_slice(), strange.as_slice()) {
-        ([], []) => Verdict::Holds,
-        ([], strange) => Verdict::Refused(format!(
-            "repmgr has records of {}, by another hand",
-            strange.join(", ")
-        )),
-        (gone, _) => Verdict::Refused(format!(
-            "repmgr has lost its records of {}, by another hand",
-            gone.join(", ")
-        )),
-    }
-}
-
 fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
     let node = &wanted.node;
     if let Ok(reading) = view.reading(node)
@@ -215,51 +177,6 @@ fn not_streaming(view: View<'_>, wanted: &NotStreaming) -> Judged {
         }
     }
     Ok(unless(still))
-}
-
-fn registered_everywhere(view: View<'_>, wanted: &RegisteredEverywhere) -> Judged {
-    let mut missing = Vec::new();
-    let concerned =
-        view.members.iter().filter(|member| member.in_spec || member.node == wanted.node);
-    for member in concerned {
-        let server = view.server(&member.node)?;
-        match row(server, &wanted.node) {
-            Some(row) if row.node_id != wanted.node_id => {
-                let text = format!(
-                    "{} has id {} for {}, not {}",
-                    member.node, row.node_id, wanted.node, wanted.node_id
-                );
-                return Ok(Verdict::Refused(text));
-            }
-            Some(row) if row.active => {}
-            Some(_) => missing
-                .push(format!("the record of {} is inactive at {}", wanted.node, member.node)),
-            None => missing.push(format!("{} has no record of {} yet", member.node, wanted.node)),
-        }
-    }
-    Ok(unless(missing))
-}
-
-fn absent_everywhere(view: View<'_>, wanted: &AbsentEverywhere) -> Judged {
-    let mut left = Vec::new();
-    for member in view.in_spec().filter(|member| member.node != wanted.node) {
-        let at = &member.node;
-        let server = server(at, view::reading(member)?)?;
-        if server
-            .registered
-            .iter()
-            .any(|row| row.node_id == wanted.node_id || row.name == wanted.node)
-        {
-            left.push(format!("{at} has a record of {} still", wanted.node));
-        }
-        if health::slot(server, &wanted.slot).is_some() {
-            left.push(format!("{at} has the slot {} still", wanted.slot));
-        }
-        if health::sender(server, &wanted.node).is_some() {
-            left.push(format!("{at} sends WAL to {} still", wanted.node));
-        }
-    }
-    Ok(unless(left))
 }
 
 fn service_runs(view: View<'_>, wanted: &ServiceRuns) -> Judged {

@@ -1,8 +1,7 @@
 //! Plans standbys out of a cluster: stopped, forgotten by every survivor, tombstoned.
 
 use bellows_proto::v1::{
-    Condition, Intent, NoteKind, Observation, Plan, PostgresqlService, Refusal, RemoveNode, Spec,
-    spec_change,
+    Condition, Intent, Observation, Plan, PostgresqlService, Refusal, RemoveNode, Spec, spec_change,
 };
 
 use super::{
@@ -10,9 +9,13 @@ use super::{
     describe::describe,
     draft::{self, Draft, Placed, Task},
     guards::{self, Moving},
-    join, options, predict, sizes, switchover,
+    join, options, predict, switchover,
     view::View,
 };
+
+mod notes;
+
+pub(super) use notes::leaving_notes;
 
 /// A connection that does not end, a record that does not reach a standby: half a minute is odd.
 pub(super) const STALL_MS: u64 = 30_000;
@@ -56,7 +59,7 @@ pub(super) fn plan(
     }
     shut_out(&mut draft, staying, &all, &options::of_spec(spec).client_networks);
     join::conclude(&mut draft, draft::names(staying.iter()), leaving);
-    notes(&mut draft, &guarded, wipe, point_of_no_return);
+    notes::notes(&mut draft, &guarded, wipe, point_of_no_return);
     let mut plan = draft.finish(spec, intent, &all);
     plan.point_of_no_return = point_of_no_return;
     plan.premises = premises(primary, &all, can_do_without);
@@ -265,52 +268,4 @@ pub(super) fn shut_out(
         // A rule that stays lets nobody do harm to the data; it can be taken out by hand.
         draft.skippable();
     }
-}
-
-fn notes(draft: &mut Draft, guarded: &guards::Shrinking, wipe: bool, point_of_no_return: u32) {
-    for node in &guarded.leaving {
-        leaving_notes(draft, node, wipe);
-    }
-    draft.note(
-        NoteKind::Risk,
-        format!(
-            "{} stay: {}; fewer copies of the data from the first stop on",
-            sizes::count(guarded.staying.len(), "member"),
-            draft::names(guarded.staying.iter()).join(", ")
-        ),
-    );
-    if let Some(moving) = &guarded.moving {
-        return switchover::notes(draft, moving, point_of_no_return);
-    }
-    draft.note(
-        NoteKind::Risk,
-        format!(
-            "there is no way back from step {point_of_no_return} on: once its slot is dropped, WAL that a leaving standby needs may be gone"
-        ),
-    );
-}
-
-/// What is said of a node that leaves alive.
-pub(super) fn leaving_notes(draft: &mut Draft, node: &Placed, wipe: bool) {
-    draft.note(
-        NoteKind::Impact,
-        format!(
-            "clients that are connected to {} ({} port {}) are cut off",
-            node.node, node.place.address, node.place.port
-        ),
-    );
-    draft.note(
-        NoteKind::Data,
-        if wipe {
-            format!(
-                "the data directory of {} is removed: {} on {}",
-                node.node, node.place.data_dir, node.host
-            )
-        } else {
-            format!(
-                "the data directory of {} is kept: {} on {}",
-                node.node, node.place.data_dir, node.host
-            )
-        },
-    );
 }

@@ -4,7 +4,7 @@ use bellows_proto::v1::{CanTakeOver, ReceivedAll, RepmgrdIs, RoleMoves, ServiceS
 
 use super::{
     super::view::{self, NoPrimary, Role, View, role, state_of},
-    Judged, not_yet, records_between, streaming,
+    Judged, not_yet, records, streaming,
 };
 use crate::plan::Verdict;
 
@@ -61,7 +61,7 @@ pub(super) fn moves(view: View<'_>, wanted: &RoleMoves) -> Judged {
     if !unknown.is_empty() {
         return Err(unknown.join("; "));
     }
-    Ok(records_between(primary, &wanted.at_least, &wanted.at_most))
+    Ok(records::records_between(primary, &wanted.at_least, &wanted.at_most))
 }
 
 pub(super) fn can_take_over(view: View<'_>, wanted: &CanTakeOver) -> Judged {

@@ -1,0 +1,121 @@
+//! What is said of an action: its summary, and how long its job may take.
+
+use bellows_proto::v1::{
+    Action, HostAction, PostgresqlAction, PostgresqlService, action, host_action,
+    postgresql_action::Kind,
+};
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// How long a job may take.
+pub(in super::super) struct Limits {
+    /// It is ended after this long; 0: never.
+    pub(in super::super) deadline_ms: u64,
+    /// Held when its progress does not move for this long; 0: not watched.
+    pub(in super::super) stall_ms: u64,
+}
+
+/// The time limits of an action.
+pub(in super::super) fn limits(action: &Action) -> Limits {
+    let deadline = |deadline_ms| Limits { deadline_ms, stall_ms: 0 };
+    match &action.kind {
+        Some(action::Kind::Host(action)) => match &action.kind {
+            // Wiping a large data directory takes its time.
+            Some(host_action::Kind::Tombstone(_) | host_action::Kind::ReleaseNode(_)) => {
+                deadline(30 * MINUTE)
+            }
+            Some(
+                host_action::Kind::ClaimNode(_)
+                | host_action::Kind::ClaimResource(_)
+                | host_action::Kind::ReleaseResource(_)
+                | host_action::Kind::LiftTombstone(_),
+            )
+            | None => deadline(MINUTE),
+        },
+        Some(action::Kind::Postgresql(action)) => match &action.kind {
+            // Hours are usual. Ten minutes without a byte are not: a spread checkpoint is over by then.
+            Some(Kind::CloneStandby(_)) => Limits { deadline_ms: 0, stall_ms: 10 * MINUTE },
+            // A start replays WAL, a stop writes a checkpoint.
+            Some(Kind::StartService(_) | Kind::StopService(_)) => deadline(10 * MINUTE),
+            Some(Kind::InitDatabase(_) | Kind::DiscardData(_)) => deadline(30 * MINUTE),
+            Some(
+                Kind::WriteConfiguration(_)
+                | Kind::RemoveConfiguration(_)
+                | Kind::WriteHba(_)
+                | Kind::CreateRepmgrDatabase(_)
+                | Kind::RegisterPrimary(_)
+                | Kind::RegisterStandby(_)
+                | Kind::UnregisterStandby(_)
+                | Kind::CreateSlot(_)
+                | Kind::DropSlot(_)
+                | Kind::PauseRepmgrd(_)
+                | Kind::PromoteStandby(_)
+                | Kind::FollowUpstream(_)
+                | Kind::DemotePrimary(_),
+            )
+            | None => deadline(3 * MINUTE),
+        },
+        None => deadline(MINUTE),
+    }
+}
+
+/// An action in a few words.
+pub(in super::super) fn summary(action: &Action) -> String {
+    match &action.kind {
+        Some(action::Kind::Host(action)) => host_summary(action),
+        Some(action::Kind::Postgresql(action)) => postgresql_summary(action).to_owned(),
+        None => String::new(),
+    }
+}
+
+fn host_summary(action: &HostAction) -> String {
+    match &action.kind {
+        Some(host_action::Kind::ClaimNode(_)) => "claim directories, port and services".to_owned(),
+        Some(host_action::Kind::ReleaseNode(_)) => "give the node's claim back".to_owned(),
+        Some(host_action::Kind::ClaimResource(claim)) => format!("claim {}", claim.resource),
+        Some(host_action::Kind::ReleaseResource(release)) => {
+            format!("give {} back", release.resource)
+        }
+        Some(host_action::Kind::Tombstone(stone)) if stone.wipe_data => {
+            "tombstone, remove the data".to_owned()
+        }
+        Some(host_action::Kind::Tombstone(_)) => "tombstone, keep the data".to_owned(),
+        Some(host_action::Kind::LiftTombstone(_)) => "take the tombstone back".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn postgresql_summary(action: &PostgresqlAction) -> &'static str {
+    match &action.kind {
+        Some(Kind::WriteConfiguration(_)) => "write configuration and services",
+        Some(Kind::RemoveConfiguration(_)) => "remove configuration and services",
+        Some(Kind::WriteHba(_)) => "write pg_hba.conf, reload",
+        Some(Kind::InitDatabase(_)) => "initdb",
+        Some(Kind::CreateRepmgrDatabase(_)) => "create the repmgr database",
+        Some(Kind::RegisterPrimary(_)) => "repmgr primary register",
+        Some(Kind::CloneStandby(_)) => "repmgr standby clone",
+        Some(Kind::RegisterStandby(_)) => "repmgr standby register",
+        Some(Kind::UnregisterStandby(of)) if of.former_primary => "repmgr primary unregister",
+        Some(Kind::UnregisterStandby(_)) => "repmgr standby unregister",
+        Some(Kind::CreateSlot(_)) => "create the replication slot",
+        Some(Kind::DropSlot(_)) => "drop the replication slot",
+        Some(Kind::StartService(start)) => match start.service() {
+            PostgresqlService::Server => "start and enable the server",
+            PostgresqlService::Repmgrd => "start and enable repmgrd",
+            PostgresqlService::Unspecified => "",
+        },
+        Some(Kind::StopService(stop)) => match stop.service() {
+            PostgresqlService::Server => "stop and disable the server",
+            PostgresqlService::Repmgrd => "stop and disable repmgrd",
+            PostgresqlService::Unspecified => "",
+        },
+        Some(Kind::DiscardData(_)) => "empty the data directory",
+        Some(Kind::PauseRepmgrd(pause)) if pause.paused => "pause repmgrd",
+        Some(Kind::PauseRepmgrd(_)) => "let repmgrd decide again",
+        Some(Kind::PromoteStandby(_)) => "repmgr standby promote",
+        Some(Kind::FollowUpstream(_)) => "repmgr standby follow",
+        Some(Kind::DemotePrimary(_)) => "configure the stopped server as a standby",
+        None => "",
+    }
+}
