@@ -14,10 +14,6 @@ use bellows_proto::v1::{
     host_answer,
 };
 
-mod journal;
-
-pub use journal::{Crash, MemoryJournal};
-
 /// What happens to the first attempt of an act that gets to its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
