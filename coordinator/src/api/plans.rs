@@ -96,8 +96,8 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
         Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty() && shrink.by == 0,
         Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
-        // The planner may choose.
-        Some(Verb::Switchover(_)) => false,
+        // The planner may choose; all of them are restarted.
+        Some(Verb::Switchover(_) | Verb::Restart(_)) => false,
         None => true,
     };
     if empty {
@@ -107,15 +107,16 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         node.node.parse::<NodeName>().map_err(bad)?;
         node.host.parse::<HostName>().map_err(bad)?;
     }
-    let leaving = match &intent.verb {
+    let named = match &intent.verb {
         Some(Verb::Shrink(shrink)) => shrink.nodes.as_slice(),
         Some(Verb::Replace(replace)) => std::slice::from_ref(&replace.node),
         Some(Verb::Switchover(switchover)) if !switchover.to.is_empty() => {
             std::slice::from_ref(&switchover.to)
         }
+        Some(Verb::Restart(restart)) => restart.nodes.as_slice(),
         Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_)) | None => &[],
     };
-    for node in leaving {
+    for node in named {
         node.parse::<NodeName>().map_err(bad)?;
     }
     Ok(())

@@ -22,7 +22,7 @@ pub use exit::{Exit, STATUSES};
 
 use commands::{
     apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover,
-    replace, serve, shrink, status, store, switchover,
+    replace, restart, serve, shrink, status, store, switchover,
 };
 use connect::Client;
 use exit::Failure;
@@ -72,6 +72,9 @@ enum Command {
     /// Put a node in the place of another, which may live or be dead
     #[command(after_help = STATUSES)]
     Replace(replace::Args),
+    /// Restart the servers of a cluster, one after the other, the primary last
+    #[command(after_help = STATUSES)]
+    Restart(restart::Args),
     /// Carry out a plan from a file
     #[command(after_help = STATUSES)]
     Apply(apply::Args),
@@ -139,6 +142,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Shrink(args) => shrink::run(context, args).await,
         Command::Switchover(args) => switchover::run(context, args).await,
         Command::Replace(args) => replace::run(context, args).await,
+        Command::Restart(args) => restart::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Plan(command) => plan::run(context, &command),
         Command::Op(command) => op::run(context, command).await,

@@ -90,3 +90,23 @@ fn shrink_the_primary() {
     let intent = world::shrink(&["pg1"], &[]);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
 }
+
+#[test]
+fn restart_all() {
+    let (world, spec) = world::cluster(3, 0, &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &world::restart(&[], false))));
+}
+
+#[test]
+fn restart_one_standby() {
+    let (world, spec) = world::cluster(3, 0, &[]);
+    let intent = world::restart(&["pg3"], false);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn restart_the_primary_in_place() {
+    let (world, spec) = world::cluster(3, 0, &[]);
+    let intent = world::restart(&["pg1"], true);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}

@@ -19,5 +19,6 @@ mod properties;
 mod recorded;
 mod refusals;
 mod render;
+mod restarting;
 mod told;
 mod world;

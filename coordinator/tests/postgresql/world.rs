@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
     Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
-    Replace, RepmgrNode, Shrink, Spec, Switchover, System, WriteConfiguration, asked, intent::Verb,
+    Replace, RepmgrNode, Restart, Shrink, Spec, Switchover, System, WriteConfiguration, asked,
+    intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -261,6 +262,11 @@ pub fn replace(node: &str, with: (&str, &str), dead: bool, options: &[(&str, &st
 
 pub fn switchover(to: &str) -> Intent {
     intent("switchover", Verb::Switchover(Switchover { to: to.to_owned() }), &[])
+}
+
+pub fn restart(nodes: &[&str], in_place: bool) -> Intent {
+    let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
+    intent("restart", Verb::Restart(Restart { nodes, in_place }), &[])
 }
 
 /// A cluster of pg1 on h1, pg2 on h2, ... made by playing its create; `spare` hosts follow.

@@ -13,6 +13,7 @@ pub mod op;
 pub mod plan;
 pub mod recover;
 pub mod replace;
+pub mod restart;
 pub mod serve;
 pub mod shrink;
 pub mod status;

@@ -8,13 +8,17 @@ mod judge;
 mod leaving;
 mod moving;
 mod newcomers;
+mod restarting;
 mod slots;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 
-pub(super) use judge::{Replacing, Shrinking, create, expand, replace, shrink, switchover};
+pub(super) use judge::{
+    Replacing, Shrinking, create, expand, replace, restart, shrink, switchover,
+};
 pub(super) use moving::Moving;
 pub(super) use newcomers::obstacles;
+pub(super) use restarting::{Last, Restarting};
 
 /// Declares the rules: number, name, reason, and what would mend it.
 macro_rules! rules {

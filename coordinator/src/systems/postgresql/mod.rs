@@ -25,6 +25,7 @@ mod queries;
 mod replace;
 mod replace_dead;
 mod resolve;
+mod restart;
 mod seen;
 mod shrink;
 mod sizes;
@@ -73,6 +74,7 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
         }
         Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
         Some(Verb::Switchover(_)) => switchover::plan(spec, observation, intent),
+        Some(Verb::Restart(wanted)) => restart::plan(spec, observation, intent, wanted),
         None => Err(vec![
             guards::Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb"),
         ]),

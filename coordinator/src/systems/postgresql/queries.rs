@@ -50,7 +50,9 @@ fn left<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Vec<(&'a str, &'a str)> 
     let leaving: &[String] = match intent.and_then(|intent| intent.verb.as_ref()) {
         Some(Verb::Shrink(shrink)) => &shrink.nodes,
         Some(Verb::Replace(replace)) => std::slice::from_ref(&replace.node),
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_)) | None => &[],
+        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_) | Verb::Restart(_)) | None => {
+            &[]
+        }
     };
     let member = |name: &str| spec.nodes.iter().any(|node| node.node == name);
     leaving

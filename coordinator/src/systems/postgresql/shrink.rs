@@ -155,7 +155,7 @@ pub(super) fn remove(
 fn remove_primary(draft: &mut Draft, moving: &Moving, wipe: bool) -> u32 {
     let (old, new, slot) = (&moving.old, &moving.new, moving.old.slot());
     switchover::make_room(draft, moving, moving.others.iter());
-    switchover::hold_still(draft, moving);
+    switchover::hold_still(draft, old, moving.survivors());
     let promoted = switchover::hand_over(draft, moving);
     switchover::lead_others(draft, moving);
     let (at, named) = (draft.node(&new.node), draft.node(&old.node));
@@ -177,7 +177,7 @@ fn remove_primary(draft: &mut Draft, moving: &Moving, wipe: bool) -> u32 {
         STALL_MS,
     );
     tombstone(draft, old, wipe, &slot);
-    switchover::let_decide(draft, moving);
+    switchover::let_decide(draft, moving.survivors());
     promoted
 }
 

@@ -38,12 +38,12 @@ pub(super) fn plan(
     let mut draft = Draft::new(&spec.cluster);
     healthy(&mut draft, &moving);
     make_room(&mut draft, &moving, [old].into_iter().chain(others));
-    hold_still(&mut draft, &moving);
+    hold_still(&mut draft, old, moving.survivors());
     let point_of_no_return = hand_over(&mut draft, &moving);
     lead_others(&mut draft, &moving);
     come_back(&mut draft, &moving);
     tidy_up(&mut draft, &moving);
-    let_decide(&mut draft, &moving);
+    let_decide(&mut draft, moving.survivors());
     join::conclude(&mut draft, names.clone(), &[]);
     notes(&mut draft, &moving, point_of_no_return);
     let mut plan = draft.finish(spec, intent, &all);
@@ -105,9 +105,13 @@ pub(super) fn make_room<'a>(
     }
 }
 
-/// Nobody decides about the primary but this operation.
-pub(super) fn hold_still(draft: &mut Draft, moving: &Moving) {
-    for member in moving.survivors() {
+/// Nobody decides about the primary but this operation. `others`: all members but the primary.
+pub(super) fn hold_still<'a>(
+    draft: &mut Draft,
+    primary: &Placed,
+    others: impl Iterator<Item = &'a Placed>,
+) {
+    for member in others {
         let node = draft.node(&member.node);
         draft.act(Task {
             title: format!("pause repmgrd of {} on {}", member.node, member.host),
@@ -118,15 +122,14 @@ pub(super) fn hold_still(draft: &mut Draft, moving: &Moving) {
             undo: vec![(member.host.clone(), actions::pause_repmgrd(node, false))],
         });
     }
-    let old = &moving.old;
-    let node = draft.node(&old.node);
+    let node = draft.node(&primary.node);
     draft.act(Task {
-        title: format!("stop and disable repmgrd of {} on {}", old.node, old.host),
+        title: format!("stop and disable repmgrd of {} on {}", primary.node, primary.host),
         reason: "its server is about to stop",
-        host: old.host.clone(),
+        host: primary.host.clone(),
         action: actions::stop(node.clone(), PostgresqlService::Repmgrd),
         requires: vec![],
-        undo: vec![(old.host.clone(), actions::start(node, PostgresqlService::Repmgrd))],
+        undo: vec![(primary.host.clone(), actions::start(node, PostgresqlService::Repmgrd))],
     });
 }
 
@@ -191,7 +194,7 @@ fn streams(draft: &mut Draft, standby: &Placed, new: &Placed) {
 }
 
 /// The old primary becomes a standby of the new one.
-fn come_back(draft: &mut Draft, moving: &Moving) {
+pub(super) fn come_back(draft: &mut Draft, moving: &Moving) {
     let (old, new) = (&moving.old, &moving.new);
     let host = || old.host.clone();
     let node = draft.node(&old.node);
@@ -231,7 +234,7 @@ fn come_back(draft: &mut Draft, moving: &Moving) {
 }
 
 /// Slots that the old primary had for its standbys would keep WAL there for ever.
-fn tidy_up(draft: &mut Draft, moving: &Moving) {
+pub(super) fn tidy_up(draft: &mut Draft, moving: &Moving) {
     let old = &moving.old;
     for member in moving.survivors() {
         let slot = member.slot();
@@ -264,9 +267,10 @@ fn tidy_up(draft: &mut Draft, moving: &Moving) {
     }
 }
 
-/// repmgrd watches again, everywhere.
-pub(super) fn let_decide(draft: &mut Draft, moving: &Moving) {
-    for member in moving.survivors() {
+/// repmgrd of these watches again.
+pub(super) fn let_decide<'a>(draft: &mut Draft, members: impl Iterator<Item = &'a Placed>) {
+    let members: Vec<&Placed> = members.collect();
+    for member in &members {
         let node = draft.node(&member.node);
         draft.act(Task {
             title: format!("let repmgrd of {} on {} decide again", member.node, member.host),
@@ -280,7 +284,7 @@ pub(super) fn let_decide(draft: &mut Draft, moving: &Moving) {
     draft.wait(
         "wait until repmgrd watches on every member".to_owned(),
         "read back from each server: one that stays paused is no failover",
-        moving.survivors().map(|member| conditions::repmgrd_is(&member.node, false)).collect(),
+        members.iter().map(|member| conditions::repmgrd_is(&member.node, false)).collect(),
         STALL_MS,
     );
 }

@@ -1,6 +1,8 @@
 //! Goes through the guards for each verb, and collects every one that says no.
 
-use bellows_proto::v1::{Intent, PostgresqlSpecOptions, Refusal, Replace, Spec, intent::Verb};
+use bellows_proto::v1::{
+    Intent, PostgresqlSpecOptions, Refusal, Replace, Restart, Spec, intent::Verb,
+};
 
 use super::{
     super::{
@@ -10,6 +12,7 @@ use super::{
     Rule, cluster, dead, leaving,
     moving::{self, Moving},
     newcomers,
+    restarting::{self, Restarting},
 };
 
 /// Everything that said no so far.
@@ -197,8 +200,30 @@ pub(in super::super) fn switchover(
     let seen = cluster::sound(&mut findings);
     let to = match &intent.verb {
         Some(Verb::Switchover(switchover)) => switchover.to.as_str(),
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Shrink(_) | Verb::Replace(_)) | None => "",
+        Some(
+            Verb::Create(_)
+            | Verb::Expand(_)
+            | Verb::Shrink(_)
+            | Verb::Replace(_)
+            | Verb::Restart(_),
+        )
+        | None => "",
     };
     let good = seen.and_then(|seen| moving::judge(&mut findings, &members, seen, to, &members));
+    findings.end(good)
+}
+
+/// Whether these servers may be restarted.
+pub(in super::super) fn restart(
+    spec: &Spec,
+    view: View<'_>,
+    wanted: &Restart,
+) -> Result<Restarting, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let members = cluster::members(&mut findings);
+    let seen = cluster::sound(&mut findings);
+    let names = restarting::names(&mut findings, &members, wanted);
+    let good =
+        seen.and_then(|seen| restarting::judge(&mut findings, &members, seen, &names, wanted));
     findings.end(good)
 }

@@ -38,7 +38,7 @@ pub(super) fn judge(
         // Its role moves first; the next primary's own setting counts then.
         Some(moving::judge(findings, members, primary, "", &staying)?)
     } else {
-        still_synchronous(findings, primary, &staying);
+        still_synchronous(findings, primary, &staying, "for ever");
         None
     };
     let slots: Vec<(String, String)> =
@@ -55,9 +55,14 @@ pub(super) fn judge(
 pub(super) fn wanted(intent: &Intent) -> &[String] {
     match &intent.verb {
         Some(Verb::Shrink(shrink)) => &shrink.nodes,
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Replace(_) | Verb::Switchover(_)) | None => {
-            &[]
-        }
+        Some(
+            Verb::Create(_)
+            | Verb::Expand(_)
+            | Verb::Replace(_)
+            | Verb::Switchover(_)
+            | Verb::Restart(_),
+        )
+        | None => &[],
     }
 }
 
@@ -143,13 +148,19 @@ fn upstream(findings: &mut Findings<'_>, primary: Primary<'_>, node: &Placed) {
     }
 }
 
-fn still_synchronous(findings: &mut Findings<'_>, primary: Primary<'_>, staying: &[Placed]) {
+/// Commits find whom they wait for among these. `how_long`: they would wait, where they do not.
+pub(super) fn still_synchronous(
+    findings: &mut Findings<'_>,
+    primary: Primary<'_>,
+    staying: &[Placed],
+    how_long: &str,
+) {
     let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
     let standbys = staying.iter().map(|member| member.node.as_str()).filter(|name| *name != node);
     let missed = synchronous::unsatisfied(primary.server, standbys);
     if let Some(Some(setting)) = findings.known(node, host, missed) {
         let value = format!(
-            "synchronous_standby_names is {setting:?} at {node}: commits would wait for ever"
+            "synchronous_standby_names is {setting:?} at {node}: commits would wait {how_long}"
         );
         findings.say(Rule::SyncSatisfiable, node, host, value);
     }

@@ -88,6 +88,11 @@ fn verdict(view: View<'_>, node: &str) -> Result<(), String> {
     }
 }
 
+/// The first of these that could take over now.
+pub(super) fn first_that_can<'p>(view: View<'_>, standbys: &'p [Placed]) -> Option<&'p Placed> {
+    standbys.iter().find(|standby| verdict(view, &standby.node).is_ok())
+}
+
 /// The first in natural order: the lag of the moment would choose another one each time.
 fn choose(findings: &mut Findings<'_>, standbys: &[Placed]) -> Option<Placed> {
     let mut reasons = Vec::new();
