@@ -118,3 +118,26 @@ async fn the_primary_moves_and_then_leaves_under_a_writer() {
     assert_eq!(findings.duplicates, Vec::<String>::new());
     stage.site.down().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_server_is_restarted_under_a_writer() {
+    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
+    held(&stage, "create", created);
+    held(&stage, "fill", demo::fill(&stage).await);
+    let addresses = stage.addresses().unwrap();
+    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+    writer.reaches(20, Duration::from_secs(30)).await.unwrap();
+
+    let primary = held(&stage, "restart", Box::pin(demo::restart(&stage, false)).await);
+    assert_eq!(primary, stage.address(2).unwrap());
+    held(&stage, "restart in place", Box::pin(demo::restart(&stage, true)).await);
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();
+
+    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
+    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
+    let findings = held(&stage, "tool runs", stage.duplicates().await);
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+    stage.site.down().unwrap();
+}

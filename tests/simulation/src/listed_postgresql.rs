@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bellows_proto::v1::{
-    Create, Expand, Intent, KeyValue, NodeAt, Replace, Shrink, Switchover, System as Kind,
+    Create, Expand, Intent, KeyValue, NodeAt, Replace, Restart, Shrink, Switchover, System as Kind,
     intent::Verb,
 };
 use camino::Utf8PathBuf;
@@ -66,6 +66,11 @@ fn switchover(number: u8) -> Wish {
     wish(Verb::Switchover(Switchover { to: format!("pg{number}") }), &[])
 }
 
+/// Of all members.
+fn restart(in_place: bool) -> Wish {
+    wish(Verb::Restart(Restart { nodes: Vec::new(), in_place }), &[])
+}
+
 impl System for Postgresql {
     fn name(&self) -> &'static str {
         "postgresql"
@@ -110,6 +115,8 @@ impl System for Postgresql {
             operation("shrink-primary", &three, shrink(1, "keep"), None),
             operation("switchover", &two, switchover(2), None),
             operation("switchover-cancelled", &two, switchover(2), Some(14)),
+            operation("restart", &two, restart(false), None),
+            operation("restart-in-place", &two, restart(true), None),
         ]
     }
 

@@ -168,6 +168,47 @@ pub async fn switchover(stage: &Stage, number: usize) -> Result<()> {
     }
     let left = crate::sql::Server::connect(&old, &hosts::superuser()).await?.slots().await?;
     ensure!(left.is_empty(), "slots at the old primary: {left:?}");
+    watched(stage).await?;
+    counts(stage, before).await
+}
+
+/// Restarts the servers of all members, and asks every server whether it was and whether all is well
+/// again. Returns the primary's address.
+///
+/// # Errors
+/// The operation does not rest as done, a server is as old as before, or somebody does not follow.
+pub async fn restart(stage: &Stage, in_place: bool) -> Result<String> {
+    let before = stage.count().await?;
+    let old = started(stage).await?;
+    let primary = stage.primary().await?.address;
+    let mut words = vec!["restart", CLUSTER, "--yes"];
+    if in_place {
+        words.push("--in-place");
+    }
+    stage.site.cli().run(&words).await?.expect_code(0)?;
+    for ((address, old), (_, new)) in old.iter().zip(started(stage).await?) {
+        ensure!(new > *old, "the server of {address} runs since {old} s still");
+    }
+    let now = stage.primary().await?.address;
+    ensure!((now == primary) == in_place, "{primary} was primary, {now} is");
+    watched(stage).await?;
+    counts(stage, before).await?;
+    Ok(now)
+}
+
+/// When each server started, in seconds.
+async fn started(stage: &Stage) -> Result<Vec<(String, f64)>> {
+    let mut started = Vec::new();
+    for address in stage.addresses()? {
+        let server = crate::sql::Server::connect(&address, &hosts::superuser()).await?;
+        let since = "select extract(epoch from pg_postmaster_start_time())::text";
+        started.push((address, server.text(since).await?.parse()?));
+    }
+    Ok(started)
+}
+
+/// repmgrd of every member runs and is not paused.
+async fn watched(stage: &Stage) -> Result<()> {
     for address in stage.addresses()? {
         let server = crate::sql::Server::connect(&address, &hosts::superuser()).await?;
         let paused = server.text("select repmgr.repmgrd_is_paused()::text").await?;
@@ -175,7 +216,7 @@ pub async fn switchover(stage: &Stage, number: usize) -> Result<()> {
         let runs = server.text("select repmgr.repmgrd_is_running()::text").await?;
         ensure!(runs == "true", "repmgrd of {address} does not run");
     }
-    counts(stage, before).await
+    Ok(())
 }
 
 /// Shrinks by one member, whose data directory stays. The primary's role moves first where it is
