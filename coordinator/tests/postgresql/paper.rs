@@ -151,6 +151,8 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&dead, &spec_three, &world::replace("pg3", ("pg4", "h4"), true, &[])),
         play::plan(&three, &spec_three, &world::switchover("")),
         play::plan(&three, &spec_three, &world::switchover("pg3")),
+        play::plan(&three, &spec_three, &world::restart(&[], false)),
+        play::plan(&three, &spec_three, &world::restart(&[], true)),
     ]
 }
 

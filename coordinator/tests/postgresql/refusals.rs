@@ -83,6 +83,12 @@ const CASES: &[Case] = &[
         intent: || world::switchover(""),
     },
     Case {
+        title: "the host of a server that is restarted may only be observed",
+        code: "PG-24",
+        odd: |world| world.host("h2").mode = "observe",
+        intent: || world::restart(&["pg2"], false),
+    },
+    Case {
         title: "the host that stays may only be observed",
         code: "PG-24",
         odd: |world| world.host("h2").mode = "observe",

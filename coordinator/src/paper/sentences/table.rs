@@ -18,6 +18,8 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("start repmgrd of {} on {}", "在 {2} 上启动 {1} 的 repmgrd"),
     ("stop and disable the server of {} on {}", "在 {2} 上停止并禁用 {1} 的服务器"),
     ("stop and disable repmgrd of {} on {}", "在 {2} 上停止并禁用 {1} 的 repmgrd"),
+    // Before the next one, which it would fit too.
+    ("wait until every standby streams from {} again", "等待每个备节点重新从 {1} 流复制"),
     ("wait until {} streams from {}", "等待 {1} 从 {2} 流复制"),
     ("wait until {} streams no more", "等待 {1} 停止流复制"),
     ("wait until every member knows {}", "等待所有成员都认识 {1}"),
@@ -48,6 +50,9 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     // Titles of steps: a dead member is replaced.
     ("check that {} is dead and the others are healthy", "检查 {1} 确已宕机、其余成员健康"),
     ("let {} in and {} out at {} on {}", "在 {4} 的 {3} 上放行 {1}，不再放行 {2}"),
+    // Titles of steps: servers are restarted.
+    ("wait until {} streams and has replayed", "等待 {1} 流复制并完成回放"),
+    ("wait until all members are healthy with {} back", "等待 {1} 恢复、所有成员健康"),
     // Reasons of steps.
     ("a cluster that is not healthy is not made busier", "不健康的集群不应再增加负担"),
     ("a member only leaves a cluster that can do without it", "只有集群少得了它，成员才可以离开"),
@@ -186,6 +191,23 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "从此它不再是成员，它的主机还欠一块墓碑",
     ),
     ("it keeps WAL for a node that never comes for it", "它为一个再也不会来取的节点保留着 WAL"),
+    (
+        "a server is only stopped where the others can do without it",
+        "只有其他成员少得了它，服务器才可以停止",
+    ),
+    ("it would report the stop of its server as a failure", "否则它会把自己服务器的停止报告为故障"),
+    (
+        "disabled until its start: nobody else starts it in between",
+        "启动之前一直禁用：其间没有别的东西会启动它",
+    ),
+    ("this ends its restart", "它的重启到此完成"),
+    ("it is a copy again before the next one is stopped", "它重新成为副本之后，才停止下一个"),
+    (
+        "one at a time: the next one only goes when nobody is missing",
+        "一次一个：没有成员缺席时才轮到下一个",
+    ),
+    ("writers pause from here on, until it is started", "从这里起写入暂停，直到它启动"),
+    ("only what the primary sends to counts as a copy", "只有主节点发送到的才算副本"),
     // What acts do.
     ("claim directories, port and services", "登记目录、端口和服务"),
     ("give the node's claim back", "收回节点的登记"),
@@ -220,6 +242,26 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     (
         "no data yet: clones take seconds; repmgrd promotes a standby by itself when the primary fails",
         "尚无数据：克隆只需数秒；主节点故障时 repmgrd 会自动提升备节点",
+    ),
+    (
+        "clients that are connected to {} ({} port {}) are cut off when its server stops",
+        "连接在 {1}（{2} 端口 {3}）上的客户端会在它的服务器停止时断开",
+    ),
+    (
+        "one standby at a time is away: one copy of the data fewer for that while",
+        "每次有一个备节点不在：其间数据少一个副本",
+    ),
+    (
+        "{} is the primary afterwards, {} a standby: the role does not move back by itself",
+        "之后 {1} 是主节点，{2} 是备节点：角色不会自动转回",
+    ),
+    (
+        "writers pause for as long as the restart of {} takes: from its stop, with a checkpoint before it, until it has started. Their connections to {} port {} end",
+        "写入暂停的时间等于 {1} 重启的时间：从停止（之前先做一次检查点）到启动完成。客户端到 {2} 端口 {3} 的连接会断开",
+    ),
+    (
+        "repmgrd is paused meanwhile: if {} does not start again, nobody takes its role over by itself",
+        "其间 repmgrd 处于暂停：如果 {1} 没有重新启动，不会自动有谁接管它的角色",
     ),
     (
         "clients that are connected to {} ({} port {}) are cut off",

@@ -81,10 +81,6 @@ impl Draft {
         NodeRef { cluster: self.cluster.clone(), node: node.to_owned() }
     }
 
-    pub(super) fn cluster(&self) -> &str {
-        &self.cluster
-    }
-
     /// Number of the step that was added last.
     pub(super) fn last_number(&self) -> u32 {
         self.step

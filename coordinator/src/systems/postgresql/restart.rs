@@ -140,7 +140,7 @@ fn one_standby(draft: &mut Draft, primary: &Placed, standby: &Placed) {
 /// Nothing to take back: a server that runs is what there was before.
 fn start_server(draft: &mut Draft, member: &Placed) {
     draft.act(Task {
-        title: format!("start and enable the server of {} on {}", member.node, member.host),
+        title: format!("start the server of {} on {}", member.node, member.host),
         reason: "this ends its restart",
         host: member.host.clone(),
         action: actions::start(draft.node(&member.node), PostgresqlService::Server),
@@ -151,7 +151,7 @@ fn start_server(draft: &mut Draft, member: &Placed) {
 
 fn start_repmgrd(draft: &mut Draft, member: &Placed) {
     draft.act(Task {
-        title: format!("start and enable repmgrd of {} on {}", member.node, member.host),
+        title: format!("start repmgrd of {} on {}", member.node, member.host),
         reason: "from now on it takes part in failover again",
         host: member.host.clone(),
         action: actions::start(draft.node(&member.node), PostgresqlService::Repmgrd),
@@ -214,11 +214,8 @@ fn notes(draft: &mut Draft, guarded: &Restarting, point_of_no_return: u32) {
             draft.note(
                 NoteKind::Impact,
                 format!(
-                    "{} is the primary afterwards, {} a standby; to go back: bellows switchover {} --to {}",
-                    moving.new.node,
-                    primary.node,
-                    draft.cluster(),
-                    primary.node
+                    "{} is the primary afterwards, {} a standby: the role does not move back by itself",
+                    moving.new.node, primary.node
                 ),
             );
         }
