@@ -68,6 +68,7 @@ fn head(paper: &mut Document, plan: &Plan, style: &Style) {
         ("Expected to take", "预计耗时", style.about(expected_ms(plan))),
         ("Maintenance window", "维护窗口", plan.window.map(|w| w.to_string()).unwrap_or_default()),
         ("Hosts that are taken for dead", "视为已死的主机", plan.dead_hosts.join(", ")),
+        ("Pause for writers, expected", "预计写入暂停", expected_pause(plan, style)),
         ("Point of no return", "不可回退点", point(plan, style)),
     ] {
         facts.push((style.say(en, zh).to_owned(), value));
@@ -78,6 +79,13 @@ fn head(paper: &mut Document, plan: &Plan, style: &Style) {
          another plan, nothing is done.",
         "耗时均为估计，不是承诺。执行时会再次询问各主机；若由此得出不同的计划，则什么也不做。",
     ));
+}
+
+/// The span in which nobody can write; empty: there is none.
+pub(super) fn expected_pause(plan: &Plan, style: &Style) -> String {
+    plan.write_pause.map_or_else(String::new, |pause| {
+        format!("{} – {}", style.duration(pause.at_least_ms), style.duration(pause.at_most_ms))
+    })
 }
 
 /// Ticket and note.

@@ -5,7 +5,7 @@ use bellows_proto::v1::{OperationDetail, OperationSummary, Outcome, Plan, Step, 
 use super::{
     Block, Document, Lang, Mark, Row, Style, Topology,
     manual::manual,
-    plan::{remarks, subject},
+    plan::{expected_pause, remarks, subject},
     sentences::told,
     steps::{self, all},
     told::{Attempt, Ended, Told},
@@ -69,6 +69,8 @@ fn head(paper: &mut Document, plan: &Plan, summary: &OperationSummary, told: &To
         ("Took", "实际耗时", took),
         ("Maintenance window", "维护窗口", plan.window.map(|w| w.to_string()).unwrap_or_default()),
         ("Of that worked at steps", "其中执行步骤", style.duration(worked)),
+        ("Pause for writers, expected", "预计写入暂停", expected_pause(plan, style)),
+        ("Pause for writers, measured", "实测写入暂停", measured_pause(plan, told, style)),
         ("Steps proven", "已证实的步骤", format!("{proven} / {}", all(plan).count())),
         ("Spec version", "规格版本", spec_version(plan, told)),
     ] {
@@ -77,6 +79,22 @@ fn head(paper: &mut Document, plan: &Plan, summary: &OperationSummary, told: &To
     paper.add(Block::Facts(facts));
     if !summary.damage.is_empty() {
         paper.add(Block::Warning(summary.damage.clone()));
+    }
+}
+
+/// By the coordinator's own clock alone: orders and proofs are its own events.
+fn measured_pause(plan: &Plan, told: &Told, style: &Style) -> String {
+    let Some(pause) = &plan.write_pause else { return String::new() };
+    let Some(measured) = told.write_pause_ms(pause) else { return String::new() };
+    let (from, to) = (pause.from_step, pause.to_step);
+    match style.lang {
+        Lang::En => format!(
+            "at most {}: from the order of step {from} to the proof of step {to}",
+            style.duration(measured)
+        ),
+        Lang::Zh => {
+            format!("至多 {}：从步骤 {from} 下令到步骤 {to} 得到证实", style.duration(measured))
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
-    Act, Event, Evidence, Held, HoldCause, Outcome, ProbeVerdict, event::Kind,
+    Act, ActStarted, Event, Evidence, Held, HoldCause, Outcome, ProbeVerdict, WritePause,
+    event::Kind,
 };
 
 use crate::cli::words;
@@ -15,6 +16,10 @@ pub(super) struct StepTold {
     pub(super) worked_ms: u64,
     /// When it was begun last; `None`: it is not under way.
     began_at_ms: Option<i64>,
+    /// When its first act was ordered, not counting what takes it back.
+    pub(super) ordered_at_ms: Option<i64>,
+    /// When its end was proven last.
+    pub(super) proven_at_ms: Option<i64>,
     /// How often it was begun.
     pub(super) begun: u32,
     pub(super) ended: Ended,
@@ -89,15 +94,7 @@ impl Told {
                 step.begun += 1;
                 (step.ended, step.began_at_ms) = (Ended::UnderWay, Some(at_ms));
             }
-            Kind::ActStarted(e) => self.attempts.push(Attempt {
-                step: e.step,
-                act: e.act.clone().unwrap_or_default(),
-                attempt: e.attempt,
-                undo: e.undo,
-                verdict: None,
-                never: false,
-                evidence: Evidence::default(),
-            }),
+            Kind::ActStarted(e) => self.ordered(at_ms, e),
             Kind::ActNever(e) => {
                 if let Some(known) = self.attempt(e.act, e.attempt) {
                     known.never = true;
@@ -109,6 +106,7 @@ impl Told {
             Kind::ActFailed(e) => self.judged(e.act, e.attempt, e.verdict(), e.evidence.as_ref()),
             Kind::StepSucceeded(e) => {
                 self.spec_version = self.spec_version.max(e.spec_version);
+                self.steps.entry(e.step).or_default().proven_at_ms = Some(at_ms);
                 self.ended(at_ms, e.step, Ended::Proven, &e.text);
             }
             Kind::StepFailed(e) => self.ended(at_ms, e.step, Ended::Failed, &e.text),
@@ -138,6 +136,30 @@ impl Told {
             }
             Kind::Fenced(_) | Kind::Closed(_) => {}
         }
+    }
+
+    fn ordered(&mut self, at_ms: i64, started: &ActStarted) {
+        if !started.undo {
+            let step = self.steps.entry(started.step).or_default();
+            step.ordered_at_ms.get_or_insert(at_ms);
+        }
+        self.attempts.push(Attempt {
+            step: started.step,
+            act: started.act.clone().unwrap_or_default(),
+            attempt: started.attempt,
+            undo: started.undo,
+            verdict: None,
+            never: false,
+            evidence: Evidence::default(),
+        });
+    }
+
+    /// From the order that ended the writing to the proof that writers can go on: at most so long,
+    /// milliseconds. `None`: it has not come that far, or was taken back.
+    pub(super) fn write_pause_ms(&self, pause: &WritePause) -> Option<u64> {
+        let from = self.steps.get(&pause.from_step)?.ordered_at_ms?;
+        let to = self.steps.get(&pause.to_step).filter(|step| step.ended == Ended::Proven)?;
+        u64::try_from(to.proven_at_ms?.saturating_sub(from)).ok()
     }
 
     fn turn(&mut self, at_ms: i64, who: &str, what: String) {

@@ -4,10 +4,13 @@ use bellows::paper::{self, Lang};
 use bellows_proto::v1::{
     Accepted, Act, ActDone, ActFailed, ActStarted, Control, ControlKind, Event, Evidence, Fault,
     Held, HoldCause, OperationDetail, OperationSummary, Outcome, Plan, ProbeVerdict, Rested,
-    Resumed, StepFailed, StepStarted, StepSucceeded, event::Kind, step,
+    Resumed, StepFailed, StepStarted, StepSucceeded, StepUndone, event::Kind, step,
 };
 
-use crate::paper::{expanding, style};
+use crate::{
+    paper::{expanding, style},
+    play, world,
+};
 
 /// Events a second apart, unless something takes longer.
 #[derive(Default)]
@@ -144,4 +147,35 @@ fn the_report_of_what_is_not_over_says_so_and_what_to_do_by_hand() {
     let text = paper::markdown(&paper::report(&open, &style(Lang::En)));
     assert!(text.contains("It is not over."), "{text}");
     assert!(text.contains("bellows op show 0190aaaa-0000-7000-8000-0000000000ff"), "{text}");
+}
+
+#[test]
+fn the_pause_for_writers_is_told_as_measured_and_not_where_it_was_taken_back() {
+    let (world, spec) = world::cluster(3, 1, &[]);
+    let plan = play::plan(&world, &spec, &world::switchover(""));
+    let pause = plan.write_pause.unwrap();
+    let mut tape = played(&plan);
+    let report = |plan: &Plan, events: &[Event]| {
+        let (plan, events) = (Some(plan.clone()), events.to_vec());
+        let detail = OperationDetail { plan, events, ..OperationDetail::default() };
+        paper::markdown(&paper::report(&detail, &style(Lang::En)))
+    };
+    let at = |number, tape: &Tape| {
+        let number_of = |event: &&Event| match &event.kind {
+            Some(Kind::ActStarted(started)) => started.step == number,
+            _ => false,
+        };
+        tape.events.iter().find(number_of).unwrap().at_ms
+    };
+    // The last act is ordered, done 3 s later, proven 1 s after that.
+    let seconds = (at(pause.to_step, &tape) - at(pause.from_step, &tape)) / 1000 + 4;
+    let text = report(&plan, &tape.events);
+    let told = format!(
+        "at most {seconds} s: from the order of step {} to the proof of step {}",
+        pause.from_step, pause.to_step
+    );
+    assert!(text.contains(&told), "{told}\n{text}");
+    assert!(text.contains("1 s – 5 s"), "{text}");
+    tape.add(1, Kind::StepUndone(StepUndone { step: pause.to_step, ..StepUndone::default() }));
+    assert!(!report(&plan, &tape.events).contains("at most"), "it was taken back");
 }

@@ -299,8 +299,8 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "{1} 是按自然顺序第一个正在流复制且可以接管的备节点",
     ),
     (
-        "writers pause for some 2 to 5 seconds: from the stop of {} to the promotion of {}; a checkpoint goes before it. Their connections to {} ({} port {}) end; they find the primary at {} port {}",
-        "写入暂停约 2 到 5 秒：从 {1} 停止到 {2} 被提升为止；之前先做一次检查点。客户端到 {3}（{4} 端口 {5}）的连接会断开；主节点改在 {6} 端口 {7}",
+        "writers pause for some 1 to 5 seconds: from the stop of {} to the promotion of {}; a checkpoint goes before it. Their connections to {} ({} port {}) end; they find the primary at {} port {}",
+        "写入暂停约 1 到 5 秒：从 {1} 停止到 {2} 被提升为止；之前先做一次检查点。客户端到 {3}（{4} 端口 {5}）的连接会断开；主节点改在 {6} 端口 {7}",
     ),
     (
         "repmgrd is paused meanwhile: a failure of the new primary in these seconds is not answered by itself",

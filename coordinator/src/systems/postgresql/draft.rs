@@ -6,7 +6,7 @@ use bellows_proto::{
     v1::{
         Act, Action, Check, Condition, Group, HbaSettings, IdsUsed, Intent, Lock, NodeRef, Note,
         NoteKind, Placement, Plan, PostgresqlPlacement, Spec, SpecChange, SpecNode, Step, Wait,
-        placement, spec_change, step::Kind,
+        WritePause, placement, spec_change, step::Kind,
     },
 };
 
@@ -16,6 +16,9 @@ use super::{REVISION, actions, by_hand, changes, conditions, view::slot_name};
 const FORMAT: u32 = 1;
 /// Pause between two readings of a wait.
 const INTERVAL_MS: u64 = 1000;
+
+/// At least and at most, milliseconds: a stop after a checkpoint, a promotion, two readings between.
+const WRITE_PAUSE_MS: (u64, u64) = (1_000, 5_000);
 
 /// A node with the place where it lives or will live. Its id is in the placement.
 #[derive(Debug, Clone)]
@@ -70,11 +73,19 @@ pub(super) struct Draft {
     /// Numbers given to acts so far.
     act: u32,
     notes: Vec<Note>,
+    write_pause: Option<WritePause>,
 }
 
 impl Draft {
     pub(super) fn new(cluster: &str) -> Self {
-        Self { cluster: cluster.to_owned(), steps: Vec::new(), step: 0, act: 0, notes: Vec::new() }
+        Self {
+            cluster: cluster.to_owned(),
+            steps: Vec::new(),
+            step: 0,
+            act: 0,
+            notes: Vec::new(),
+            write_pause: None,
+        }
     }
 
     pub(super) fn node(&self, node: &str) -> NodeRef {
@@ -84,6 +95,13 @@ impl Draft {
     /// Number of the step that was added last.
     pub(super) fn last_number(&self) -> u32 {
         self.step
+    }
+
+    /// Nobody can write from the act of this step to that of the last one.
+    pub(super) fn writers_pause(&mut self, from_step: u32) {
+        let (at_least_ms, at_most_ms) = WRITE_PAUSE_MS;
+        let to_step = self.step;
+        self.write_pause = Some(WritePause { from_step, to_step, at_least_ms, at_most_ms });
     }
 
     /// A number for an act that is not a step of the plan.
@@ -221,6 +239,7 @@ impl Draft {
             steps: by_hand::filled(self.steps, members),
             notes: self.notes,
             locks,
+            write_pause: self.write_pause,
             fenced_hosts: hosts.into_iter().map(str::to_owned).collect(),
             ..Plan::default()
         }

@@ -150,6 +150,7 @@ pub(super) fn hand_over(draft: &mut Draft, moving: &Moving) -> u32 {
         requires,
         undo: vec![(old.host.clone(), actions::start(node, PostgresqlService::Server))],
     });
+    let stopped = draft.last_number();
     draft.wait(
         format!("wait until {} has all that {} wrote", new.node, old.node),
         "what was committed at the old primary is at the new one before it takes over",
@@ -165,6 +166,7 @@ pub(super) fn hand_over(draft: &mut Draft, moving: &Moving) -> u32 {
         // The point of no return: from now on the old primary lacks what is written here.
         undo: vec![],
     });
+    draft.writers_pause(stopped);
     draft.last_number()
 }
 
@@ -303,7 +305,7 @@ pub(super) fn notes(draft: &mut Draft, moving: &Moving, point_of_no_return: u32)
     draft.note(
         NoteKind::Impact,
         format!(
-            "writers pause for some 2 to 5 seconds: from the stop of {} to the promotion of {}; \
+            "writers pause for some 1 to 5 seconds: from the stop of {} to the promotion of {}; \
              a checkpoint goes before it. Their connections to {} ({} port {}) end; they find the \
              primary at {} port {}",
             old.node,
