@@ -11,7 +11,11 @@ use bellows_proto::{
 use tonic::Status;
 
 use super::{Api, access::Principal, fault};
-use crate::{engine::World, inventory::DeleteError, plan::Systems as _};
+use crate::{
+    engine::{World, ports::Owed},
+    inventory::DeleteError,
+    plan::Systems as _,
+};
 
 /// So many versions of a spec are told, unless more are asked for.
 const VERSIONS: usize = 50;
@@ -49,7 +53,7 @@ impl<W: World> Api<W> {
     }
 
     /// Forgets a cluster.
-    pub(super) fn delete(
+    pub(super) async fn delete(
         &self,
         request: &DeleteClusterRequest,
         who: &Principal,
@@ -57,7 +61,9 @@ impl<W: World> Api<W> {
         self.may_change()?;
         let name: ClusterName = request.cluster.parse().map_err(|e| fault::bad_name(&e))?;
         let (version, forget) = (request.spec_version, request.forget_nodes);
-        let deleted = self.inventory.delete_cluster(name.as_str(), version, forget);
+        let concerned = |owed: &Owed| !forget && owed.spec.cluster == name.as_str();
+        let delivered = self.engine.delivered(concerned).await.map_err(|e| fault::journal(&e))?;
+        let deleted = self.inventory.delete_cluster(name.as_str(), version, forget, &delivered);
         let last = deleted.map_err(|error| match error {
             DeleteError::Unknown(_) => unknown(&name),
             DeleteError::HasNodes { .. } => fault::conflict(

@@ -17,7 +17,10 @@ use tonic::Status;
 use super::{Api, access::Principal, fault};
 use crate::{
     agents::is_no_answer,
-    engine::{World, ports::Agents as _},
+    engine::{
+        World,
+        ports::{Agents as _, Owed},
+    },
     inventory::{RemoveError, TOKEN_VALID, TokenError},
     store::HostRecord,
 };
@@ -123,7 +126,7 @@ impl<W: World> Api<W> {
     }
 
     /// Forgets a host and revokes its key; its last known state is in the reply.
-    pub(super) fn drop_host(
+    pub(super) async fn drop_host(
         &self,
         request: &RemoveHostRequest,
         who: &Principal,
@@ -132,7 +135,9 @@ impl<W: World> Api<W> {
         let host = request.host.as_str();
         let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
         let (now_ms, never_back) = ((self.now_ms)(), request.never_back);
-        let removed = self.inventory.remove_host(host, &who.name, now_ms, never_back);
+        let concerned = |owed: &Owed| !never_back && owed.stone.host == host;
+        let delivered = self.engine.delivered(concerned).await.map_err(|e| fault::journal(&e))?;
+        let removed = self.inventory.remove_host(host, &who.name, now_ms, never_back, &delivered);
         let record = removed.map_err(|error| match error {
             RemoveError::Unknown(_) => unknown(&name),
             RemoveError::HasNode { .. } => fault::conflict(

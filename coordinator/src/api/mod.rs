@@ -169,7 +169,7 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<RemoveHostRequest>,
     ) -> Result<Response<RemoveHostReply>, Status> {
         let who = principal(&request)?;
-        self.drop_host(&request.into_inner(), &who).map(Response::new)
+        self.drop_host(&request.into_inner(), &who).await.map(Response::new)
     }
 
     async fn delete_cluster(
@@ -177,7 +177,7 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<DeleteClusterRequest>,
     ) -> Result<Response<DeleteClusterReply>, Status> {
         let who = principal(&request)?;
-        self.delete(&request.into_inner(), &who).map(Response::new)
+        self.delete(&request.into_inner(), &who).await.map(Response::new)
     }
 
     async fn get_cluster_history(

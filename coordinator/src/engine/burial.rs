@@ -10,7 +10,8 @@ use bellows_proto::{
     v1::{
         Action, CloseRequest, Fault, FaultCode, GetJobRequest, HoldCause, HostAction,
         HostFactsQuery, HostQuery, Job, JobKey, NodeRef, PlantFenceRequest, Query, Spec,
-        StartJobRequest, Tombstone, action, answer, host_action, host_answer, host_query, query,
+        SpecTombstone, StartJobRequest, Tombstone, action, answer, host_action, host_answer,
+        host_query, query,
     },
 };
 use futures::future::join_all;
@@ -108,6 +109,24 @@ impl<W: World> Engine<W> {
                 },
             }
         }
+    }
+
+    /// Those of the tombstones that are owed, and concerned, that are at their hosts by now: as each
+    /// host says itself. One that does not answer has none.
+    ///
+    /// # Errors
+    /// If the journal failed.
+    pub async fn delivered(
+        &self,
+        concerned: impl Fn(&Owed) -> bool,
+    ) -> Result<Vec<SpecTombstone>, JournalError> {
+        let world = &*self.inner.world;
+        let mut owed = world.journal().owed()?;
+        owed.retain(concerned);
+        let graves = join_all(owed.iter().map(|owed| grave(world, owed))).await;
+        let closed = owed.into_iter().zip(graves);
+        let closed = closed.filter(|(_, grave)| matches!(grave, Ok(Grave::Closed)));
+        Ok(closed.map(|(owed, _)| owed.stone).collect())
     }
 
     /// One round. `true`: nothing is owed any more.

@@ -3,7 +3,7 @@
 use bellows_proto::v1::{Spec, SpecTombstone};
 
 use super::Inventory;
-use crate::store::{HostRecord, RevokedRecord, StoreError};
+use crate::store::{HostRecord, StoreError};
 
 /// Why a host is not removed.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +67,15 @@ pub enum DeleteError {
     Store(#[from] StoreError),
 }
 
+/// It was not put in its operation, and nobody has seen it at its host since.
+fn is_owed(stone: &SpecTombstone, delivered: &[SpecTombstone]) -> bool {
+    stone.owed_act != 0 && !delivered.contains(stone)
+}
+
 impl Inventory {
     /// Forgets a cluster that is at `version`, and returns its last spec. `forget_nodes`: also one that
-    /// has nodes or owes tombstones. Nothing is done on any host.
+    /// has nodes or owes tombstones; those that are `delivered` it does not owe any more. Nothing is
+    /// done on any host.
     ///
     /// # Errors
     /// If it is unknown or still needed; nothing was changed then.
@@ -78,6 +84,7 @@ impl Inventory {
         cluster: &str,
         version: u64,
         forget_nodes: bool,
+        delivered: &[SpecTombstone],
     ) -> Result<Spec, DeleteError> {
         let spec = self.store.spec(cluster)?;
         let spec = spec.ok_or_else(|| DeleteError::Unknown(cluster.to_owned()))?;
@@ -85,7 +92,7 @@ impl Inventory {
             let (cluster, nodes) = (cluster.to_owned(), spec.nodes.len());
             return Err(DeleteError::HasNodes { cluster, nodes });
         }
-        let owed = spec.tombstones.iter().find(|stone| stone.owed_act != 0);
+        let owed = spec.tombstones.iter().find(|stone| is_owed(stone, delivered));
         if let Some(stone) = owed.filter(|_| !forget_nodes) {
             let (host, node) = (stone.host.clone(), stone.node.clone());
             return Err(DeleteError::Owes { host, node });
@@ -96,7 +103,7 @@ impl Inventory {
 
     /// Forgets a host and revokes its key: from now on it is neither dialled nor let in with that
     /// key. Returns what was known of it. Nothing is done on the host itself. `never_back`: somebody said
-    /// so of the machine; then it may still be owed tombstones.
+    /// so of the machine; then it may still be owed tombstones. Those that are `delivered` it is not owed.
     ///
     /// # Errors
     /// If it is unknown or still needed; nothing was changed then.
@@ -106,6 +113,7 @@ impl Inventory {
         principal: &str,
         now_ms: i64,
         never_back: bool,
+        delivered: &[SpecTombstone],
     ) -> Result<HostRecord, RemoveError> {
         let record = self.store.host(host)?.ok_or_else(|| RemoveError::Unknown(host.to_owned()))?;
         let specs = self.store.clusters()?;
@@ -117,7 +125,7 @@ impl Inventory {
                     node: node.node.clone(),
                 });
             }
-            let owed = |stone: &&SpecTombstone| stone.host == host && stone.owed_act != 0;
+            let owed = |stone: &&SpecTombstone| stone.host == host && is_owed(stone, delivered);
             if let Some(stone) = spec.tombstones.iter().find(owed).filter(|_| !never_back) {
                 return Err(RemoveError::Owed {
                     host: host.to_owned(),
@@ -127,14 +135,8 @@ impl Inventory {
             }
         }
         let versions: Vec<_> = specs.into_iter().map(|spec| (spec.cluster, spec.version)).collect();
-        let revoked = RevokedRecord {
-            key_fingerprint: record.key_fingerprint.clone(),
-            host: host.to_owned(),
-            revoked_at_ms: now_ms,
-            principal: principal.to_owned(),
-        };
-        self.store.remove_host(&revoked, &versions)?;
-        Ok(record)
+        let removed = self.store.remove_host(host, principal, now_ms, &versions)?;
+        Ok(removed.unwrap_or(record))
     }
 
     /// Whether a key is not accepted any more, by its SHA-256.

@@ -181,7 +181,7 @@ fn a_host_leaves_for_good_once_nothing_needs_it() {
     let again = token(&inventory, "h1");
     inventory.enrol(&request_of(&key, &again), NOW_MS).unwrap();
     let fingerprint = inventory.host("h1").unwrap().unwrap().key_fingerprint;
-    let remove = |host| inventory.remove_host(host, "root", NOW_MS, false);
+    let remove = |host| inventory.remove_host(host, "root", NOW_MS, false, &[]);
     assert!(matches!(remove("h2"), Err(RemoveError::Unknown(_))));
 
     let event = |sequence, kind| Event { sequence, at_ms: NOW_MS, kind: Some(kind) };
@@ -204,14 +204,25 @@ fn a_host_leaves_for_good_once_nothing_needs_it() {
     let second = uuid::Builder::from_unix_timestamp_millis(2, &[1; 10]).into_uuid().to_string();
     inventory.store.begin(Begin { operation: &second, locks: &[], ..begin }).unwrap();
     let stone = SpecTombstone { host: "h1".into(), owed_act: 3, ..SpecTombstone::default() };
-    let spec = Spec { cluster: "c".into(), version: 1, tombstones: vec![stone], ..Spec::default() };
+    let spec = Spec {
+        cluster: "c".into(),
+        version: 1,
+        tombstones: vec![stone.clone()],
+        ..Spec::default()
+    };
     let changes = Changes { put_spec: Some(&spec), ..Changes::default() };
     inventory
         .store
         .append(&second, &event(2, Kind::Resumed(Resumed::default())), &changes)
         .unwrap();
     assert!(matches!(remove("h1"), Err(RemoveError::Owed { .. })));
-    let remove = |host| inventory.remove_host(host, "root", NOW_MS, true);
+    // Its cluster may be forgotten once the host says that it has it; the host too.
+    let delete = |delivered: &[SpecTombstone]| inventory.delete_cluster("c", 1, false, delivered);
+    assert!(matches!(delete(&[]), Err(DeleteError::Owes { .. })));
+    let another = SpecTombstone { node: "n".into(), ..stone.clone() };
+    assert!(matches!(delete(&[another]), Err(DeleteError::Owes { .. })));
+    let remove =
+        |host| inventory.remove_host(host, "root", NOW_MS, false, std::slice::from_ref(&stone));
 
     assert!(!inventory.is_revoked(&fingerprint).unwrap());
     assert_eq!(remove("h1").unwrap().key_fingerprint, fingerprint);

@@ -85,7 +85,8 @@ impl Store {
     }
 
     /// Uses a token up and stores the host that it let in, in one transaction; the key that the host
-    /// had before is revoked. `token` is as it was read and judged. `false`: meanwhile it was used or replaced; nothing was changed.
+    /// had before is revoked. `token` is as it was read and judged. `false`: meanwhile it was used or
+    /// replaced; nothing was changed.
     ///
     /// # Errors
     /// If the store failed or the entry is damaged.
@@ -108,42 +109,41 @@ impl Store {
             let before: Option<HostRecord> =
                 get_in(tables.inventory, &key, &|| host_name(&host.host))?;
             if let Some(before) = before.filter(|old| old.key_fingerprint != host.key_fingerprint) {
-                revoke(
-                    tables,
-                    &RevokedRecord {
-                        key_fingerprint: before.key_fingerprint,
-                        host: before.host,
-                        revoked_at_ms: used_at_ms,
-                        principal: token.principal.clone(),
-                    },
-                )?;
+                revoke(tables, &before, used_at_ms, &token.principal)?;
             }
             put(tables.inventory, &key, host, &|| host_name(&host.host))?;
             Ok(true)
         })
     }
 
-    /// Forgets a host and its token, and notes that its key is revoked, in one transaction. `specs`
-    /// are the newest versions of all specs, as they were read: in none of them the host has a node.
+    /// Forgets a host and its token, and notes that its key is revoked, in one transaction. Returns the
+    /// host as it was then; `None`: it was gone already. `specs` are the newest versions of all specs,
+    /// as they were read: in none of them the host has a node.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if an open operation holds the host, [`StoreError::SpecVersion`] if a
     /// spec has changed meanwhile: nothing was changed. Else the store failed.
     pub fn remove_host(
         &self,
-        revoked: &RevokedRecord,
+        host: &str,
+        principal: &str,
+        at_ms: i64,
         specs: &[(String, u64)],
-    ) -> Result<(), StoreError> {
-        let host = revoked.host.as_str();
+    ) -> Result<Option<HostRecord>, StoreError> {
         let resource = format!("host/{host}");
+        let key = keys::text(keys::HOST, host);
         self.commit(|tables| {
             locks::refuse_held(tables, &resource)?;
             for (cluster, version) in specs {
                 super::specs::expect_version(tables, cluster, *version)?;
             }
-            pieces::remove::<Stop>(tables.inventory, &keys::text(keys::HOST, host))?;
+            let known: Option<HostRecord> = get_in(tables.inventory, &key, &|| host_name(host))?;
+            pieces::remove::<Stop>(tables.inventory, &key)?;
             pieces::remove::<Stop>(tables.inventory, &keys::text(keys::TOKEN, host))?;
-            revoke(tables, revoked)
+            if let Some(known) = &known {
+                revoke(tables, known, at_ms, principal)?;
+            }
+            Ok(known)
         })
     }
 
@@ -180,13 +180,19 @@ impl Store {
     }
 }
 
-/// A host of an old store may have no key.
-fn revoke(tables: &Tables<'_>, revoked: &RevokedRecord) -> Result<(), Stop> {
-    if revoked.key_fingerprint.is_empty() {
+/// The key that a host had is not accepted any more. A host of an old store may have none.
+fn revoke(tables: &Tables<'_>, host: &HostRecord, at_ms: i64, principal: &str) -> Result<(), Stop> {
+    if host.key_fingerprint.is_empty() {
         return Ok(());
     }
+    let revoked = RevokedRecord {
+        key_fingerprint: host.key_fingerprint.clone(),
+        host: host.host.clone(),
+        revoked_at_ms: at_ms,
+        principal: principal.to_owned(),
+    };
     let key = revoked_key(&revoked.key_fingerprint);
-    put(tables.inventory, &key, revoked, &|| revoked_name(&revoked.host))
+    put(tables.inventory, &key, &revoked, &|| revoked_name(&host.host))
 }
 
 fn host_name(host: &str) -> String {

@@ -62,12 +62,16 @@ fn a_host_that_comes_back_gets_its_tombstone_once() {
         let began = tokio::time::Instant::now();
         bury_until(&site, || began.elapsed() > Duration::from_secs(60)).await;
         assert_eq!((attempts(&site), site.agents.fences_left()), (vec![], 0));
+        assert_eq!(site.engine.delivered(|_| true).await.unwrap(), []);
 
         site.agents.unreachable.lock().unwrap().clear();
         bury_until(&site, || is_over(&site)).await;
         let began = tokio::time::Instant::now();
         bury_until(&site, || began.elapsed() > Duration::from_secs(600)).await;
         assert_eq!(attempts(&site), [(OWED, 1)]);
+        let delivered = site.engine.delivered(|owed| owed.stone.host == HOST).await.unwrap();
+        assert_eq!(delivered.len(), 1);
+        assert_eq!(site.engine.delivered(|_| false).await.unwrap(), []);
     });
 }
 
@@ -93,6 +97,8 @@ fn a_host_that_was_made_anew_is_left_alone() {
     run(async {
         let site = owing();
         site.agents.settle(HOST, NodeRef { node: "other".into(), ..node() });
+        // Its old disks may come back elsewhere: nothing was delivered.
+        assert_eq!(site.engine.delivered(|_| true).await.unwrap(), []);
         let began = tokio::time::Instant::now();
         bury_until(&site, || began.elapsed() > Duration::from_secs(600)).await;
         assert_eq!((attempts(&site), site.agents.fences_left()), (vec![], 0));
