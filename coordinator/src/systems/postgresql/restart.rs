@@ -177,7 +177,9 @@ fn in_place(draft: &mut Draft, primary: &Placed, members: &[Placed]) {
         requires,
         undo: vec![(host(), actions::start(node, PostgresqlService::Server))],
     });
+    let stopped = draft.last_number();
     start_server(draft, primary);
+    draft.writers_pause(stopped);
     if others().next().is_some() {
         draft.wait(
             format!("wait until every standby streams from {} again", primary.node),
