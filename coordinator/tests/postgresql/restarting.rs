@@ -68,6 +68,10 @@ fn in_place_all_is_as_it_was() {
     assert_eq!(servers(&plan), ["-pg2", "+pg2", "-pg3", "+pg3", "-pg1", "+pg1"]);
     assert_eq!(world, start);
     assert_eq!(plan.point_of_no_return, 0);
+    let title = |number| &plan.steps.iter().find(|step| step.number == number).unwrap().title;
+    let pause = plan.write_pause.unwrap();
+    assert_eq!(title(pause.from_step), "stop and disable the server of pg1 on h1");
+    assert_eq!(title(pause.to_step), "start the server of pg1 on h1");
 }
 
 #[test]

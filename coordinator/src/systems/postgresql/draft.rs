@@ -17,7 +17,8 @@ const FORMAT: u32 = 1;
 /// Pause between two readings of a wait.
 const INTERVAL_MS: u64 = 1000;
 
-/// At least and at most, milliseconds: a stop after a checkpoint, a promotion, two readings between.
+/// At least and at most, milliseconds: a stop after a checkpoint, a promotion or a start, two
+/// readings between.
 const WRITE_PAUSE_MS: (u64, u64) = (1_000, 5_000);
 
 /// A node with the place where it lives or will live. Its id is in the placement.
