@@ -91,6 +91,10 @@ async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
     // What the coordinator did by itself is in both audit logs.
     let verified = stage.site.cli().run(&["audit", "verify"]).await.unwrap();
     verified.expect_code(0).unwrap();
+    // It has what it was owed, says so, and may leave.
+    let host = format!("h{dead}");
+    let removed = stage.site.cli().run(&["host", "remove", &host, "--yes"]).await.unwrap();
+    removed.expect_code(0).unwrap();
     stage.site.down().unwrap();
 }
 
