@@ -17,10 +17,10 @@ LOOPBACK_TESTS := loopback audit two_coordinators recover
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-hosts test-kills demo bench crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-loopback simulation test-hosts test-kills demo bench crash-matrix soak replay defects
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: ## Debian packages for tests and demo (nothing to do: no root, no network needed)
 	@tests/scripts/setup-packages servers
@@ -53,10 +53,19 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 # Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
-test: setup ## unit tests, the whole crash matrix, and the end-to-end tests on loopback
+# The end-to-end tests wait most of their time for PostgreSQL, so the simulation is built beside them;
+# quietly, or its lines would tear theirs.
+test: setup ## unit tests, the end-to-end tests on loopback, and the whole crash matrix
 	cargo test --locked --no-fail-fast --workspace
-	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
+	$(MAKE) --jobs=2 test-loopback simulation
 	cargo test $(SIMULATION) --test matrix
+
+test-loopback: setup ## the end-to-end tests on loopback alone
+	cargo test --locked --workspace --no-run
+	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
+
+simulation:
+	cargo test $(SIMULATION) --quiet --test matrix --no-run
 
 # A profile of its own: with the switch for seeded defects nothing is built that is released.
 SIMULATION := --locked --profile simulation -p bellows-simulation --features defects
