@@ -68,7 +68,8 @@ fn cause(cause: HoldCause) -> Option<Explanation> {
             "held: the cluster is not as it was planned for",
             "Somebody or something changed it meanwhile (a failover, another member, another \
              version), or the end is not what the plan predicted.",
-            "see what differs in bellows op show ID; put it right and retry, or undo, then plan anew",
+            "see what differs in bellows op show ID; put it right, then bellows op retry ID; or bellows op \
+             replan ID: takes back what it did and plans the same anew",
         ),
         HoldCause::Paused => explanation(
             "paused",
@@ -101,7 +102,7 @@ fn outcome(outcome: Outcome) -> Option<Explanation> {
             "over: taken back",
             "What had begun was taken back, step by step, after a failure; or it failed before its \
              first act.",
-            "see why in bellows op show ID, then plan anew",
+            "see why in bellows op show ID, mend it, then bellows op replan ID",
         ),
         Outcome::Cancelled => explanation(
             "cancelled",

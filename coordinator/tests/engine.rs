@@ -9,6 +9,8 @@
     missing_docs
 )]
 
+#[path = "engine/again.rs"]
+mod again;
 #[path = "engine/burial.rs"]
 mod burial;
 #[path = "engine/damaged.rs"]

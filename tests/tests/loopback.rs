@@ -55,13 +55,15 @@ async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_agent_adopts_its_clone() {
-    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
+async fn a_killed_agent_adopts_its_clone_and_a_paused_expand_is_planned_anew() {
+    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
     let created = Box::pin(demo::create(&mut stage, 2, 2)).await;
     held(&stage, "create", created);
     held(&stage, "fill", demo::fill(&stage).await);
     let expanded = Box::pin(demo::expand_with_agent_kill(&mut stage, 3)).await;
     held(&stage, "expand with a killed agent", expanded);
+    let anew = Box::pin(demo::expand_planned_anew(&stage, 4)).await;
+    held(&stage, "expand planned anew", anew);
     let findings = held(&stage, "tool runs", stage.duplicates().await);
     assert_eq!(findings.duplicates, Vec::<String>::new());
     stage.site.down().unwrap();

@@ -3,8 +3,8 @@
 use bellows_proto::{
     names::{ClusterName, HostName, NodeName},
     v1::{
-        ApplyPlanRequest, ApplyReply, Intent, OnFailure, PlanChanged, PlanIntentRequest, PlanReply,
-        Refusals, apply_reply, intent::Verb, plan_reply,
+        ApplyPlanRequest, ApplyReply, Intent, OnFailure, Outcome, Plan, PlanChanged,
+        PlanIntentRequest, PlanReply, Refusals, apply_reply, intent::Verb, plan_reply,
     },
 };
 use tonic::Status;
@@ -14,11 +14,22 @@ use crate::engine::{ApplyError, PlanError, World, ports};
 
 impl<W: World> Api<W> {
     pub(super) async fn plan(&self, request: PlanIntentRequest) -> Result<PlanReply, Status> {
-        let intent = request
-            .intent
-            .ok_or_else(|| fault::invalid("there is no intent", "say what is wanted"))?;
-        check_names(&intent)?;
-        let outcome = match self.engine.plan(&intent, &request.options).await {
+        let planned = match (request.intent, request.again.as_str()) {
+            (Some(intent), "") => {
+                check_names(&intent)?;
+                self.engine.plan(&intent, &request.options).await
+            }
+            (None, operation) if !operation.is_empty() && request.options.is_empty() => {
+                let earlier = self.to_plan_again(operation)?;
+                self.engine.plan_again(operation, &earlier).await
+            }
+            (None, "") => return Err(fault::invalid("there is no intent", "say what is wanted")),
+            (Some(_) | None, _) => {
+                let remedy = "name an intent, or an operation";
+                return Err(fault::invalid("what is planned again has its own intent", remedy));
+            }
+        };
+        let outcome = match planned {
             Ok(plan) => plan_reply::Outcome::Plan(plan),
             Err(PlanError::Refused(refusals)) => {
                 plan_reply::Outcome::Refusals(Refusals { refusals })
@@ -27,6 +38,28 @@ impl<W: World> Api<W> {
             Err(PlanError::Journal(error)) => return Err(fault::journal(&error)),
         };
         Ok(PlanReply { outcome: Some(outcome) })
+    }
+
+    /// The plan of an operation that is over and was not done.
+    fn to_plan_again(&self, operation: &str) -> Result<Plan, Status> {
+        let detail = self.one_operation(operation)?;
+        let summary = detail.summary.unwrap_or_default();
+        match summary.outcome() {
+            Outcome::Unspecified => {
+                let state = format!("{operation} is not over: it is {}", summary.state);
+                let remedy = "pause it if it runs; then `bellows op replan` takes back what it did";
+                return Err(fault::conflict(state, remedy));
+            }
+            Outcome::Done => {
+                let what = format!("{operation} is done: there is nothing to plan again");
+                return Err(fault::invalid(what, "say with a new command what is wanted now"));
+            }
+            Outcome::Undone | Outcome::Cancelled | Outcome::Abandoned => {}
+        }
+        detail.plan.ok_or_else(|| {
+            let what = format!("the journal has no plan of {operation}");
+            fault::conflict(what, "say again what is wanted, with a new command")
+        })
     }
 
     pub(super) async fn apply(

@@ -105,7 +105,22 @@ pub async fn propose(
     planning: Planning,
 ) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let request = PlanIntentRequest { intent: Some(intent), options: planning.options };
+    let Planning { options, out, agreement } = planning;
+    let request = PlanIntentRequest { intent: Some(intent), options, again: String::new() };
+    plan_and_go_on(context, &client, request, out.as_deref(), &agreement).await
+}
+
+/// Plans as requested, then goes on as agreed. `out`: writes the plan there and stops.
+///
+/// # Errors
+/// As [`propose`].
+pub async fn plan_and_go_on(
+    context: &Context,
+    client: &Client,
+    request: PlanIntentRequest,
+    out: Option<&Path>,
+    agreement: &Agreement,
+) -> Result<Exit, Failure> {
     let mut api = client.api.clone();
     let reply = client.answer(api.plan_intent(request)).await?;
     let mut plan = match reply.outcome {
@@ -113,15 +128,15 @@ pub async fn propose(
         Some(plan_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),
         None => return Err(newer()),
     };
-    planning.agreement.remark(&mut plan);
-    if let Some(path) = &planning.out {
+    agreement.remark(&mut plan);
+    if let Some(path) = out {
         write_plan(path, &plan)?;
         show(context, &plan)?;
         let path = path.display();
         context.out.say(&format!("Nothing was changed. Carry it out with: bellows apply {path}"));
         return Ok(Exit::AsAsked);
     }
-    agree_and_apply(context, &client, plan, &planning.agreement).await
+    agree_and_apply(context, client, plan, agreement).await
 }
 
 /// Shows a plan, asks, applies it and follows the operation.

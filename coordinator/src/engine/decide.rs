@@ -208,6 +208,9 @@ pub fn commands(
     }
     if state.mode == Mode::Forward && may_turn_back(state).is_ok() {
         commands.push(format!("bellows op undo {operation}"));
+        if cause == HoldCause::Drift {
+            commands.push(format!("bellows op replan {operation}"));
+        }
     }
     commands.push(format!("bellows op abandon {operation}"));
     commands

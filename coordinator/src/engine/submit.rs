@@ -67,42 +67,61 @@ impl<W: World> Engine<W> {
     /// # Errors
     /// With every guard that says no, or every mistake in the intent.
     pub async fn plan(&self, intent: &Intent, options: &[KeyValue]) -> Result<Plan, PlanError> {
+        let spec = self.spec_for(intent)?;
+        let verb = intent.word().unwrap_or_default();
+        let systems = self.inner.world.systems();
+        let options = systems.options(spec.system(), verb, options).map_err(PlanError::Invalid)?;
+        let intent = Intent { system: spec.system, options: Some(options), ..intent.clone() };
+        self.planned(&spec, &intent).await
+    }
+
+    /// Plans again what an earlier operation was for, from what is seen now, with its options, its
+    /// window and what was said of it. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::plan`]; and if the plan has no intent, or its cluster is one of another system
+    /// by now.
+    pub async fn plan_again(&self, operation: &str, earlier: &Plan) -> Result<Plan, PlanError> {
+        let invalid = |text: String| Err(PlanError::Invalid(vec![text]));
+        let Some(intent) = &earlier.intent else {
+            return invalid(format!("the plan of {operation} does not say what it is for"));
+        };
+        let spec = self.spec_for(intent)?;
+        if spec.system != intent.system {
+            let cluster = &intent.cluster;
+            return invalid(format!("cluster {cluster} is one of another system by now"));
+        }
+        let plan = self.planned(&spec, intent).await?;
+        let (window, remarks) = (earlier.window, earlier.remarks.clone());
+        Ok(Plan { window, remarks, again: operation.to_owned(), ..plan })
+    }
+
+    async fn planned(&self, spec: &Spec, intent: &Intent) -> Result<Plan, PlanError> {
         let world = &*self.inner.world;
-        let (spec, intent) = self.intended(intent, options)?;
-        let observation = self.observe(&spec, Some(&intent)).await;
-        let plan =
-            world.systems().plan(&spec, &observation, &intent).map_err(PlanError::Refused)?;
+        let observation = self.observe(spec, Some(intent)).await;
+        let plan = world.systems().plan(spec, &observation, intent).map_err(PlanError::Refused)?;
         let now = world.clock().now_ms();
         Ok(Plan { id: self.new_id(now), site: self.inner.site.clone(), planned_at_ms: now, ..plan })
     }
 
-    /// Completes an intent by the cluster's spec and types its options.
-    fn intended(&self, intent: &Intent, options: &[KeyValue]) -> Result<(Spec, Intent), PlanError> {
+    /// The spec that an intent starts from: a blank one where it makes the cluster.
+    fn spec_for(&self, intent: &Intent) -> Result<Spec, PlanError> {
         let world = &*self.inner.world;
         let known = world.journal().spec(&intent.cluster)?;
         let creates = matches!(intent.verb, Some(intent::Verb::Create(_)));
         let invalid = |text: String| Err(PlanError::Invalid(vec![text]));
-        let spec = match (known, creates) {
-            (None, false) => {
-                return invalid(format!(
-                    "there is no cluster {}: `bellows cluster list` shows them",
-                    intent.cluster
-                ));
-            }
-            (Some(_), true) => {
-                return invalid(format!("cluster {} exists already", intent.cluster));
-            }
-            (Some(spec), false) => spec,
+        match (known, creates) {
+            (None, false) => invalid(format!(
+                "there is no cluster {}: `bellows cluster list` shows them",
+                intent.cluster
+            )),
+            (Some(_), true) => invalid(format!("cluster {} exists already", intent.cluster)),
+            (Some(spec), false) => Ok(spec),
             (None, true) if intent.system() == System::Unspecified => {
-                return invalid("which system? name it with --system".to_owned());
+                invalid("which system? name it with --system".to_owned())
             }
-            (None, true) => spec::blank(&intent.cluster, intent.system()),
-        };
-        let verb = intent.word().unwrap_or_default();
-        let options =
-            world.systems().options(spec.system(), verb, options).map_err(PlanError::Invalid)?;
-        let intent = Intent { system: spec.system, options: Some(options), ..intent.clone() };
-        Ok((spec, intent))
+            (None, true) => Ok(spec::blank(&intent.cluster, intent.system())),
+        }
     }
 
     fn new_id(&self, now_ms: i64) -> String {

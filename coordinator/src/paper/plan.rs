@@ -88,12 +88,13 @@ pub(super) fn expected_pause(plan: &Plan, style: &Style) -> String {
     })
 }
 
-/// Ticket and note.
+/// Ticket and note, and the operation that it comes after.
 pub(super) fn remarks(plan: &Plan, style: &Style) -> Vec<(String, String)> {
     let said = plan.remarks.clone().unwrap_or_default();
     vec![
         (style.say("Ticket", "变更单").to_owned(), said.ticket),
         (style.say("Note", "说明").to_owned(), said.note),
+        (style.say("Planned anew after", "重新计划自").to_owned(), plan.again.clone()),
     ]
 }
 

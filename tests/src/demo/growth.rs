@@ -5,7 +5,7 @@ use std::{process::Output, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use tokio::task::JoinHandle;
 
-use super::{CLUSTER, Stage};
+use super::{CLUSTER, Stage, parts::counts};
 use crate::{
     process::{self, Ended},
     site::Cli,
@@ -139,4 +139,28 @@ pub async fn goes_on(stage: &Stage, copied: i64) -> Result<String> {
 /// Whole MiB of bytes.
 pub fn mib(bytes: i64) -> i64 {
     bytes / (1024 * 1024)
+}
+
+/// Pauses an expand in the middle of its copy and plans it anew: what it did is taken back, and the
+/// new operation is done.
+///
+/// # Errors
+/// It is not held, a command has another exit status, or the node does not join.
+pub async fn expand_planned_anew(stage: &Stage, number: usize) -> Result<()> {
+    let count = stage.count().await?;
+    let (growth, _) = Growth::start(stage, number).await?;
+    let operation = growth.operation.clone();
+    let cli = stage.site.cli();
+    let replan = ["op", "replan", &operation, "--yes"];
+    cli.run(&replan).await?.expect_code(5)?;
+    cli.run(&["op", "pause", &operation]).await?.expect_code(0)?;
+    growth.ended(LIMIT).await?.expect_code(3)?;
+    stage.tell.quote(cli.run(&replan).await?.expect_code(0)?);
+    counts(stage, count + 1).await?;
+    // The one that was taken back can be planned once more; now its node is there already.
+    cli.run(&["op", "replan", &operation, "--dry-run"]).await?.expect_code(5)?;
+    let done = stage.operations().await?.pop().and_then(|one| one.summary);
+    let done = done.context("there are no operations")?.operation;
+    cli.run(&["op", "replan", &done, "--dry-run"]).await?.expect_code(2)?;
+    Ok(())
 }

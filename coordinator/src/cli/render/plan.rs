@@ -23,6 +23,9 @@ pub fn plan(page: &mut Page, plan: &Plan) {
     if let Some(said) = &plan.remarks {
         super::operation::remarks(page, "  ", said);
     }
+    if !plan.again.is_empty() {
+        page.line(Tone::Plain, &format!("  planned anew after operation {}", plan.again));
+    }
     if let Some(window) = &plan.window {
         page.line(Tone::Plain, &format!("  window {window}, local time of the coordinator"));
     }

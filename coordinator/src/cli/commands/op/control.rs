@@ -59,12 +59,43 @@ async fn ask(
         context.out.data(&now, render::operation::summary)?;
         return Ok(Exit::AsAsked);
     };
-    let sink = if context.out.is_json() { Sink::Notes } else { Sink::Data };
-    let exit = follow(context, &client, &operation, before, asked, sink).await?;
+    let exit = followed(context, &client, &operation, before, asked).await?;
     if context.out.is_json() && exit != Exit::ViewLeft {
         propose::summary(context, &client, &operation).await?;
     }
     Ok(exit)
+}
+
+/// Asks for it and follows the operation until it rests. `before`: number of its last event by now;
+/// `asked`: what it is to rest as.
+pub async fn ask_and_follow(
+    context: &Context,
+    client: &Client,
+    operation: &str,
+    kind: ControlKind,
+    before: u64,
+    asked: Outcome,
+) -> Result<Exit, Failure> {
+    let operation = operation.to_owned();
+    let request = ControlOperationRequest {
+        operation: operation.clone(),
+        kind: kind.into(),
+        ..ControlOperationRequest::default()
+    };
+    client.answer(client.api.clone().control_operation(request)).await?;
+    followed(context, client, &operation, before, asked).await
+}
+
+/// With JSON the data is something else: the way there goes beside it.
+async fn followed(
+    context: &Context,
+    client: &Client,
+    operation: &str,
+    before: u64,
+    asked: Outcome,
+) -> Result<Exit, Failure> {
+    let sink = if context.out.is_json() { Sink::Notes } else { Sink::Data };
+    follow(context, client, operation, before, asked, sink).await
 }
 
 /// What the operation is to rest as; `None`: as soon as it is asked for, the command is done.

@@ -3,6 +3,7 @@
 mod control;
 mod list;
 mod logs;
+mod replan;
 mod report;
 mod show;
 mod watch;
@@ -43,6 +44,9 @@ pub enum Command {
     Undo(control::Args),
     /// Give a held operation up: says what is left, and frees its locks
     Abandon(control::Args),
+    /// Plan again what an operation was for, from what is seen now; a held one is taken back first
+    #[command(after_help = STATUSES)]
+    Replan(replan::Args),
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -59,5 +63,6 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Skip(args) => control::skip(context, args).await,
         Command::Undo(args) => control::run(context, args, ControlKind::Undo).await,
         Command::Abandon(args) => control::run(context, args, ControlKind::Abandon).await,
+        Command::Replan(args) => Box::pin(replan::run(context, args)).await,
     }
 }
