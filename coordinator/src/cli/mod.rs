@@ -120,7 +120,7 @@ impl Context {
 pub async fn run(cli: Cli) -> Exit {
     let out = Output::new(cli.global.output);
     let context = Context { global: cli.global, out };
-    match dispatch(&context, cli.command).await {
+    match Box::pin(dispatch(&context, cli.command)).await {
         Ok(exit) => exit,
         Err(failure) => {
             let mut page = context.out.note_page();
