@@ -101,8 +101,8 @@ async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_primary_moves_and_then_leaves_under_a_writer() {
-    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
+async fn the_primary_moves_is_replaced_and_then_leaves_under_a_writer() {
+    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
     let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
     held(&stage, "create", created);
     held(&stage, "fill", demo::fill(&stage).await);
@@ -113,7 +113,9 @@ async fn the_primary_moves_and_then_leaves_under_a_writer() {
     held(&stage, "switchover", Box::pin(demo::switchover(&stage, 2)).await);
     // And back: what the first one left must not be in the way of the second.
     held(&stage, "switchover back", Box::pin(demo::switchover(&stage, 1)).await);
-    let shrunk = Box::pin(demo::shrink(&mut stage, 1)).await;
+    let replaced = Box::pin(demo::replace(&mut stage, 1, 4)).await;
+    held(&stage, "replace of the primary", replaced);
+    let shrunk = Box::pin(demo::shrink(&mut stage, 2)).await;
     held(&stage, "shrink of the primary", shrunk);
     let seen = writer.tally().acknowledged.len();
     writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();

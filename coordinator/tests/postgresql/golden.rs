@@ -49,6 +49,13 @@ fn replace_a_living_standby() {
 }
 
 #[test]
+fn replace_a_living_primary() {
+    let (world, spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    let intent = world::replace("pg1", ("pg4", "h4"), false, &[]);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
 fn replace_a_dead_standby() {
     let (mut world, spec) = world::cluster(3, 1, &[("min_members", "3")]);
     world.dies("h3");

@@ -69,6 +69,49 @@ fn the_primary_leaves_last_and_never_comes_back_as_a_standby() {
     );
 }
 
+/// The newcomer streams from the old primary first, then follows the next one like the others.
+#[test]
+fn a_living_primary_is_replaced() {
+    let (mut world, mut spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    let intent = world::replace("pg1", ("pg4", "h4"), false, &[]);
+    let plan = play::plan(&world, &spec, &intent);
+    play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    assert_eq!(world.primary().unwrap().0, "pg2");
+    let row = |name: &str, kind: &str, up| (name.to_owned(), kind.to_owned(), up, true);
+    let end = [row("pg2", "primary", 0), row("pg3", "standby", 2), row("pg4", "standby", 2)];
+    assert_eq!(roles(&world), end);
+    let gone = world.node("pg1").clone();
+    assert!(gone.tombstone && gone.server.masked && gone.data == Data::Primary);
+    assert!(["pg2", "pg3", "pg4"].iter().all(|node| !world.node(node).paused));
+    let members: Vec<&str> = spec.nodes.iter().map(|node| node.node.as_str()).collect();
+    assert_eq!(members, ["pg2", "pg3", "pg4"]);
+}
+
+#[test]
+fn until_the_next_one_is_promoted_the_replacement_of_a_primary_is_taken_back_whole() {
+    let (start, spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    let intent = world::replace("pg1", ("pg4", "h4"), false, &[]);
+    let plan = play::plan(&start, &spec, &intent);
+    let promotes = usize::try_from(plan.point_of_no_return).unwrap() - 1;
+    for count in [promotes, promotes - 3, promotes - 6] {
+        let (mut world, mut now) = (start.clone(), spec.clone());
+        play::steps(&mut world, &mut now, &plan, count);
+        play::undo(&mut world, &mut now, &plan, count);
+        assert_eq!(now.nodes, spec.nodes, "after {count} steps");
+        assert_eq!(world, start, "after {count} steps");
+    }
+}
+
+/// A commit at the next primary waits for the newcomer: it is there by then.
+#[test]
+fn the_newcomer_counts_for_commits_of_the_next_primary() {
+    let (mut world, spec) = world::cluster(2, 1, &[]);
+    world.setting("synchronous_standby_names", "FIRST 1 (*)");
+    let intent = world::replace("pg1", ("pg3", "h3"), false, &[]);
+    let plan = play::plan(&world, &spec, &intent);
+    assert!(plan.after.iter().any(|view| view.node == "pg2" && view.role == "primary"));
+}
+
 #[test]
 fn who_cannot_take_over_is_refused_with_the_reason() {
     let (mut world, spec) = world::cluster(3, 0, &[]);

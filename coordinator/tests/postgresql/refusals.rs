@@ -307,9 +307,23 @@ const CASES: &[Case] = &[
         intent: one_less,
     },
     Case {
-        title: "the primary is replaced",
-        code: "PG-23",
-        odd: nothing,
+        title: "the primary is replaced, and nobody can take over",
+        code: "PG-32",
+        odd: |world| {
+            world.node("pg2").replay_paused = true;
+            world.node("pg3").replay_paused = true;
+        },
+        intent: || world::replace("pg1", ("pg4", "h4"), false, &[]),
+    },
+    Case {
+        title: "the primary is replaced, and the next one has no slot left for the newcomer",
+        code: "PG-12",
+        odd: |world| {
+            world.setting("max_replication_slots", "3");
+            // One for pg3 would do.
+            world.node("pg2").kept_slots =
+                ["a".to_owned(), "b".to_owned()].into_iter().collect();
+        },
         intent: || world::replace("pg1", ("pg4", "h4"), false, &[]),
     },
     Case {

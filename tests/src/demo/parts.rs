@@ -227,10 +227,40 @@ async fn watched(stage: &Stage) -> Result<()> {
 pub async fn shrink(stage: &mut Stage, number: usize) -> Result<()> {
     let before = stage.count().await?;
     let node = format!("pg{number}");
+    leaves(stage, number, None, &["shrink", CLUSTER, "--node", &node, "--yes"]).await?;
+    counts(stage, before - 1).await
+}
+
+/// Replaces a member that lives by one on host `new`. The primary's role moves first where it is the
+/// one to leave.
+///
+/// # Errors
+/// The operation does not rest as done, somebody does not follow the primary, or something of the
+/// node is left at a survivor.
+pub async fn replace(stage: &mut Stage, number: usize, new: usize) -> Result<()> {
+    let before = stage.count().await?;
+    let (node, with) = (format!("pg{number}"), format!("pg{new}@h{new}"));
+    let words = ["replace", CLUSTER, "--node", &node, "--with", &with, "--yes"];
+    leaves(stage, number, Some(new), &words).await?;
+    let primary = stage.primary().await?;
+    ensure!(primary.address != stage.address(new)?, "the newcomer is primary");
+    watched(stage).await?;
+    counts(stage, before).await
+}
+
+/// Runs what takes a member out, and looks for what it may have left at the others. `coming`: who is
+/// a member afterwards.
+async fn leaves(
+    stage: &mut Stage,
+    number: usize,
+    coming: Option<usize>,
+    words: &[&str],
+) -> Result<()> {
+    let node = format!("pg{number}");
     let id = stage.primary().await?.members().await?;
     let id = id.iter().find(|member| member.name == node).context("no such member")?.id;
-    let words = ["shrink", CLUSTER, "--node", &node, "--yes"];
-    stage.site.cli().run(&words).await?.expect_code(0)?;
+    stage.site.cli().run(words).await?.expect_code(0)?;
+    stage.members.extend(coming);
     let gone = stage.address(number)?;
     stage.members.remove(&number);
     for address in stage.addresses()? {
@@ -248,7 +278,7 @@ pub async fn shrink(stage: &mut Stage, number: usize) -> Result<()> {
     ensure!(hosts::data(folder, &node).is_dir(), "the data directory of {node} is gone");
     let left = crate::reap::processes(&[folder.join("data"), folder.join("conf")]);
     ensure!(left.is_empty(), "still running on h{number}: {left:?}");
-    counts(stage, before - 1).await
+    Ok(())
 }
 
 /// Asks for a shrink below the minimum.

@@ -113,9 +113,7 @@ rules! {
     NoDownstream = "PG-22", "no standby below the leaving node",
         "A standby below the leaving one would lose its source.",
         "let the standbys below follow the primary first: repmgr standby follow";
-    NeverThePrimary = "PG-23", "not the primary",
-        "Stopping the primary is a failover, with its risks: a planned change of roles comes first.",
-        "switch the primary's role over to another member first: bellows switchover CLUSTER";
+    // The number 23 ("not the primary") is not used again: its role moves first, and it may leave.
     AllowedOnHost = "PG-24", "allowed on the host",
         "What may run on a host, its owner has written down there.",
         "the host's administrator changes agent.toml: [systems.postgresql], mode = \"manage\"";

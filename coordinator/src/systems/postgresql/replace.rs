@@ -1,16 +1,17 @@
-//! Plans one member in the place of another. A living one leaves once the new one streams. One
-//! whose host is dead is forgotten before the new one copies: its slot keeps WAL, and it does
+//! Plans one member in the place of another. A living one leaves once the new one streams; where it
+//! is the primary, its role moves then, to a member that was there before: that one has been proven.
+//! One whose host is dead is forgotten before the new one copies: its slot keeps WAL, and it does
 //! nothing for the cluster any more.
 
-use bellows_proto::v1::{Intent, NoteKind, Observation, Plan, Refusal, Replace, Spec};
+use bellows_proto::v1::{Condition, Intent, NoteKind, Observation, Plan, Refusal, Replace, Spec};
 
 use super::{
     conditions,
     describe::describe,
     draft::{self, Draft, Placed},
     expand,
-    guards::{self, Replacing, Rule},
-    ids, join, options, predict, replace_dead, shrink,
+    guards::{self, Moving, Replacing, Rule},
+    ids, join, options, predict, replace_dead, shrink, switchover,
     view::View,
 };
 
@@ -27,6 +28,16 @@ pub(super) struct Change<'a> {
 impl Change<'_> {
     pub(super) fn primary(&self) -> &Placed {
         &self.guarded.shrinking.primary
+    }
+
+    /// A living primary goes: who takes its role over, and who follows.
+    fn moving(&self) -> Option<&Moving> {
+        self.guarded.shrinking.moving.as_ref()
+    }
+
+    /// Who is primary at the end.
+    fn last_primary(&self) -> &Placed {
+        self.moving().map_or(self.primary(), |moving| &moving.new)
     }
 
     /// Members that were there and stay.
@@ -95,59 +106,89 @@ pub(super) fn plan(
         return Err(vec![Rule::ValidIntent.refusal("one node goes, and one comes")]);
     };
     let (old, new) = (old.clone(), new.clone());
+    if let Some(moving) = &mut guarded.shrinking.moving {
+        // It streams by then, and is led to the next primary like the others.
+        moving.others = draft::in_order(moving.others.iter().chain([&new]));
+    }
     let change = Change { spec, view, intent, guarded, old, new };
     let mut plan = if wanted.dead { replace_dead::plan(&change) } else { living(&change) };
     plan.before = describe(spec, observation).members;
-    plan.after = predict::views(&change.primary().node, &change.after());
+    plan.after = predict::views(&change.last_primary().node, &change.after());
     Ok(plan)
 }
 
 /// First the new one in, whole; then the old one out, whole: the cluster never has fewer.
 fn living(change: &Change<'_>) -> Plan {
     let Change { spec, intent, guarded, old, .. } = change;
-    let (primary, staying, all) = (change.primary(), change.staying(), change.all());
+    let (primary, all) = (change.primary(), change.all());
     let options = options::of_spec(spec);
     let (new, gone) = (std::slice::from_ref(&change.new), std::slice::from_ref(old));
     let wipe = options::wipe_data(intent);
-    let names = vec![old.node.clone()];
+    let can_do_without = match change.moving() {
+        Some(moving) => conditions::can_take_over(&moving.new.node),
+        None => conditions::sync_satisfiable(vec![old.node.clone()]),
+    };
     let mut draft = Draft::new(&spec.cluster);
     draft.check(
         "check that the cluster is healthy",
         "a cluster that is not healthy is not made busier",
-        vec![
-            conditions::healthy(),
-            conditions::primary_is(&primary.node),
-            conditions::sync_satisfiable(names.clone()),
-        ],
+        vec![conditions::healthy(), conditions::primary_is(&primary.node), can_do_without.clone()],
     );
     change.prepare(&mut draft, &all, |draft| {
         expand::let_in(draft, &change.before(), &all, &options);
     });
     join::join(&mut draft, primary, new);
     join::conclude(&mut draft, draft::names(all.iter()), &[]);
-    let point_of_no_return = shrink::remove(&mut draft, &guarded.shrinking, old, wipe);
+    let point_of_no_return = match change.moving() {
+        Some(moving) => shrink::remove_primary(&mut draft, moving, wipe),
+        None => shrink::remove(&mut draft, &guarded.shrinking, old, wipe),
+    };
     let after = change.after();
     shrink::shut_out(&mut draft, &after, &all, &options.client_networks);
     join::conclude(&mut draft, draft::names(after.iter()), gone);
-    change.notes_of_new(&mut draft);
-    shrink::leaving_notes(&mut draft, old, wipe);
+    notes(&mut draft, change, wipe, point_of_no_return);
+    let mut plan = draft.finish(spec, intent, &all);
+    plan.point_of_no_return = point_of_no_return;
+    plan.premises = expand::premises(primary, &change.before(), new);
+    plan.premises.push(can_do_without);
+    plan.invariants = invariants(change);
+    let left = predict::gone(gone, wipe);
+    plan.prediction = Some(predict::prediction(&change.last_primary().node, &after, &left));
+    plan
+}
+
+fn invariants(change: &Change<'_>) -> Vec<Condition> {
+    let (primary, staying) = (change.primary(), change.staying());
+    let at_least = draft::names(staying.iter());
+    let at_most = draft::names(change.all().iter());
+    let alike =
+        conditions::versions_match(staying.iter().map(|member| member.host.clone()).collect());
+    match change.moving() {
+        Some(moving) => {
+            let among = [primary.node.as_str(), moving.new.node.as_str()];
+            vec![conditions::role_moves(&among, at_least, at_most), alike]
+        }
+        None => vec![
+            conditions::primary_is(&primary.node),
+            conditions::members_between(at_least, at_most),
+            alike,
+        ],
+    }
+}
+
+/// Everything that is to be known before a living one is replaced.
+fn notes(draft: &mut Draft, change: &Change<'_>, wipe: bool, point_of_no_return: u32) {
+    let (old, new) = (&change.old, &change.new);
+    change.notes_of_new(draft);
+    shrink::leaving_notes(draft, old, wipe);
+    if let Some(moving) = change.moving() {
+        return switchover::notes(draft, moving, point_of_no_return);
+    }
     draft.note(
         NoteKind::Risk,
         format!(
             "there is no way back from step {point_of_no_return} on: {} streams by then, and once the slot of {} is dropped, WAL that it needs may be gone",
-            change.new.node, old.node
+            new.node, old.node
         ),
     );
-    let mut plan = draft.finish(spec, intent, &all);
-    plan.point_of_no_return = point_of_no_return;
-    plan.premises = expand::premises(primary, &change.before(), new);
-    plan.premises.push(conditions::sync_satisfiable(names));
-    plan.invariants = vec![
-        conditions::primary_is(&primary.node),
-        conditions::members_between(draft::names(staying.iter()), draft::names(all.iter())),
-        conditions::versions_match(staying.iter().map(|member| member.host.clone()).collect()),
-    ];
-    let left = predict::gone(gone, wipe);
-    plan.prediction = Some(predict::prediction(&primary.node, &after, &left));
-    plan
 }

@@ -152,7 +152,7 @@ pub(super) fn remove(
 
 /// The primary out: its role moves first, then it is forgotten like any other. It never comes back
 /// as a standby in between. Returns the number of the step that promotes the next one.
-fn remove_primary(draft: &mut Draft, moving: &Moving, wipe: bool) -> u32 {
+pub(super) fn remove_primary(draft: &mut Draft, moving: &Moving, wipe: bool) -> u32 {
     let (old, new, slot) = (&moving.old, &moving.new, moving.old.slot());
     switchover::make_room(draft, moving, moving.others.iter());
     switchover::hold_still(draft, old, moving.survivors());

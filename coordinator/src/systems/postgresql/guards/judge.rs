@@ -154,7 +154,7 @@ pub(in super::super) fn shrink(
     let members = cluster::members(&mut findings);
     let seen = cluster::sound(&mut findings);
     let names = leaving::named(&mut findings, leaving::wanted(intent));
-    let good = leaving::judge(&mut findings, &names, &members, seen, 0);
+    let good = leaving::judge(&mut findings, &names, &members, seen, &[]);
     findings.end(good)
 }
 
@@ -180,11 +180,8 @@ pub(in super::super) fn replace<'a>(
         newcomers::names_at_primary(&mut findings, seen, nodes);
         dead::judge(&mut findings, seen, &members);
     }
-    let shrinking = leaving::judge(&mut findings, &names, &members, seen, nodes.len());
-    if let Some(moving) = shrinking.as_ref().and_then(|shrinking| shrinking.moving.as_ref()) {
-        let value = format!("{} is the primary", moving.old.node);
-        findings.say(Rule::NeverThePrimary, &moving.old.node, &moving.old.host, value);
-    }
+    let coming: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
+    let shrinking = leaving::judge(&mut findings, &names, &members, seen, &coming);
     let good = seen.zip(shrinking);
     findings.end(good.map(|(seen, shrinking)| Replacing { shrinking, seen, new }))
 }
@@ -209,7 +206,8 @@ pub(in super::super) fn switchover(
         )
         | None => "",
     };
-    let good = seen.and_then(|seen| moving::judge(&mut findings, &members, seen, to, &members));
+    let good =
+        seen.and_then(|seen| moving::judge(&mut findings, &members, seen, to, &members, &[]));
     findings.end(good)
 }
 

@@ -15,19 +15,19 @@ use super::{
     moving, slots,
 };
 
-/// Judges the leaving nodes; without a primary it cannot be said who may leave. `coming`: so many
+/// Judges the leaving nodes; without a primary it cannot be said who may leave. `coming`: these
 /// come in their place.
 pub(super) fn judge(
     findings: &mut Findings<'_>,
     names: &BTreeSet<&str>,
     members: &[Placed],
     primary: Option<Primary<'_>>,
-    coming: usize,
+    coming: &[&str],
 ) -> Option<Shrinking> {
     let (leaving, staying): (Vec<Placed>, Vec<Placed>) =
         members.iter().cloned().partition(|member| names.contains(&member.node.as_str()));
     let spec = findings.spec;
-    cluster::enough(findings, staying.len() + coming, options::of_spec(spec).min_members);
+    cluster::enough(findings, staying.len() + coming.len(), options::of_spec(spec).min_members);
     let primary = primary?;
     for node in &leaving {
         downstream(findings, primary, node);
@@ -36,7 +36,7 @@ pub(super) fn judge(
     let primary_leaves = leaving.iter().any(|node| node.node == primary.member.node);
     let moving = if primary_leaves {
         // Its role moves first; the next primary's own setting counts then.
-        Some(moving::judge(findings, members, primary, "", &staying)?)
+        Some(moving::judge(findings, members, primary, "", &staying, coming)?)
     } else {
         still_synchronous(findings, primary, &staying, "for ever");
         None

@@ -43,13 +43,15 @@ impl Moving {
 }
 
 /// Judges a change of the role. `to`: who is to take over, empty: the first that can. `staying`:
-/// the members of the end, the old primary among them or not.
+/// the members of the end that are there, the old primary among them or not. `coming`: standbys that
+/// will be there by then and follow too.
 pub(super) fn judge(
     findings: &mut Findings<'_>,
     members: &[Placed],
     primary: Primary<'_>,
     to: &str,
     staying: &[Placed],
+    coming: &[&str],
 ) -> Option<Moving> {
     let old = members.iter().find(|member| member.node == primary.member.node)?.clone();
     let standbys: Vec<Placed> =
@@ -62,10 +64,10 @@ pub(super) fn judge(
     let others: Vec<Placed> =
         standbys.into_iter().filter(|standby| standby.node != new.node).collect();
     let back = staying.iter().any(|member| member.node == old.node);
-    let followers = others.len() + usize::from(back);
-    room(findings, &new, followers);
     let followers = others.iter().map(|other| other.node.as_str());
-    let followers: Vec<&str> = followers.chain(back.then_some(old.node.as_str())).collect();
+    let followers = followers.chain(back.then_some(old.node.as_str()));
+    let followers: Vec<&str> = followers.chain(coming.iter().copied()).collect();
+    room(findings, &new, followers.len());
     commits_go_on(findings, &new, &followers);
     let slots_at_old = primary.server.slots.iter().map(|slot| slot.name.clone()).collect();
     let claimed_at = |keeper: &Placed| {

@@ -98,6 +98,6 @@ fn moves(
     }
     let to = moving::first_that_can(findings.view, standbys);
     let to = to.map_or("", |standby| standby.node.as_str());
-    let moving = moving::judge(findings, members, seen, to, members)?;
+    let moving = moving::judge(findings, members, seen, to, members, &[])?;
     Some(Moving { chosen: true, ..moving })
 }
