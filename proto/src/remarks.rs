@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::v1::Remarks;
+use crate::v1::{AcceptedGuard, Remarks};
 
 /// Why a text is no ticket or note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum InvalidRemark {
     /// More characters than are kept.
     #[error("the {what} has {seen} characters, at most {most} are kept")]
     TooLong {
-        /// "ticket" or "note".
+        /// "ticket", "note" or "reason".
         what: &'static str,
         /// Characters seen.
         seen: usize,
@@ -26,7 +26,7 @@ pub enum InvalidRemark {
         "the {what} has a control character: {shown} at position {at}; one line of plain text is kept"
     )]
     Control {
-        /// "ticket" or "note".
+        /// "ticket", "note" or "reason".
         what: &'static str,
         /// The character as an escape.
         shown: String,
@@ -91,6 +91,30 @@ remark!(
     500
 );
 
+remark!(
+    /// Why a guard that says no is accepted.
+    Reason,
+    "reason",
+    500
+);
+
+/// The longest number of a guard, e.g. `PG-50`.
+const LONGEST_CODE: usize = 12;
+
+/// A guard's number and why its no is accepted.
+///
+/// # Errors
+/// If it is no number of a guard, or the reason is none.
+pub fn accepted(code: &str, reason: &str) -> Result<AcceptedGuard, String> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
+    if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(plain) {
+        let shown: String = code.escape_debug().take(40).collect();
+        return Err(format!("\"{shown}\" is no number of a guard such as PG-50"));
+    }
+    let reason: Reason = reason.parse().map_err(|e| format!("{code} is accepted: {e}"))?;
+    Ok(AcceptedGuard { code: code.to_owned(), reason: reason.to_string() })
+}
+
 /// What is wrong with remarks that came over the wire; what is not set is not wrong.
 pub fn mistakes(remarks: &Remarks) -> Vec<String> {
     let said = |text: &str| !text.is_empty();
@@ -127,6 +151,18 @@ mod tests {
         let both = Remarks { ticket: "a\tb".into(), note: "y".repeat(501) };
         assert_eq!(mistakes(&both).len(), 2, "{:?}", mistakes(&both));
         assert!(mistakes(&Remarks::default()).is_empty());
+    }
+
+    #[test]
+    fn who_accepts_a_guard_says_which_and_why() {
+        let good = AcceptedGuard { code: "PG-50".into(), reason: "they move tonight".into() };
+        assert_eq!(accepted("PG-50", " they move tonight "), Ok(good));
+        for (code, reason) in
+            [("", "x"), ("pg-50", "x"), ("PG-50 ", "x"), ("PG-50", " "), ("PG-50", "a\nb")]
+        {
+            assert!(accepted(code, reason).is_err(), "{code:?} {reason:?}");
+        }
+        assert!(accepted("PG-50", &"x".repeat(501)).is_err());
     }
 
     #[test]

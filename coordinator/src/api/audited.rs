@@ -13,7 +13,7 @@ use bellows_proto::{
     remarks,
     v1::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
-        CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode, Remarks,
+        CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode, Plan,
         RemoveHostRequest, SettleJobsRequest,
     },
 };
@@ -32,6 +32,8 @@ const FRAME_BYTES: usize = 5;
 const LONGEST_TEXT: usize = 300;
 /// A ticket and a note, characters.
 const LONGEST_REMARKS: usize = 600;
+/// So many accepted guards of a plan are written in words.
+const MOST_ACCEPTED: usize = 8;
 
 /// What an answer says in a word: a handler puts it into the answer's extensions where "it was
 /// answered" is not enough.
@@ -144,7 +146,7 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         "ApplyPlan" => match ApplyPlanRequest::decode(message) {
             Ok(ApplyPlanRequest { plan: Some(plan), .. }) => AuditCall {
                 plan_digest: digest::of(&plan).to_vec(),
-                detail: plan.remarks.as_ref().map(remarked).unwrap_or_default(),
+                detail: agreed(&plan),
                 cluster: plan.cluster,
                 intent: plan.intent,
                 ..call
@@ -207,9 +209,16 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
     }
 }
 
-/// Ticket and note as far as valid ones can go: here they are not checked yet.
-fn remarked(remarks: &Remarks) -> String {
-    remarks::line(remarks).chars().take(LONGEST_REMARKS).collect()
+/// Ticket, note and accepted guards as far as valid ones can go: here they are not checked yet.
+fn agreed(plan: &Plan) -> String {
+    let line = plan.remarks.as_ref().map(remarks::line).unwrap_or_default();
+    let line: String = line.chars().take(LONGEST_REMARKS).collect();
+    let accepted = plan.intent.iter().flat_map(|intent| &intent.accepted);
+    let accepted = accepted
+        .take(MOST_ACCEPTED)
+        .map(|one| format!("accepts {}: {}", cut(&one.code), cut(&one.reason)));
+    let said: Vec<String> = std::iter::once(line).chain(accepted).collect();
+    said.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 fn cut(text: &str) -> String {

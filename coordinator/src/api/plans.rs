@@ -2,6 +2,7 @@
 
 use bellows_proto::{
     names::{ClusterName, HostName, NodeName},
+    remarks,
     v1::{
         ApplyPlanRequest, ApplyReply, Intent, OnFailure, Outcome, Plan, PlanChanged,
         PlanIntentRequest, PlanReply, Refusals, apply_reply, intent::Verb, plan_reply,
@@ -121,9 +122,13 @@ fn mistaken(mistakes: &[String]) -> Status {
     fault::invalid(mistakes.join("; "), "correct the request; `--help` lists what there is")
 }
 
-/// Text becomes names here, and is never checked again.
+/// Text becomes names and reasons here, and is never checked again.
 fn check_names(intent: &Intent) -> Result<(), Status> {
     let bad = |error| fault::bad_name(&error);
+    for one in &intent.accepted {
+        remarks::accepted(&one.code, &one.reason)
+            .map_err(|text| fault::invalid(text, "name the guard and a reason in one line"))?;
+    }
     intent.cluster.parse::<ClusterName>().map_err(bad)?;
     let empty = match &intent.verb {
         Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
@@ -158,7 +163,7 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bellows_proto::v1::{Expand, NodeAt, Shrink};
+    use bellows_proto::v1::{AcceptedGuard, Expand, NodeAt, Shrink};
 
     fn refused(verb: Option<Verb>, cluster: &str) -> bool {
         let intent = Intent { cluster: cluster.into(), verb, ..Intent::default() };
@@ -179,5 +184,12 @@ mod tests {
         assert!(refused(Some(Verb::Shrink(Shrink::default())), "orders"));
         assert!(!refused(Some(Verb::Shrink(Shrink { nodes: vec![], by: 1 })), "orders"));
         assert!(refused(None, "orders"));
+        let silent = Intent {
+            cluster: "orders".into(),
+            verb: expand("pg4", "h4"),
+            accepted: vec![AcceptedGuard { code: "PG-50".into(), reason: " ".into() }],
+            ..Intent::default()
+        };
+        assert!(check_names(&silent).is_err());
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use bellows_proto::{
     names::{HostName, NodeName},
-    v1::{KeyValue, NodeAt},
+    remarks,
+    v1::{AcceptedGuard, KeyValue, NodeAt},
 };
 
 use super::{
@@ -122,9 +123,26 @@ pub fn key_value(text: &str) -> Result<KeyValue, String> {
     }
 }
 
+/// `CODE=REASON`.
+///
+/// # Errors
+/// If it has no '=', the code is none of a guard, or there is no reason.
+pub fn accepted(text: &str) -> Result<AcceptedGuard, String> {
+    let (code, reason) =
+        text.split_once('=').ok_or("use the form CODE=REASON, e.g. PG-50=\"they move tonight\"")?;
+    remarks::accepted(code, reason)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guard_is_accepted_with_a_reason() {
+        let accepted_one = accepted("PG-50=a=b").unwrap();
+        assert_eq!((accepted_one.code.as_str(), accepted_one.reason.as_str()), ("PG-50", "a=b"));
+        assert!(accepted("PG-50").is_err() && accepted("PG-50=").is_err());
+    }
 
     #[test]
     fn nodes_and_options_are_checked_at_the_edge() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bellows_proto::{
     remarks::{Note, Ticket},
     v1::{
-        ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome,
+        AcceptedGuard, ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome,
         Plan, PlanIntentRequest, PlanReply, Refusals, Remarks, Window, apply_reply, plan_reply,
     },
 };
@@ -79,6 +79,10 @@ pub struct Planning {
     /// An option that the system has, e.g. min_members=3; may be given several times
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = args::key_value)]
     pub options: Vec<KeyValue>,
+    /// Accept a guard that says no, with a reason that is kept with the operation, e.g.
+    /// PG-50="CHG-4711: clients are being moved"; only guards whose remedy names it
+    #[arg(long = "accept", value_name = "CODE=REASON", value_parser = args::accepted)]
+    pub accept: Vec<AcceptedGuard>,
     /// Write the plan to a file and stop; carry it out later with bellows apply
     #[arg(long, value_name = "FILE", conflicts_with = "yes")]
     pub out: Option<PathBuf>,
@@ -105,7 +109,8 @@ pub async fn propose(
     planning: Planning,
 ) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let Planning { options, out, agreement } = planning;
+    let Planning { options, accept, out, agreement } = planning;
+    let intent = Intent { accepted: accept, ..intent };
     let request = PlanIntentRequest { intent: Some(intent), options, again: String::new() };
     plan_and_go_on(context, &client, request, out.as_deref(), &agreement).await
 }

@@ -3,7 +3,8 @@
 use bellows_proto::v1::{
     Answer, CollationVersion, DirectoryState, Fault, FaultCode, HostAnswer, HostFacts, KeyValue,
     ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer, PostgresqlLogin,
-    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, Query, ReplicationSlot,
+    PostgresqlClients, PostgresqlConnections, PostgresqlPlacement, PostgresqlReading,
+    PostgresqlServer, Query, ReplicationSlot,
     ServiceReading, ServiceState, SystemFacts, ToolVersion, Vacancy, WalSender, answer,
     host_answer, host_query, placement, postgresql_answer, postgresql_query, postgresql_reading,
     query,
@@ -119,6 +120,7 @@ impl World {
                 .collect(),
             database_bytes: self.database_bytes,
             senders: self.senders(name, primary),
+            connections: Some(self.connections(name)),
             slots: if primary { self.slots() } else { kept_slots(node) },
             receiver_status: if !primary && self.streams(name) {
                 "streaming".to_owned()
@@ -155,6 +157,26 @@ impl World {
                 lag_bytes: Some(0),
             })
             .collect()
+    }
+
+    fn connections(&self, at: &str) -> PostgresqlConnections {
+        let groups: Vec<PostgresqlClients> = self
+            .clients
+            .get(at)
+            .into_iter()
+            .flatten()
+            .map(|(user, application, count)| PostgresqlClients {
+                user: (*user).to_owned(),
+                database: "shop".to_owned(),
+                application: (*application).to_owned(),
+                address: "10.9.0.7".to_owned(),
+                count: *count,
+            })
+            .collect();
+        let clients = groups.iter().map(|group| group.count).sum();
+        // The agent and repmgrd are connected too.
+        let used = clients + 2;
+        PostgresqlConnections { used, clients, hidden: self.hidden_sessions, groups }
     }
 
     fn slots(&self) -> Vec<ReplicationSlot> {

@@ -50,7 +50,11 @@ fn replace_a_living_standby() {
 
 #[test]
 fn replace_a_living_primary() {
-    let (world, spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    let (mut world, spec) = world::cluster(3, 1, &[("min_members", "3")]);
+    for (user, count) in [("web", 12), ("cron", 3), ("report", 2)] {
+        world.connect("pg1", user, count);
+    }
+    world.connect("pg2", "report", 7);
     let intent = world::replace("pg1", ("pg4", "h4"), false, &[]);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
 }

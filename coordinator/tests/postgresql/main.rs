@@ -10,6 +10,7 @@
 
 mod answers;
 mod apply;
+mod clients;
 mod golden;
 mod judgments;
 mod moving;

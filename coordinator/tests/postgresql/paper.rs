@@ -137,6 +137,17 @@ fn all_kinds() -> Vec<Plan> {
     let (four, spec_four) = world::cluster(4, 2, &[("min_members", "2")]);
     let mut dead = three.clone();
     dead.dies("h3");
+    let mut busy = three.clone();
+    for (user, count) in [("a", 9), ("b", 8), ("c", 7), ("d", 6), ("e", 5), ("f", 4), ("g", 1)] {
+        busy.connect("pg1", user, count);
+    }
+    busy.connect("pg2", "report", 70);
+    busy.connect("pg3", "report", 1);
+    let mut crowded = busy.clone();
+    crowded.connect("pg3", "report", 94);
+    let mut blind = three.clone();
+    blind.hidden_sessions = 2;
+    let accepted = |intent| world::accepting(intent, "PG-50");
     let (nodes, limit) = ([("pg5", "h5"), ("pg6", "h6")], [("clone_rate_kib", "20480")]);
     vec![
         creating(),
@@ -148,6 +159,11 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&four, &spec_four, &world::shrink(&["pg1", "pg4"], &[("data", "wipe")])),
         play::plan(&four, &spec_four, &world::shrink_by(1)),
         play::plan(&three, &spec_three, &world::replace("pg3", ("pg4", "h4"), false, &[])),
+        play::plan(&three, &spec_three, &world::replace("pg1", ("pg4", "h4"), false, &[])),
+        play::plan(&busy, &spec_three, &accepted(world::switchover("pg2"))),
+        play::plan(&busy, &spec_three, &world::shrink(&["pg3"], &[])),
+        play::plan(&crowded, &spec_three, &accepted(world::shrink(&["pg1"], &[]))),
+        play::plan(&blind, &spec_three, &accepted(world::shrink(&["pg3"], &[]))),
         play::plan(&dead, &spec_three, &world::replace("pg3", ("pg4", "h4"), true, &[])),
         play::plan(&three, &spec_three, &world::switchover("")),
         play::plan(&three, &spec_three, &world::switchover("pg3")),

@@ -54,7 +54,8 @@ fn expand_three_to_four() {
 
 #[test]
 fn shrink_four_to_three() {
-    let mut intent = world::shrink(&["pg3"], &[]);
+    // Recorded before agents read who is connected: that is not known, and not taken for nobody.
+    let mut intent = world::accepting(world::shrink(&["pg3"], &[]), "PG-50");
     intent.cluster = "demo".to_owned();
     let (plan, observation) = planned(FOUR, Some(intent));
     ready(&plan, &observation);

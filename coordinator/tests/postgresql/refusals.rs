@@ -423,6 +423,37 @@ const CASES: &[Case] = &[
         intent: || world::shrink_by(2),
     },
     Case {
+        title: "more clients than those who stay can take",
+        code: "PG-50",
+        odd: |world| {
+            world.connect("pg1", "web", 90);
+            world.connect("pg2", "web", 90);
+            world.connect("pg3", "report", 40);
+        },
+        intent: one_less,
+    },
+    Case {
+        title: "the primary's role moves to one that is full",
+        code: "PG-50",
+        odd: |world| {
+            world.connect("pg1", "web", 60);
+            world.connect("pg2", "report", 60);
+        },
+        intent: || world::switchover("pg2"),
+    },
+    Case {
+        title: "who is connected may not be seen",
+        code: "PG-50",
+        odd: |world| world.hidden_sessions = 5,
+        intent: one_less,
+    },
+    Case {
+        title: "a hard guard is not accepted",
+        code: "PG-01",
+        odd: nothing,
+        intent: || world::accepting(one_less(), "PG-05"),
+    },
+    Case {
         title: "a file was changed by hand",
         code: "PG-29",
         odd: |world| world.node("pg2").changed_file = true,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
-    Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
+    AcceptedGuard, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
     Replace, RepmgrNode, Restart, Shrink, Spec, Switchover, System, WriteConfiguration, asked,
     intent::Verb,
 };
@@ -112,6 +112,10 @@ pub struct World {
     pub below: BTreeMap<String, String>,
     /// These run and are not connected to anything.
     pub disconnected: BTreeSet<String>,
+    /// Clients by node: user, application, how many. All of database "shop", from 10.9.0.7.
+    pub clients: BTreeMap<String, Vec<(&'static str, &'static str, u32)>>,
+    /// Sessions at each server of which repmgr's role may not see whose they are.
+    pub hidden_sessions: u32,
 }
 
 impl World {
@@ -124,6 +128,7 @@ impl World {
             ("data_checksums", "on"),
             ("shared_preload_libraries", "repmgr"),
             ("max_connections", "100"),
+            ("superuser_reserved_connections", "3"),
             ("max_wal_senders", "20"),
             ("max_replication_slots", "20"),
             ("synchronous_standby_names", ""),
@@ -138,11 +143,18 @@ impl World {
             database_bytes: 3 << 30,
             below: BTreeMap::new(),
             disconnected: BTreeSet::new(),
+            clients: BTreeMap::new(),
+            hidden_sessions: 0,
         }
     }
 
     pub fn host(&mut self, name: &str) -> &mut Host {
         self.hosts.get_mut(name).unwrap()
+    }
+
+    /// So many clients of a user at a node.
+    pub fn connect(&mut self, node: &str, user: &'static str, count: u32) {
+        self.clients.entry(node.to_owned()).or_default().push((user, "web", count));
     }
 
     /// Its power fails.
@@ -243,6 +255,12 @@ pub fn create(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
 
 pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
     intent("expand", Verb::Expand(Expand { nodes: pairs(nodes) }), options)
+}
+
+/// The same, with a guard's no accepted.
+pub fn accepting(intent: Intent, code: &str) -> Intent {
+    let reason = "CHG-4711: they are being moved".to_owned();
+    Intent { accepted: vec![AcceptedGuard { code: code.to_owned(), reason }], ..intent }
 }
 
 pub fn shrink(nodes: &[&str], options: &[(&str, &str)]) -> Intent {

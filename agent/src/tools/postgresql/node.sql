@@ -16,15 +16,27 @@ select name, setting from pg_settings
 where name in ('data_checksums', 'hot_standby', 'max_connections', 'max_locks_per_transaction',
                'max_prepared_transactions', 'max_replication_slots', 'max_slot_wal_keep_size',
                'max_wal_senders', 'max_worker_processes', 'password_encryption',
-               'primary_slot_name', 'server_encoding', 'shared_buffers',
-               'shared_preload_libraries', 'synchronous_commit', 'synchronous_standby_names',
-               'wal_level', 'wal_log_hints')
+               'primary_slot_name', 'reserved_connections', 'server_encoding', 'shared_buffers',
+               'shared_preload_libraries', 'superuser_reserved_connections', 'synchronous_commit',
+               'synchronous_standby_names', 'wal_level', 'wal_log_hints')
 order by name;
 \echo #senders
 select application_name, state, sync_state,
        case when pg_is_in_recovery() or replay_lsn is null then null
             else greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0) end as lag_bytes
 from pg_stat_replication order by application_name, state;
+\echo #connections
+select count(*) filter (where backend_type = 'client backend') as used,
+       count(*) filter (where backend_type = 'client backend'
+                        and usename is distinct from session_user) as clients,
+       count(*) filter (where backend_type is null) as hidden
+from pg_stat_activity;
+\echo #clients
+select usename as user, datname as database, application_name as application,
+       host(client_addr) as address, count(*)
+from pg_stat_activity
+where backend_type = 'client backend' and usename is distinct from session_user
+group by 1, 2, 3, 4 order by 5 desc, 1, 2, 3, 4 limit 50;
 \echo #slots
 select slot_name, slot_type, active, wal_status from pg_replication_slots order by slot_name;
 \echo #objects

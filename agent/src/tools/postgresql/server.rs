@@ -1,7 +1,8 @@
 //! What a running server says: the script and the parser of its answer. Pure.
 
 use bellows_proto::v1::{
-    CollationVersion, KeyValue, PostgresqlServer, ReplicationSlot, RepmgrNode, WalSender,
+    CollationVersion, KeyValue, PostgresqlClients, PostgresqlConnections, PostgresqlServer,
+    ReplicationSlot, RepmgrNode, WalSender,
 };
 
 use crate::tools::psql::{ParseError, Sections, parse_sections};
@@ -29,6 +30,7 @@ pub fn parse(stdout: &[u8]) -> Result<PostgresqlServer, ParseError> {
         collations: collations(&sections)?,
         senders: senders(&sections)?,
         slots: slots(&sections)?,
+        connections: Some(connections(&sections)?),
         ..PostgresqlServer::default()
     };
     for row in sections.get("settings")?.rows() {
@@ -85,6 +87,25 @@ fn senders(sections: &Sections) -> Result<Vec<WalSender>, ParseError> {
             })
         })
         .collect()
+}
+
+fn connections(sections: &Sections) -> Result<PostgresqlConnections, ParseError> {
+    let row = sections.get("connections")?.one()?;
+    let groups = sections.get("clients")?.rows().map(|row| {
+        Ok(PostgresqlClients {
+            user: row.text("user")?.to_owned(),
+            database: row.text("database")?.to_owned(),
+            application: row.text("application")?.to_owned(),
+            address: row.text("address")?.to_owned(),
+            count: row.number("count")?,
+        })
+    });
+    Ok(PostgresqlConnections {
+        used: row.number("used")?,
+        clients: row.number("clients")?,
+        hidden: row.number("hidden")?,
+        groups: groups.collect::<Result<_, _>>()?,
+    })
 }
 
 fn slots(sections: &Sections) -> Result<Vec<ReplicationSlot>, ParseError> {
@@ -153,6 +174,12 @@ mod tests {
         assert_eq!(server.senders[0].application_name, "pg2");
         assert_eq!(server.senders[0].lag_bytes, Some(0));
         assert!(server.slots[0].active);
+        let connections = server.connections.unwrap();
+        assert_eq!((connections.used, connections.clients, connections.hidden), (5, 4, 0));
+        let group = &connections.groups[0];
+        assert_eq!((group.user.as_str(), group.database.as_str()), ("app", "shop"));
+        assert_eq!((group.application.as_str(), group.address.as_str()), ("web", "127.0.0.1"));
+        assert_eq!((group.count, connections.groups.len()), (3, 2));
         assert_eq!(server.registered.len(), 2);
         assert_eq!(server.registered[1].upstream_id, 1);
         assert_eq!(server.repmgrd_running, Some(true));

@@ -53,6 +53,39 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     // Titles of steps: servers are restarted.
     ("wait until {} streams and has replayed", "等待 {1} 流复制并完成回放"),
     ("wait until all members are healthy with {} back", "等待 {1} 恢复、所有成员健康"),
+    // Notes: clients.
+    ("no client is connected to {} now", "目前没有客户端连接到 {1}"),
+    (
+        "connected to {} now, and cut off when it stops: {}",
+        "目前连接到 {1}、它停止时会被断开的：{2}",
+    ),
+    ("who is connected to {} is not known: {}", "不知道谁连接到 {1}：{2}"),
+    ("{} clients: {}; and {} more", "{1} 个客户端：{2}；另有 {3} 个"),
+    ("{} clients: {}", "{1} 个客户端：{2}"),
+    ("1 client: {}", "1 个客户端：{1}"),
+    ("{} clients", "{1} 个客户端"),
+    ("1 client", "1 个客户端"),
+    ("the agent of {} did not read it: is it an older version?", "{1} 的代理没有读取：是否为旧版本？"),
+    (
+        "the repmgr role may not see {} of {}: GRANT pg_monitor TO repmgr",
+        "repmgr 角色无权看到 {2} 的 {1}：GRANT pg_monitor TO repmgr",
+    ),
+    ("{} sessions", "{1} 个会话"),
+    ("1 session", "1 个会话"),
+    // Notes: a soft guard.
+    (
+        "{} ({}) says no and was accepted: {}. Reason given: {}",
+        "{1}（{2}）不通过，但被接受：{3}。给出的理由：{4}",
+    ),
+    (
+        "{} of {} would look for another server, and those who stay have {} connections left",
+        "{2} 的 {1} 要另找服务器，而留下的成员只剩 {3} 个连接",
+    ),
+    (
+        "{} of {} would follow the primary's role to {}, which has {} connections left",
+        "{2} 的 {1} 会随主节点角色转到 {3}，而它只剩 {4} 个连接",
+    ),
+    ("it is not known: {}", "无法得知：{1}"),
     // Reasons of steps.
     ("a cluster that is not healthy is not made busier", "不健康的集群不应再增加负担"),
     ("a member only leaves a cluster that can do without it", "只有集群少得了它，成员才可以离开"),
@@ -348,6 +381,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("exactly one primary", "恰好一个主节点"),
     ("all members healthy", "所有成员健康"),
     ("equal server versions", "服务器版本一致"),
+    ("room for clients at those who stay", "留下的成员容得下客户端"),
     ("equal architecture", "体系结构一致"),
     ("equal C library", "C 库一致"),
     ("equal collation versions", "排序规则版本一致"),

@@ -2,6 +2,7 @@
 //! of them, each with its reason; the modules below look at a cluster with them. A guard that
 //! cannot be judged refuses too. Numbers never change their meaning.
 
+mod capacity;
 mod cluster;
 mod dead;
 mod judge;
@@ -11,14 +12,17 @@ mod newcomers;
 mod restarting;
 mod slots;
 
-use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
+use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
 
+pub(super) use capacity::seen as capacity_seen;
 pub(super) use judge::{
     Replacing, Shrinking, create, expand, replace, restart, shrink, switchover,
 };
 pub(super) use moving::Moving;
 pub(super) use newcomers::obstacles;
 pub(super) use restarting::{Last, Restarting};
+
+use super::view::View;
 
 /// Declares the rules: number, name, reason, and what would mend it.
 macro_rules! rules {
@@ -35,6 +39,13 @@ macro_rules! rules {
         impl Rule {
             /// All of them, by number.
             const ALL: &[Self] = &[$(Self::$rule),+];
+
+            /// Its number, as it is shown.
+            pub(super) const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$rule => $code,)+
+                }
+            }
 
             /// What can be said of it without having looked at a cluster.
             fn told(self) -> Explanation {
@@ -150,6 +161,17 @@ rules! {
     DeadIsNotConnected = "PG-41", "a node that is named dead is not connected",
         "A node that streams lives, whatever its agent says: it would be forgotten while it has clients.",
         "look at the host: its agent may be stopped (systemctl status bellows-agent), or the network between it and the coordinator cut";
+    SurvivorsRoom = "PG-50", "room for clients at those who stay",
+        "Clients of a server that goes look for another one; where all are full, they are turned away.",
+        "raise max_connections on those who stay and restart them, or end clients first; or accept it: --accept PG-50=REASON";
+}
+
+/// What the soft guards say. `plan`: what the hard ones let pass; without it only some can be judged.
+pub(super) fn soft(spec: &Spec, view: View<'_>, plan: Option<&Plan>) -> Vec<Refusal> {
+    match plan {
+        Some(plan) if spec.version > 0 => capacity::judge(view, plan),
+        Some(_) | None => Vec::new(),
+    }
 }
 
 fn explanation(code: &str, name: &str, reason: &str, remedy: &str) -> Explanation {
@@ -167,6 +189,9 @@ pub fn explanations() -> Vec<Explanation> {
 }
 
 impl Rule {
+    /// Those that an administrator may accept with a reason: they protect no data. All others are hard.
+    pub(super) const SOFT: &'static [Self] = &[Self::SurvivorsRoom];
+
     /// The rule says no, because this was seen.
     pub(super) fn refusal(self, value: impl Into<String>) -> Refusal {
         let Explanation { code, name, remedy, .. } = self.told();

@@ -6,6 +6,7 @@ mod by_hand;
 mod by_number;
 mod changes;
 mod check;
+mod clients;
 mod conditions;
 mod create;
 mod describe;
@@ -29,6 +30,7 @@ mod restart;
 mod seen;
 mod shrink;
 mod sizes;
+mod soft;
 mod switchover;
 mod synchronous;
 mod versions;
@@ -55,7 +57,11 @@ pub(super) fn plan(
     observation: &Observation,
     intent: &Intent,
 ) -> Result<Plan, Vec<Refusal>> {
-    let mut plan = steps(spec, observation, intent)?;
+    let view = view::View::of(observation);
+    let steps = steps(spec, observation, intent);
+    let said = guards::soft(spec, view, steps.as_ref().ok());
+    let mut plan = soft::settle(steps, said, intent)?;
+    clients::tell(&mut plan, view);
     estimate::fill(&mut plan, observation);
     plan.guards = seen::guards(spec, observation, &plan);
     Ok(plan)

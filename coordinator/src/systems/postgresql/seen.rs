@@ -9,7 +9,7 @@ use bellows_proto::{
 };
 
 use super::{
-    guards::Rule,
+    guards::{self, Rule},
     options, sizes,
     view::{self, Primary, View},
 };
@@ -24,6 +24,7 @@ pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec
         && let Ok(primary) = view.primary()
     {
         cluster(&mut seen, view, primary, plan);
+        seen.extend(guards::capacity_seen(view, plan));
     }
     newcomers(&mut seen, view, plan);
     seen.sort_by(|a, b| a.code.cmp(&b.code));

@@ -203,6 +203,9 @@ impl State {
                 writeln!(out, "{},streaming,async,0", upstream.name)?;
             }
         }
+        // The agent itself and repmgrd: no clients.
+        out.push_str("#connections\nused,clients,hidden\n2,0,0\n");
+        out.push_str("#clients\nuser,database,application,address,count\n");
         out.push_str("#slots\nslot_name,slot_type,active,wal_status\n");
         for slot in &instance.slots {
             writeln!(out, "{slot},physical,{},reserved", boolean(self.is_active(place, slot)))?;
