@@ -150,7 +150,7 @@ fn wanted() -> Intent {
         cluster: "shelf".into(),
         system: System::Postgresql.into(),
         verb: Some(intent::Verb::Create(Create { nodes: vec![] })),
-        options: None,
+        ..Intent::default()
     }
 }
 

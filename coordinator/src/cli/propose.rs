@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use bellows_proto::{
     remarks::{Note, Ticket},
     v1::{
-        AcceptedGuard, ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue, OnFailure, Outcome,
-        Plan, PlanIntentRequest, PlanReply, Refusals, Remarks, Window, apply_reply, plan_reply,
+        AcceptedGuard, ApplyPlanRequest, ApplyReply, GetOperationRequest, Intent, KeyValue,
+        OnFailure, Outcome, Plan, PlanIntentRequest, PlanReply, Refusals, Remarks, Window,
+        apply_reply, plan_reply,
     },
 };
 

@@ -2,12 +2,11 @@
 
 use bellows_proto::v1::{
     Answer, CollationVersion, DirectoryState, Fault, FaultCode, HostAnswer, HostFacts, KeyValue,
-    ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer, PostgresqlLogin,
-    PostgresqlClients, PostgresqlConnections, PostgresqlPlacement, PostgresqlReading,
-    PostgresqlServer, Query, ReplicationSlot,
-    ServiceReading, ServiceState, SystemFacts, ToolVersion, Vacancy, WalSender, answer,
-    host_answer, host_query, placement, postgresql_answer, postgresql_query, postgresql_reading,
-    query,
+    ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer,
+    PostgresqlClients, PostgresqlConnections, PostgresqlLogin, PostgresqlPlacement,
+    PostgresqlReading, PostgresqlServer, Query, ReplicationSlot, ServiceReading, ServiceState,
+    SystemFacts, ToolVersion, Vacancy, WalSender, answer, host_answer, host_query, placement,
+    postgresql_answer, postgresql_query, postgresql_reading, query,
 };
 
 use crate::world::{CLUSTER, Data, Host, Node, SYSTEM_ID, Service, World, node_ref};

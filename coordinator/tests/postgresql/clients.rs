@@ -39,7 +39,7 @@ fn an_accepted_guard_stands_in_the_plan_with_its_reason() {
         note.text,
         "PG-50 (room for clients at those who stay) says no and was accepted: 60 clients of pg1 \
          would follow the primary's role to pg2, which has 35 connections left. Reason given: \
-         CHG-4711: they are being moved"
+         CHG-4711: agreed"
     );
     assert_eq!(plan.intent.unwrap().accepted, intent.accepted);
     // Where it holds there is nothing to accept, and nothing is said.

@@ -1,7 +1,7 @@
 //! The primary's role moves: played to its end and taken back, and every reason not to.
 
 use bellows::{plan::Systems as _, systems::AllSystems};
-use bellows_proto::v1::Refusal;
+use bellows_proto::v1::{Refusal, Step};
 
 use crate::{
     play,
@@ -92,7 +92,8 @@ fn until_the_next_one_is_promoted_the_replacement_of_a_primary_is_taken_back_who
     let (start, spec) = world::cluster(3, 1, &[("min_members", "3")]);
     let intent = world::replace("pg1", ("pg4", "h4"), false, &[]);
     let plan = play::plan(&start, &spec, &intent);
-    let promotes = usize::try_from(plan.point_of_no_return).unwrap() - 1;
+    let promotes = |step: &Step| step.number == plan.point_of_no_return;
+    let promotes = plan.steps.iter().position(promotes).unwrap();
     for count in [promotes, promotes - 3, promotes - 6] {
         let (mut world, mut now) = (start.clone(), spec.clone());
         play::steps(&mut world, &mut now, &plan, count);

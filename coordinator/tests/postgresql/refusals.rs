@@ -321,8 +321,7 @@ const CASES: &[Case] = &[
         odd: |world| {
             world.setting("max_replication_slots", "3");
             // One for pg3 would do.
-            world.node("pg2").kept_slots =
-                ["a".to_owned(), "b".to_owned()].into_iter().collect();
+            world.node("pg2").kept_slots = ["a".to_owned(), "b".to_owned()].into_iter().collect();
         },
         intent: || world::replace("pg1", ("pg4", "h4"), false, &[]),
     },

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
-    AcceptedGuard, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation, PostgresqlPlacement,
-    Replace, RepmgrNode, Restart, Shrink, Spec, Switchover, System, WriteConfiguration, asked,
-    intent::Verb,
+    AcceptedGuard, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation,
+    PostgresqlPlacement, Replace, RepmgrNode, Restart, Shrink, Spec, Switchover, System,
+    WriteConfiguration, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -246,7 +246,8 @@ fn intent(verb: &str, kind: Verb, options: &[(&str, &str)]) -> Intent {
         .collect();
     let typed = AllSystems.options(System::Postgresql, verb, &options).unwrap();
     let system = System::Postgresql.into();
-    Intent { cluster: CLUSTER.to_owned(), system, verb: Some(kind), options: Some(typed) }
+    let (cluster, options) = (CLUSTER.to_owned(), Some(typed));
+    Intent { cluster, system, verb: Some(kind), options, ..Intent::default() }
 }
 
 pub fn create(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
@@ -259,7 +260,7 @@ pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
 
 /// The same, with a guard's no accepted.
 pub fn accepting(intent: Intent, code: &str) -> Intent {
-    let reason = "CHG-4711: they are being moved".to_owned();
+    let reason = "CHG-4711: agreed".to_owned();
     Intent { accepted: vec![AcceptedGuard { code: code.to_owned(), reason }], ..intent }
 }
 

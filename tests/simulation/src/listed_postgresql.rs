@@ -33,7 +33,7 @@ fn wish(verb: Verb, options: &[(&str, &str)]) -> Wish {
         cluster: CLUSTER.to_owned(),
         system: Kind::Postgresql.into(),
         verb: Some(verb),
-        options: None,
+        ..Intent::default()
     };
     Wish { intent, options: options.collect() }
 }

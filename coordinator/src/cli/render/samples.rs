@@ -80,7 +80,7 @@ pub fn plan() -> Plan {
             verb: Some(Verb::Expand(Expand {
                 nodes: vec![NodeAt { node: "pg4".into(), host: "h4".into() }],
             })),
-            options: None,
+            ..Intent::default()
         }),
         steps: vec![
             step(1, "preconditions hold", "", Kind::Check(Check::default())),

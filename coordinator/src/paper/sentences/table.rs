@@ -65,7 +65,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("1 client: {}", "1 个客户端：{1}"),
     ("{} clients", "{1} 个客户端"),
     ("1 client", "1 个客户端"),
-    ("the agent of {} did not read it: is it an older version?", "{1} 的代理没有读取：是否为旧版本？"),
+    ("the agent of {} is too old to read it", "{1} 的 agent 版本太旧，无法读取"),
     (
         "the repmgr role may not see {} of {}: GRANT pg_monitor TO repmgr",
         "repmgr 角色无权看到 {2} 的 {1}：GRANT pg_monitor TO repmgr",
@@ -78,8 +78,8 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "{1}（{2}）不通过，但被接受：{3}。给出的理由：{4}",
     ),
     (
-        "{} of {} would look for another server, and those who stay have {} connections left",
-        "{2} 的 {1} 要另找服务器，而留下的成员只剩 {3} 个连接",
+        "{} of {} would look for another server, and the others have {} connections left",
+        "{2} 的 {1} 要另找服务器，而其他成员只剩 {3} 个连接",
     ),
     (
         "{} of {} would follow the primary's role to {}, which has {} connections left",

@@ -22,10 +22,11 @@ pub(super) fn tell(plan: &mut Plan, view: View<'_>) {
         }
     }
     let texts: Vec<String> = stopped.into_iter().map(|node| connected(view, node)).collect();
-    plan.notes.extend(texts.into_iter().map(|text| bellows_proto::v1::Note {
-        kind: NoteKind::Impact.into(),
-        text,
-    }));
+    plan.notes.extend(
+        texts
+            .into_iter()
+            .map(|text| bellows_proto::v1::Note { kind: NoteKind::Impact.into(), text }),
+    );
 }
 
 /// Whose server a step stops. Planners stop servers one by one, never in a group.
@@ -57,7 +58,7 @@ fn connected(view: View<'_>, node: &str) -> String {
 pub(super) fn known<'a>(view: View<'a>, node: &str) -> Result<&'a PostgresqlConnections, String> {
     let server = view.server(node)?;
     let Some(connections) = &server.connections else {
-        return Err(format!("the agent of {node} did not read it: is it an older version?"));
+        return Err(format!("the agent of {node} is too old to read it"));
     };
     match connections.hidden {
         0 => Ok(connections),

@@ -41,8 +41,7 @@ fn hard(accepted: &[AcceptedGuard]) -> Vec<Refusal> {
     let others = accepted.iter().filter(|one| !soft.contains(&one.code.as_str()));
     others
         .map(|one| {
-            let value =
-                format!("{} cannot be accepted; these can: {}", one.code, soft.join(", "));
+            let value = format!("{} cannot be accepted; these can: {}", one.code, soft.join(", "));
             Rule::ValidIntent.refusal(value)
         })
         .collect()

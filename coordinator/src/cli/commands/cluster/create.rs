@@ -30,7 +30,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         cluster: args.cluster,
         system: args.system.into(),
         verb: Some(Verb::Create(Create { nodes: args.nodes })),
-        options: None,
+        ..Intent::default()
     };
     propose(context, intent, args.planning).await
 }

@@ -17,6 +17,8 @@ struct Change<'a> {
     staying: Vec<&'a MemberView>,
     /// Members that live and go.
     leaving: Vec<&'a MemberView>,
+    /// How many come.
+    coming: usize,
     /// The primary now and then, where the role moves.
     moving: Option<(&'a MemberView, &'a MemberView)>,
 }
@@ -31,7 +33,19 @@ impl<'a> Change<'a> {
             .filter(lives)
             .zip(primary(&plan.after))
             .filter(|(old, new)| old.node != new.node);
-        Self { staying, leaving: leaving.into_iter().filter(lives).collect(), moving }
+        let known = |view: &&MemberView| plan.before.iter().any(|now| now.node == view.node);
+        let coming = plan.after.iter().filter(|view| !known(view)).count();
+        let leaving = leaving.into_iter().filter(lives).collect();
+        Self { staying, leaving, coming, moving }
+    }
+
+    /// The room of those who come: their limits are taken from the primary.
+    fn newcomers(&self, view: View<'_>) -> impl Iterator<Item = Result<u32, String>> {
+        let room = move || {
+            let primary = view.primary().map_err(|why| why.text())?;
+            Room::of(view, &primary.member.node).map(|room| room.most)
+        };
+        std::iter::repeat_with(room).take(self.coming)
     }
 }
 
@@ -73,16 +87,16 @@ fn gone(view: View<'_>, change: &Change<'_>) -> Option<String> {
     if change.leaving.is_empty() {
         return None;
     }
-    let coming = sum(change.leaving.iter().map(|member| {
-        clients::known(view, &member.node).map(|connections| connections.clients)
-    }));
-    let free = sum(change
-        .staying
+    let coming = sum(change
+        .leaving
         .iter()
-        .map(|member| Room::of(view, &member.node).map(|room| room.free())));
+        .map(|member| clients::known(view, &member.node).map(|connections| connections.clients)));
+    let stay = change.staying.iter().map(|member| Room::of(view, &member.node));
+    let stay = stay.map(|room| room.map(|room| room.free()));
+    let free = sum(stay.chain(change.newcomers(view)));
     match (coming, free) {
         (Ok(coming), Ok(free)) if coming > free => Some(format!(
-            "{} of {} would look for another server, and those who stay have {free} connections left",
+            "{} of {} would look for another server, and the others have {free} connections left",
             count(coming),
             names(&change.leaving)
         )),
@@ -116,7 +130,7 @@ fn names(members: &[&MemberView]) -> String {
 }
 
 /// What each of those who stay has left.
-pub(super) fn seen(view: View<'_>, plan: &Plan) -> Option<GuardSeen> {
+pub(in super::super) fn seen(view: View<'_>, plan: &Plan) -> Option<GuardSeen> {
     let change = Change::of(plan);
     let staying = change.staying.iter().filter(|member| !plan.dead_hosts.contains(&member.host));
     let texts: Vec<String> = staying.map(|member| left(view, member)).collect();
