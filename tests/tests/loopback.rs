@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use bellows_proto::v1::Plan;
 use bellows_tests::{
     demo::{self, Stage},
     reap,
@@ -113,6 +114,10 @@ async fn the_primary_moves_is_replaced_and_then_leaves_under_a_writer() {
     held(&stage, "switchover", Box::pin(demo::switchover(&stage, 2)).await);
     // And back: what the first one left must not be in the way of the second.
     held(&stage, "switchover back", Box::pin(demo::switchover(&stage, 1)).await);
+    let words = ["shrink", demo::CLUSTER, "--node", "pg1", "--dry-run"];
+    let plan: Plan = stage.site.cli().json(&words).await.unwrap();
+    let told = |text: &str| text.starts_with("connected to pg1 now, and cut off when it stops: 1");
+    assert!(plan.notes.iter().any(|note| told(&note.text)), "the writer: {:#?}", plan.notes);
     let replaced = Box::pin(demo::replace(&mut stage, 1, 4)).await;
     held(&stage, "replace of the primary", replaced);
     let shrunk = Box::pin(demo::shrink(&mut stage, 2)).await;

@@ -204,6 +204,10 @@ async fn a_first_node_comes_to_life() {
     })
     .await;
     let server = h1.server("pg1").await;
+    let connections = server.connections.clone().unwrap();
+    // The reading itself is connected, and is no client.
+    assert!(connections.used >= 1 && connections.hidden == 0, "{connections:?}");
+    assert_eq!((connections.clients, connections.groups.len()), (0, 0), "{connections:?}");
     assert_eq!(server.objects, ["database:repmgr", "role:postgres", "role:repmgr"]);
     assert_eq!(server.registered.len(), 1);
     assert_eq!(server.registered[0].name, "pg1");

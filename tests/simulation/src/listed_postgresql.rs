@@ -111,6 +111,7 @@ impl System for Postgresql {
             // Each operation costs minutes: this one wipes the data, the next one keeps them.
             operation("shrink", &three, shrink(3, "wipe"), None),
             operation("replace", &two, replace(2, 3, false), None),
+            operation("replace-primary", &two, replace(1, 3, false), None),
             dead(operation("replace-dead", &two, replace(2, 3, true), None)),
             operation("shrink-primary", &three, shrink(1, "keep"), None),
             operation("switchover", &two, switchover(2), None),
