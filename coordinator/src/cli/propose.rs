@@ -113,7 +113,7 @@ pub async fn propose(
     let Planning { options, accept, out, agreement } = planning;
     let intent = Intent { accepted: accept, ..intent };
     let request = PlanIntentRequest { intent: Some(intent), options, again: String::new() };
-    plan_and_go_on(context, &client, request, out.as_deref(), &agreement).await
+    Box::pin(plan_and_go_on(context, &client, request, out.as_deref(), &agreement)).await
 }
 
 /// Plans as requested, then goes on as agreed. `out`: writes the plan there and stops.
