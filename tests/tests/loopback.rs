@@ -65,6 +65,7 @@ async fn a_killed_agent_adopts_its_clone_and_a_paused_expand_is_planned_anew() {
     held(&stage, "expand with a killed agent", expanded);
     let anew = Box::pin(demo::expand_planned_anew(&stage, 4)).await;
     held(&stage, "expand planned anew", anew);
+    held(&stage, "back to an earlier version", Box::pin(demo::goes_back(&stage)).await);
     let findings = held(&stage, "tool runs", stage.duplicates().await);
     assert_eq!(findings.duplicates, Vec::<String>::new());
     stage.site.down().unwrap();

@@ -14,6 +14,7 @@ mod page;
 mod propose;
 mod render;
 pub(crate) mod text;
+mod wanted;
 pub(crate) mod words;
 
 use clap::{Parser, Subcommand};
@@ -153,5 +154,15 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Explain(args) => explain::run(context, &args),
         Command::Completion(args) => completion::completion(context, &args),
         Command::Man(args) => completion::man(context, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_description_of_the_command_line_holds() {
+        super::Cli::command().debug_assert();
     }
 }

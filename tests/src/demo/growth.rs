@@ -3,6 +3,7 @@
 use std::{process::Output, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
+use bellows_proto::v1::ClusterHistory;
 use tokio::task::JoinHandle;
 
 use super::{CLUSTER, Stage, parts::counts};
@@ -163,4 +164,33 @@ pub async fn expand_planned_anew(stage: &Stage, number: usize) -> Result<()> {
     let done = done.context("there are no operations")?.operation;
     cli.run(&["op", "replan", &done, "--dry-run"]).await?.expect_code(2)?;
     Ok(())
+}
+
+/// Says with a file what the cluster is already, then goes back to the version of its spec before the
+/// last node came, which leaves the site with one member less.
+///
+/// # Errors
+/// A command has another exit status, or the node does not leave.
+pub async fn goes_back(stage: &Stage) -> Result<()> {
+    let count = stage.count().await?;
+    let cli = stage.site.cli();
+    let log = stage.site.coordinator_log();
+    let file = log.with_file_name("wanted.toml");
+    let shown = file.display().to_string();
+    let text = cli.run(&["cluster", "show", CLUSTER, "--toml"]).await?;
+    let text = text.expect_code(0)?.to_owned();
+    std::fs::write(&file, &text).context("write the file")?;
+    let said = cli.run(&["cluster", "apply", &shown, "--yes"]).await?;
+    said.expect_code(0)?;
+    ensure!(said.stderr.contains("nothing to do"), "{}", said.stderr);
+    std::fs::write(&file, text.replace("[nodes]", "[nodes")).context("write the file")?;
+    cli.run(&["cluster", "apply", &shown, "--yes"]).await?.expect_code(2)?;
+
+    let history: ClusterHistory = cli.json(&["cluster", "history", CLUSTER]).await?;
+    let mut specs = history.versions.into_iter().filter_map(|one| one.spec);
+    let before = specs.find(|spec| spec.nodes.len() + 1 == count).context("no such version")?;
+    let version = before.version.to_string();
+    let words = ["cluster", "apply", "--cluster", CLUSTER, "--version", &version, "--yes"];
+    cli.run(&words).await?.expect_code(0)?;
+    counts(stage, count - 1).await
 }

@@ -11,7 +11,7 @@ mod show;
 mod stage;
 
 pub use dead::{a_standby, comes_back, dies, replace_dead};
-pub use growth::{Growth, clone_log_is_whole, expand_planned_anew, one_clone};
+pub use growth::{Growth, clone_log_is_whole, expand_planned_anew, goes_back, one_clone};
 pub use hosts::{CLUSTER, application, configure, superuser};
 pub use parts::{
     create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, refused, replace,

@@ -1,5 +1,6 @@
 //! `bellows cluster`: what is wanted of clusters.
 
+mod apply;
 mod create;
 mod delete;
 mod history;
@@ -14,6 +15,9 @@ use crate::cli::{
 /// What can be done with clusters.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Bring a cluster to what a file says, or to an earlier version of its spec
+    #[command(after_help = STATUSES, disable_version_flag = true)]
+    Apply(apply::Args),
     /// Make a new cluster
     #[command(after_help = STATUSES)]
     Create(create::Args),
@@ -30,6 +34,7 @@ pub enum Command {
 
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Apply(args) => Box::pin(apply::run(context, args)).await,
         Command::Create(args) => create::run(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,
         Command::History(args) => history::run(context, args).await,

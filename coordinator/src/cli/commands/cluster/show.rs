@@ -6,6 +6,7 @@ use crate::cli::{
     Context,
     exit::{Exit, Failure},
     render,
+    wanted::Wanted,
 };
 
 /// Arguments of `bellows cluster show`.
@@ -13,12 +14,20 @@ use crate::cli::{
 pub struct Args {
     /// The cluster
     cluster: String,
+    /// As a file for `bellows cluster apply`
+    #[arg(long, conflicts_with = "output")]
+    toml: bool,
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let client = context.client()?;
     let request = GetClusterRequest { cluster: args.cluster };
     let detail = client.answer(client.api.clone().get_cluster(request)).await?;
+    if args.toml {
+        let wanted = Wanted::of_spec(&detail.spec.unwrap_or_default());
+        context.out.text(&wanted.text())?;
+        return Ok(Exit::AsAsked);
+    }
     context.out.data(&detail, render::cluster::detail)?;
     Ok(Exit::AsAsked)
 }
