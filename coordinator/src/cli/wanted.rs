@@ -186,7 +186,7 @@ impl Wanted {
             cluster: self.cluster.clone(),
             system: self.system.into(),
             verb: Some(verb),
-            options: None,
+            ..Intent::default()
         };
         Change { lines, intent, options: Vec::new() }
     }
