@@ -164,3 +164,27 @@ fn a_token_comes_by_argument_by_input_or_by_file() {
         assert_eq!(enrol(words).0, Some(2));
     }
 }
+
+#[test]
+fn servers_that_may_be_adopted_are_named_whole_and_once() {
+    let text = |entries: &str| {
+        format!(
+            "[agent]\nhost = \"h1\"\naddress = \"10.0.0.1\"\n[systems.postgresql]\nadopted = [{entries}]\n"
+        )
+    };
+    let read = |entries: &str| parse(Utf8Path::new("agent.toml"), &text(entries));
+    let good = r#"{ data_dir = "/srv/a", repmgr_conf = "/etc/a.conf" }"#;
+    let config = read(good).unwrap().systems.postgresql.unwrap();
+    assert_eq!(config.adopted.first().unwrap().repmgr_conf, "/etc/a.conf");
+    let bad = format!(r#"{good}, {good}, {{ data_dri = "/srv/b" }}, {{ data_dir = "srv" }}"#);
+    let error = read(&bad).unwrap_err().to_string();
+    for said in [
+        "adopted 2, data_dir: /srv/a is listed twice",
+        "adopted.data_dri: unknown key; did you mean systems.postgresql.adopted.data_dir?",
+        "adopted 3, data_dir: missing",
+        "adopted 4, data_dir: \"srv\" must be an absolute path",
+        "adopted 4, repmgr_conf: missing",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}

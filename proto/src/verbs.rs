@@ -13,6 +13,7 @@ impl Verb {
             Self::Replace(_) => "replace",
             Self::Switchover(_) => "switchover",
             Self::Restart(_) => "restart",
+            Self::Adopt(_) => "adopt",
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod demo;
 pub mod duplicates;
+pub mod foreign;
 pub mod guard;
 pub mod kills;
 pub mod narrate;

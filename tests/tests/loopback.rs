@@ -8,8 +8,11 @@ use anyhow::Result;
 use bellows_proto::v1::Plan;
 use bellows_tests::{
     demo::{self, Stage},
-    reap,
-    writer::Writer,
+    foreign, reap,
+    site::{Host, Site, User},
+    snapshot::Snapshot,
+    sql,
+    writer::{TABLE, Writer},
 };
 
 /// Shows the logs' ends where a part did not hold.
@@ -154,4 +157,103 @@ async fn every_server_is_restarted_under_a_writer() {
     let findings = held(&stage, "tool runs", stage.duplicates().await);
     assert_eq!(findings.duplicates, Vec::<String>::new());
     stage.site.down().unwrap();
+}
+
+/// `refusals` of a command that was refused: code, host and value.
+async fn refusals(site: &Site, words: &[&str]) -> Vec<(String, String, String)> {
+    let ended = site.cli().run(&[words, &["--output", "json"]].concat()).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(ended.expect_code(5).unwrap()).unwrap();
+    let list = answer["refusals"]["refusals"].as_array().unwrap();
+    let text = |one: &serde_json::Value, key| one[key].as_str().unwrap_or_default().to_owned();
+    list.iter().map(|one| (text(one, "code"), text(one, "host"), text(one, "value"))).collect()
+}
+
+/// What a cluster that was built by hand is: its servers' words, and its files.
+async fn as_it_is(site: &Site, members: usize) -> Snapshot {
+    let addresses = site.host_addresses();
+    let mut seen =
+        Snapshot::of_members(&addresses[..members], &foreign::superuser()).await.unwrap();
+    for agent in &site.agents()[..2] {
+        let folder = foreign::configuration(&agent.host);
+        seen.add_files(&agent.host.name, &folder).unwrap();
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_was_built_by_hand_is_adopted_and_grows() {
+    let mut site = Box::pin(Site::up(3, foreign::configure)).await.unwrap();
+    let hosts: Vec<Host> = site.agents().iter().map(|agent| agent.host.clone()).collect();
+    let user = User::of_the_servers().unwrap();
+    foreign::build(&hosts[..2], &user).await.unwrap();
+    let before = as_it_is(&site, 2).await;
+    let from = |number: usize| format!("h{number}:{}", foreign::PORT);
+    let (first, second) = (from(1), from(2));
+    let adopt = ["cluster", "adopt", "shop", "--system", "postgresql", "--host", &first, "--yes"];
+
+    // Root of each host has not allowed it yet: the line that does is in the refusal.
+    let clients = ["--option", "client_networks=127.0.0.0/8"];
+    let both = [&adopt[..], &["--host", &second], &clients].concat();
+    for (code, host, value) in refusals(&site, &both).await {
+        assert_eq!(code, "PG-62", "{value}");
+        let line = value.split_once(": ").unwrap().1;
+        let index = usize::from(host == "h2");
+        let file = hosts[index].folder.join("agent.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}{line}\n")).unwrap();
+        site.agent(index).unwrap().kill().await.unwrap();
+        site.agent(index).unwrap().start().await.unwrap();
+    }
+    site.connected().await.unwrap();
+    // A member that nobody named.
+    let codes: Vec<_> = refusals(&site, &adopt).await.into_iter().map(|one| one.0).collect();
+    assert_eq!(codes, ["PG-64"]);
+
+    site.cli().run(&both).await.unwrap().expect_code(0).unwrap();
+    assert_eq!(before.differences(&as_it_is(&site, 2).await), Vec::<String>::new());
+    let status = site.cli().run(&["status", "shop", "--fresh"]).await.unwrap();
+    let status = status.expect_code(0).unwrap();
+    assert!(status.contains("adopted") && !status.contains("PROBLEM"), "{status}");
+
+    // It grows under a writer, and PostgreSQL says so.
+    let addresses = site.host_addresses();
+    let writer = Writer::start(&addresses[..2], &foreign::application()).await.unwrap();
+    let port = format!("port={}", foreign::PORT);
+    let expand = ["expand", "shop", "--node", "pg3@h3", "--option", &port, "--yes"];
+    site.cli().run(&expand).await.unwrap().expect_code(0).unwrap();
+    let primary = sql::primary(&addresses, &foreign::superuser()).await.unwrap();
+    let names: Vec<_> = primary.members().await.unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["pg1", "pg2", "pg3"]);
+    assert!(primary.senders().await.unwrap().iter().all(|one| one.state == "streaming"));
+    let has_slot = |slots: &[sql::Slot]| slots.iter().any(|slot| slot.name == foreign::SLOT);
+    assert!(has_slot(&primary.slots().await.unwrap()));
+
+    // What Bellows did not make it does not stop.
+    for words in [
+        &["shrink", "shop", "--node", "pg2", "--yes"][..],
+        &["switchover", "shop", "--to", "pg3", "--yes"],
+        &["restart", "shop", "--node", "pg2", "--yes"],
+    ] {
+        let refused = refusals(&site, words).await;
+        assert!(refused.iter().any(|one| one.0 == "PG-66"), "{words:?}: {refused:?}");
+    }
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();
+    let tally = writer.finish().await.unwrap();
+    let written = primary.written().await.unwrap();
+    let new = sql::Server::connect(&addresses[2], &foreign::superuser()).await.unwrap();
+    new.replayed(&written, Duration::from_secs(30)).await.unwrap();
+    let copy = sql::Server::connect(&addresses[2], &foreign::application()).await.unwrap();
+    let there = copy.ids(TABLE).await.unwrap();
+    assert_eq!(tally.acknowledged.difference(&there).count(), 0);
+
+    // What it made it takes away again: then everything is as it was.
+    let shrink = ["shrink", "shop", "--node", "pg3", "--yes"];
+    site.cli().run(&shrink).await.unwrap().expect_code(0).unwrap();
+    assert!(has_slot(&primary.slots().await.unwrap()));
+    let names: Vec<_> = primary.members().await.unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["pg1", "pg2"]);
+    let folders = site.folders();
+    site.down().unwrap();
+    assert!(reap::processes(&folders).is_empty());
 }

@@ -20,6 +20,11 @@ pub(super) fn check(table: &Table, checker: &mut Checker) {
         section(checker, "systems.", systems, SYSTEMS);
         if let Some(postgresql) = systems.get("postgresql").and_then(Value::as_table) {
             section(checker, "systems.postgresql.", postgresql, postgresql::KEYS);
+            let adopted = postgresql.get("adopted").and_then(Value::as_array);
+            for entry in adopted.into_iter().flatten().filter_map(Value::as_table) {
+                let prefix = "systems.postgresql.adopted.";
+                section(checker, prefix, entry, postgresql::ADOPTED_KEYS);
+            }
         }
     }
 }

@@ -28,6 +28,18 @@ pub struct PostgresqlConfig {
     pub passfile: Utf8PathBuf,
     /// Of a node whose intent names none.
     pub port: u16,
+    /// Servers that Bellows did not make and may take into its care.
+    pub adopted: Vec<Adopted>,
+}
+
+/// `[[systems.postgresql.adopted]]`: a server that was there before Bellows. It is read, and repmgr and
+/// SQL are run at it; its files and services are never touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Its data directory: which server is meant.
+    pub data_dir: Utf8PathBuf,
+    /// Its `repmgr.conf`, with which repmgr is run.
+    pub repmgr_conf: Utf8PathBuf,
 }
 
 /// The section as it is written.
@@ -41,7 +53,19 @@ pub(super) struct Raw {
     pub(super) socket_root: Option<String>,
     pub(super) passfile: Option<String>,
     pub(super) port: Option<u16>,
+    #[serde(default)]
+    pub(super) adopted: Vec<RawAdopted>,
 }
+
+/// A server that may be adopted, as it is written.
+#[derive(Debug, Deserialize, Default)]
+pub(super) struct RawAdopted {
+    pub(super) data_dir: Option<String>,
+    pub(super) repmgr_conf: Option<String>,
+}
+
+/// The keys of `[[systems.postgresql.adopted]]`.
+pub(super) const ADOPTED_KEYS: &[&str] = &["data_dir", "repmgr_conf"];
 
 /// Its keys.
 pub(super) const KEYS: &[&str] = &[
@@ -53,6 +77,7 @@ pub(super) const KEYS: &[&str] = &[
     "socket_root",
     "passfile",
     "port",
+    "adopted",
 ];
 
 impl Raw {
@@ -89,6 +114,7 @@ impl Raw {
         if port == 0 {
             checker.mistake("systems.postgresql.port must be 1 to 65535");
         }
+        let adopted = adopted(self.adopted, checker);
         Some(PostgresqlConfig {
             bin_dir: bin_dir?,
             os_user: os_user?,
@@ -98,6 +124,34 @@ impl Raw {
             socket_root: socket_root?,
             passfile: passfile?,
             port,
+            adopted,
         })
     }
+}
+
+fn adopted(raw: Vec<RawAdopted>, checker: &mut Checker) -> Vec<Adopted> {
+    let mut found: Vec<Adopted> = Vec::new();
+    for (index, entry) in raw.into_iter().enumerate() {
+        let number = index + 1;
+        let mut path = |name: &str, value: Option<String>| {
+            let key = format!("systems.postgresql.adopted {number}, {name}");
+            match value {
+                Some(value) => absolute(checker, &key, &value),
+                None => {
+                    checker.mistake(format!("{key}: missing"));
+                    None
+                }
+            }
+        };
+        let data_dir = path("data_dir", entry.data_dir);
+        let repmgr_conf = path("repmgr_conf", entry.repmgr_conf);
+        let Some((data_dir, repmgr_conf)) = data_dir.zip(repmgr_conf) else { continue };
+        if found.iter().any(|known| known.data_dir == data_dir) {
+            let key = format!("systems.postgresql.adopted {number}, data_dir");
+            checker.mistake(format!("{key}: {data_dir} is listed twice"));
+            continue;
+        }
+        found.push(Adopted { data_dir, repmgr_conf });
+    }
+    found
 }

@@ -100,6 +100,8 @@ pub struct Holdings {
     pub address: String,
     /// TCP port.
     pub port: u16,
+    /// It was there before, and nothing of it is ours: it is recorded, and never removed.
+    pub adopted: bool,
 }
 
 /// The claims that this agent holds.

@@ -126,6 +126,14 @@ pub fn takes(placement: &Placement) -> Option<Holdings> {
     })
 }
 
+/// Whether the node was there before Bellows: then nothing of it is ours to change or remove.
+pub fn is_adopted(placement: &Placement) -> bool {
+    match &placement.system {
+        Some(placement::System::Postgresql(placement)) => placement.adopted,
+        None => false,
+    }
+}
+
 /// Refuses while a node still runs, by the service manager's word and by the data directory's
 /// own: asked before a claimed directory is removed.
 ///

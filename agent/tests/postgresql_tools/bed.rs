@@ -17,10 +17,11 @@ use bellows_agent::{
 };
 use bellows_proto::v1::{
     Action, Answer, ClaimNode, ClaimResource, Fault, FaultCode, HostAction, NodeRef, Placement,
-    PostgresqlAction, PostgresqlAnswer, PostgresqlLogin, PostgresqlLoginQuery, PostgresqlNodeQuery,
-    PostgresqlPlacement, PostgresqlQuery, PostgresqlReading, PostgresqlServer, Progress, Query,
-    ToolRun, action, answer, host_action, placement, postgresql_action, postgresql_answer,
-    postgresql_query, postgresql_reading, query,
+    PostgresqlAction, PostgresqlAnswer, PostgresqlFindQuery, PostgresqlFoundServer,
+    PostgresqlLogin, PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlPlacement,
+    PostgresqlQuery, PostgresqlReading, PostgresqlServer, Progress, Query, ToolRun, action, answer,
+    host_action, placement, postgresql_action, postgresql_answer, postgresql_query,
+    postgresql_reading, query,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
@@ -262,8 +263,7 @@ impl Host<'_> {
     }
 
     async fn act_host(&self, kind: host_action::Kind) {
-        let kind = action::Kind::Host(HostAction { kind: Some(kind) });
-        self.perform(kind, &Arc::default(), &CancellationToken::new()).await.unwrap();
+        self.try_host(kind).await.unwrap();
     }
 
     async fn ask(&self, kind: postgresql_query::Kind) -> postgresql_answer::Kind {
@@ -283,8 +283,31 @@ impl Host<'_> {
         let query = PostgresqlNodeQuery { node: Some(node(name)) };
         match self.ask(postgresql_query::Kind::Node(query)).await {
             postgresql_answer::Kind::Node(reading) => reading,
-            other @ postgresql_answer::Kind::Login(_) => panic!("{other:?}"),
+            other @ (postgresql_answer::Kind::Login(_) | postgresql_answer::Kind::Found(_)) => {
+                panic!("{other:?}")
+            }
         }
+    }
+
+    /// The server with this data directory, as this host finds it.
+    pub async fn find(&self, data_dir: &str) -> PostgresqlFoundServer {
+        match self.ask(postgresql_query::Kind::Find(PostgresqlFindQuery {})).await {
+            postgresql_answer::Kind::Found(found) => {
+                let own = |server: &PostgresqlFoundServer| {
+                    server.placement.as_ref().is_some_and(|place| place.data_dir == data_dir)
+                };
+                found.servers.into_iter().find(own).unwrap()
+            }
+            other @ (postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Login(_)) => {
+                panic!("{other:?}")
+            }
+        }
+    }
+
+    /// An action of the host itself, whatever comes of it.
+    pub async fn try_host(&self, kind: host_action::Kind) -> Result<String, Fault> {
+        let kind = action::Kind::Host(HostAction { kind: Some(kind) });
+        self.perform(kind, &Arc::default(), &CancellationToken::new()).await
     }
 
     pub async fn server(&self, name: &str) -> PostgresqlServer {
@@ -295,7 +318,9 @@ impl Host<'_> {
         let query = PostgresqlLoginQuery { address: address.to_string(), port: port.into() };
         match self.ask(postgresql_query::Kind::Login(query)).await {
             postgresql_answer::Kind::Login(login) => login,
-            other @ postgresql_answer::Kind::Node(_) => panic!("{other:?}"),
+            other @ (postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Found(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 }

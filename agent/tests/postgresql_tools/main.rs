@@ -2,6 +2,7 @@
 //! print is what our code expects, or this fails: a new version's drift breaks the build.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod adopted;
 mod bed;
 
 use std::{
@@ -24,6 +25,9 @@ const SETTINGS: PostgresqlServerSettings = PostgresqlServerSettings {
     max_wal_senders: 10,
     max_replication_slots: 10,
     shared_buffers_mib: 16,
+    max_worker_processes: Some(10),
+    max_prepared_transactions: Some(3),
+    max_locks_per_transaction: None,
 };
 const SERVER: i32 = PostgresqlService::Server as i32;
 const REPMGRD: i32 = PostgresqlService::Repmgrd as i32;

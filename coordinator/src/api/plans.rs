@@ -136,6 +136,15 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
         // The planner may choose; all of them are restarted.
         Some(Verb::Switchover(_) | Verb::Restart(_)) => false,
+        Some(Verb::Adopt(adopt)) => {
+            for from in &adopt.from {
+                from.host.parse::<HostName>().map_err(bad)?;
+            }
+            if adopt.from.is_empty() {
+                return Err(fault::invalid("no host is named", "name its hosts: --host HOST"));
+            }
+            false
+        }
         None => true,
     };
     if empty {
@@ -152,7 +161,9 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
             std::slice::from_ref(&switchover.to)
         }
         Some(Verb::Restart(restart)) => restart.nodes.as_slice(),
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_)) | None => &[],
+        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_) | Verb::Adopt(_)) | None => {
+            &[]
+        }
     };
     for node in named {
         node.parse::<NodeName>().map_err(bad)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bellows_proto::{
     names::{HostName, NodeName},
     remarks,
-    v1::{AcceptedGuard, KeyValue, NodeAt},
+    v1::{AcceptedGuard, AdoptFrom, KeyValue, NodeAt},
 };
 
 use super::{
@@ -110,6 +110,24 @@ pub fn node_at(text: &str) -> Result<NodeAt, String> {
     Ok(NodeAt { node: node.to_string(), host: host.to_string() })
 }
 
+/// `HOST` or `HOST:PORT`.
+///
+/// # Errors
+/// If the host's name is not valid, or what follows it is no port.
+pub fn host_port(text: &str) -> Result<AdoptFrom, String> {
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => {
+            let number = port.parse::<u16>().ok().filter(|port| *port != 0);
+            let number =
+                number.ok_or_else(|| format!("{port:?} is no port: use the form HOST:PORT"))?;
+            (host, u32::from(number))
+        }
+        None => (text, 0),
+    };
+    let host: HostName = host.parse().map_err(|e| format!("{e}"))?;
+    Ok(AdoptFrom { host: host.to_string(), port })
+}
+
 /// `key=value`.
 ///
 /// # Errors
@@ -149,6 +167,11 @@ mod tests {
         assert_eq!(node_at("pg4@h4"), Ok(NodeAt { node: "pg4".into(), host: "h4".into() }));
         for bad in ["pg4", "pg4@", "@h4", "pg4@h4@h5", "PG@h4", "pg 4@h4"] {
             assert!(node_at(bad).is_err(), "{bad}");
+        }
+        assert_eq!(host_port("h4"), Ok(AdoptFrom { host: "h4".into(), port: 0 }));
+        assert_eq!(host_port("h4:5433"), Ok(AdoptFrom { host: "h4".into(), port: 5433 }));
+        for bad in ["", "h4:", "h4:0", "h4:65536", "H4", ":5432"] {
+            assert!(host_port(bad).is_err(), "{bad}");
         }
         let pair = key_value("a=b=c");
         assert_eq!(pair, Ok(KeyValue { key: "a".into(), value: "b=c".into() }));

@@ -142,7 +142,7 @@ pub async fn plan_and_go_on(
         context.out.say(&format!("Nothing was changed. Carry it out with: bellows apply {path}"));
         return Ok(Exit::AsAsked);
     }
-    agree_and_apply(context, client, plan, agreement).await
+    Box::pin(agree_and_apply(context, client, plan, agreement)).await
 }
 
 /// Shows a plan, asks, applies it and follows the operation.

@@ -108,7 +108,7 @@ impl<W: World> Engine<W> {
     fn spec_for(&self, intent: &Intent) -> Result<Spec, PlanError> {
         let world = &*self.inner.world;
         let known = world.journal().spec(&intent.cluster)?;
-        let creates = matches!(intent.verb, Some(intent::Verb::Create(_)));
+        let creates = matches!(intent.verb, Some(intent::Verb::Create(_) | intent::Verb::Adopt(_)));
         let invalid = |text: String| Err(PlanError::Invalid(vec![text]));
         match (known, creates) {
             (None, false) => invalid(format!(

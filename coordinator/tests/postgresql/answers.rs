@@ -3,10 +3,11 @@
 use bellows_proto::v1::{
     Answer, CollationVersion, DirectoryState, Fault, FaultCode, HostAnswer, HostFacts, KeyValue,
     ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer,
-    PostgresqlClients, PostgresqlConnections, PostgresqlLogin, PostgresqlPlacement,
-    PostgresqlReading, PostgresqlServer, Query, ReplicationSlot, ServiceReading, ServiceState,
-    SystemFacts, ToolVersion, Vacancy, WalSender, answer, host_answer, host_query, placement,
-    postgresql_answer, postgresql_query, postgresql_reading, query,
+    PostgresqlClients, PostgresqlConnections, PostgresqlFound, PostgresqlFoundServer,
+    PostgresqlLogin, PostgresqlPlacement, PostgresqlReading, PostgresqlServer, Query,
+    ReplicationSlot, RepmgrAddress, ServiceReading, ServiceState, SystemFacts, ToolVersion,
+    Vacancy, WalSender, answer, host_answer, host_query, placement, postgresql_answer,
+    postgresql_found_server, postgresql_query, postgresql_reading, query,
 };
 
 use crate::world::{CLUSTER, Data, Host, Node, SYSTEM_ID, Service, World, node_ref};
@@ -37,14 +38,50 @@ impl World {
                     postgresql_query::Kind::Login(query) => {
                         postgresql_answer::Kind::Login(self.login(name, host, &query.address))
                     }
+                    postgresql_query::Kind::Find(_) => {
+                        postgresql_answer::Kind::Found(self.found(host))
+                    }
                 }),
             }),
         };
         Ok(Answer { kind: Some(kind) })
     }
 
+    /// The servers that are on a host and were not made by Bellows.
+    fn found(&self, host: &Host) -> PostgresqlFound {
+        let adopted = host.nodes.iter().filter(|(_, node)| node.place.adopted);
+        let server = |(name, node): (&String, &Node)| PostgresqlFoundServer {
+            placement: Some(node.place.clone()),
+            node: name.clone(),
+            claimed: (!node.claimed_by.is_empty()).then(|| node_ref(name)),
+            declared: host.declared,
+            declaration: "adopted = [...]".to_owned(),
+            system_identifier: host.identifier.to_owned(),
+            obstacles: Some(host.obstacle)
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
+            running: node.server.running,
+            addresses: self
+                .registered
+                .iter()
+                .map(|row| RepmgrAddress {
+                    node_id: row.node_id,
+                    host: address(&row.name.replace("pg", "h")),
+                })
+                .collect(),
+            server: Some(match node.server.running {
+                true => postgresql_found_server::Server::Up(self.server(name, node)),
+                false => postgresql_found_server::Server::Down(Fault::default()),
+            }),
+        };
+        PostgresqlFound { servers: adopted.map(server).collect() }
+    }
+
     fn reading(&self, host: &Host, name: &str) -> PostgresqlReading {
-        let Some(node) = host.nodes.get(name) else {
+        let recorded = |node: &&Node| !node.place.adopted || !node.claimed_by.is_empty();
+        let Some(node) = host.nodes.get(name).filter(recorded) else {
             return PostgresqlReading {
                 node: Some(node_ref(name)),
                 claimed: Some(false),
@@ -76,8 +113,8 @@ impl World {
                 SYSTEM_ID.to_owned()
             },
             control_state: control_state.to_owned(),
-            server_service: Some(service(node.server, &node.configuration)),
-            repmgrd_service: Some(service(node.repmgrd, &node.configuration)),
+            server_service: Some(service(node.server, node)),
+            repmgrd_service: Some(service(node.repmgrd, node)),
             files: files(node),
             tombstone: Some(node.tombstone),
             placement: Some(node.place.clone()),
@@ -118,6 +155,7 @@ impl World {
                 .map(|(key, value)| KeyValue { key: (*key).to_owned(), value: value.clone() })
                 .collect(),
             database_bytes: self.database_bytes,
+            tablespaces: self.tablespaces.clone(),
             senders: self.senders(name, primary),
             connections: Some(self.connections(name)),
             slots: if primary { self.slots() } else { kept_slots(node) },
@@ -202,22 +240,22 @@ impl World {
         let hba = server
             .and_then(|node| node.configuration.as_ref())
             .and_then(|written| written.hba.as_ref());
-        let let_in = hba.is_some_and(|hba| hba.members.contains(&address(from)));
+        let by_hand = server.is_some_and(|node| node.place.adopted)
+            && self.let_in_by_hand.contains(&address(from));
+        let let_in = by_hand || hba.is_some_and(|hba| hba.members.contains(&address(from)));
         let ok = let_in && host.login_file;
         let reason = if ok { "" } else { "no pg_hba.conf entry, or no password" };
         PostgresqlLogin { ok, reason: reason.to_owned() }
     }
 }
 
-fn service(
-    service: Service,
-    configuration: &Option<bellows_proto::v1::WriteConfiguration>,
-) -> ServiceReading {
-    let state = match (service, configuration) {
+fn service(service: Service, node: &Node) -> ServiceReading {
+    let there = node.configuration.is_some() || node.place.adopted;
+    let state = match (service, there) {
         (Service { masked: true, .. }, _) => ServiceState::Masked,
-        (_, None) => ServiceState::Absent,
-        (Service { running: true, .. }, Some(_)) => ServiceState::Running,
-        (_, Some(_)) => ServiceState::Stopped,
+        (_, false) => ServiceState::Absent,
+        (Service { running: true, .. }, true) => ServiceState::Running,
+        (_, true) => ServiceState::Stopped,
     };
     ServiceReading {
         state: state.into(),
@@ -227,6 +265,9 @@ fn service(
 }
 
 fn files(node: &Node) -> Vec<ManagedFileReading> {
+    if node.place.adopted {
+        return Vec::new();
+    }
     let state = if node.configuration.is_some() {
         ManagedFileState::Ours
     } else {
@@ -309,6 +350,7 @@ fn vacancy(name: &str, host: &Host, node: &str, port: u32) -> Result<Vacancy, Fa
         server_service: format!("bellows-{CLUSTER}-{node}-server"),
         repmgrd_service: format!("bellows-{CLUSTER}-{node}-repmgrd"),
         passfile: host.passfile.to_owned(),
+        ..PostgresqlPlacement::default()
     };
     let known = host.nodes.get(node);
     let state = if host.occupied { DirectoryState::Occupied } else { DirectoryState::Absent };

@@ -32,6 +32,12 @@ impl World {
                     panic!("no placement")
                 };
                 assert_ne!(place.node_id, 0, "a claim has its node id");
+                if place.adopted {
+                    let node = nodes.get_mut(name(&claim.node)).unwrap();
+                    assert_eq!(node.place, place, "it is recorded as it was found");
+                    OPERATION.clone_into(&mut node.claimed_by);
+                    return;
+                }
                 let node = Node {
                     claimed_by: OPERATION.to_owned(),
                     tombstone: false,
@@ -52,6 +58,12 @@ impl World {
                 );
             }
             host_action::Kind::ReleaseNode(release) => {
+                if let Some(node) = nodes.get_mut(name(&release.node))
+                    && node.place.adopted
+                {
+                    node.claimed_by.clear();
+                    return;
+                }
                 let gone = nodes.remove(name(&release.node));
                 assert!(gone.is_none_or(|node| !node.server.running && node.data == Data::Absent));
             }

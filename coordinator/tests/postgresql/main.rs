@@ -8,6 +8,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod adopting;
 mod answers;
 mod apply;
 mod clients;

@@ -7,7 +7,7 @@ use bellows_proto::v1::{NoteKind, Plan, Remarks, System, step::Kind};
 use jiff::tz::TimeZone;
 
 use crate::{
-    play,
+    adopting, play,
     world::{self, CLUSTER, World},
 };
 
@@ -149,6 +149,15 @@ fn all_kinds() -> Vec<Plan> {
     blind.hidden_sessions = 2;
     let accepted = |intent| world::accepting(intent, "PG-50");
     let (nodes, limit) = ([("pg5", "h5"), ("pg6", "h6")], [("clone_rate_kib", "20480")]);
+    let (mut foreign, blank) = adopting::with_everything();
+    // Nobody's unit starts this one.
+    foreign.node("pg2").place.server_service.clear();
+    foreign.node("pg2").repmgrd.running = false;
+    foreign.tablespaces = vec!["fast".to_owned()];
+    let (adopted, spec_adopted) = adopting::adopted();
+    let (mut grown, mut spec_grown) = (adopted.clone(), spec_adopted.clone());
+    let growing = play::plan(&adopted, &spec_adopted, &world::expand(&[("pg4", "h4")], &[]));
+    play::steps(&mut grown, &mut spec_grown, &growing, growing.steps.len());
     vec![
         creating(),
         expanding(),
@@ -169,6 +178,9 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&three, &spec_three, &world::switchover("pg3")),
         play::plan(&three, &spec_three, &world::restart(&[], false)),
         play::plan(&three, &spec_three, &world::restart(&[], true)),
+        play::plan(&foreign, &blank, &adopting::from_three()),
+        play::plan(&grown, &spec_grown, &world::shrink(&["pg4"], &[])),
+        growing,
     ]
 }
 

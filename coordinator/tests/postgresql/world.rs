@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
-    AcceptedGuard, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef, Observation,
-    PostgresqlPlacement, Replace, RepmgrNode, Restart, Shrink, Spec, Switchover, System,
-    WriteConfiguration, asked, intent::Verb,
+    AcceptedGuard, Adopt, AdoptFrom, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef,
+    Observation, PostgresqlPlacement, Replace, RepmgrNode, Restart, Shrink, Spec, Switchover,
+    System, WriteConfiguration, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -69,6 +69,12 @@ pub struct Host {
     pub vacancy_answers: bool,
     /// A login of this host's passfile works once it is let in.
     pub login_file: bool,
+    /// agent.toml allows the servers that are there to be adopted.
+    pub declared: bool,
+    /// Why a server that is there cannot be adopted.
+    pub obstacle: &'static str,
+    /// The system identifier in the control file of a server that is there.
+    pub identifier: &'static str,
     pub nodes: BTreeMap<String, Node>,
 }
 
@@ -92,6 +98,9 @@ impl Default for Host {
             vacancy_claimed_by: "",
             vacancy_answers: true,
             login_file: true,
+            declared: true,
+            obstacle: "",
+            identifier: SYSTEM_ID,
             nodes: BTreeMap::new(),
         }
     }
@@ -116,6 +125,9 @@ pub struct World {
     pub clients: BTreeMap<String, Vec<(&'static str, &'static str, u32)>>,
     /// Sessions at each server of which repmgr's role may not see whose they are.
     pub hidden_sessions: u32,
+    /// The rules of adopted members let these hosts' addresses in.
+    pub let_in_by_hand: BTreeSet<String>,
+    pub tablespaces: Vec<String>,
 }
 
 impl World {
@@ -145,6 +157,8 @@ impl World {
             disconnected: BTreeSet::new(),
             clients: BTreeMap::new(),
             hidden_sessions: 0,
+            let_in_by_hand: BTreeSet::new(),
+            tablespaces: Vec::new(),
         }
     }
 
@@ -262,6 +276,40 @@ pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
 pub fn accepting(intent: Intent, code: &str) -> Intent {
     let reason = "CHG-4711: agreed".to_owned();
     Intent { accepted: vec![AcceptedGuard { code: code.to_owned(), reason }], ..intent }
+}
+
+/// From each of these hosts; 0: whatever port.
+pub fn adopt(from: &[(&str, u32)], options: &[(&str, &str)]) -> Intent {
+    let from = from.iter().map(|(host, port)| AdoptFrom { host: (*host).to_owned(), port: *port });
+    intent("adopt", Verb::Adopt(Adopt { from: from.collect() }), options)
+}
+
+/// A cluster of pg1 on h1, pg2 on h2, ... that somebody else built; `spare` hosts follow.
+pub fn foreign(members: usize, spare: usize) -> (World, Spec) {
+    let (mut world, _) = cluster(members, spare, &[]);
+    for node in world.hosts.values_mut().flat_map(|host| host.nodes.values_mut()) {
+        node.claimed_by.clear();
+        node.resources.clear();
+        node.configuration = None;
+        let main = "/etc/postgresql/15/main";
+        node.place = PostgresqlPlacement {
+            data_dir: "/var/lib/postgresql/15/main".to_owned(),
+            conf_dir: main.to_owned(),
+            socket_dir: "/var/run/postgresql".to_owned(),
+            log_dir: "/var/log/postgresql".to_owned(),
+            port: 5433,
+            server_service: "postgresql@15-main.service".to_owned(),
+            repmgrd_service: String::new(),
+            adopted: true,
+            repmgr_conf: "/etc/repmgr.conf".to_owned(),
+            config_file: format!("{main}/postgresql.conf"),
+            hba_file: format!("{main}/pg_hba.conf"),
+            ..node.place.clone()
+        };
+    }
+    let addresses = (1..=members + spare).map(|n| crate::answers::address(&format!("h{n}")));
+    world.let_in_by_hand = addresses.collect();
+    (world, spec::blank(CLUSTER, System::Postgresql))
 }
 
 pub fn shrink(nodes: &[&str], options: &[(&str, &str)]) -> Intent {

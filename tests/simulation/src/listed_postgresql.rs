@@ -103,6 +103,8 @@ impl System for Postgresql {
         let dead = |operation: Operation| Operation { dies: Some("h2"), ..operation };
         let two = [create(&[1, 2])];
         let three = [create(&[1, 2, 3])];
+        // `adopt` changes nothing but the agents' own records, by the acts that `create` begins with, and
+        // the model has no clusters of others.
         vec![
             operation("create", &[], create(&[1, 2]), None),
             operation("create-cancelled", &[], create(&[1, 2]), Some(40)),

@@ -31,9 +31,9 @@ pub(super) async fn claim_node(wanted: &ClaimNode, context: &JobContext) -> Resu
         return Err(taken(node, "it has left for good; its name stays taken"));
     }
     if let Some(claim) = &known.claim {
-        let same =
-            claim.operation == context.operation() && claim.placement.as_ref() == Some(placement);
-        return if same {
+        // Of an adopted node nothing was made: who recorded it before does not matter.
+        let ours = claim.operation == context.operation() || crate::tools::is_adopted(placement);
+        return if ours && claim.placement.as_ref() == Some(placement) {
             Ok("claimed already".to_owned())
         } else {
             Err(taken(node, &format!("operation {}", claim.operation)))
@@ -65,6 +65,9 @@ pub(super) async fn claim_node(wanted: &ClaimNode, context: &JobContext) -> Resu
 
 /// Prior states. What holds something already is not ours to claim, but for shared folders.
 fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedDirectory>, Fault> {
+    if holdings.adopted {
+        return adopted(context, holdings);
+    }
     let all = [(&holdings.data, true), (&holdings.config, false)]
         .into_iter()
         .chain(holdings.others.iter().map(|path| (path, false)));
@@ -85,6 +88,24 @@ fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedD
         found.push(ClaimedDirectory { path, prior: prior.into(), data, parent_made });
     }
     Ok(found)
+}
+
+/// Of a node that was there before: whatever is in its directories was there too, and stays.
+fn adopted(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedDirectory>, Fault> {
+    if directory_state(context.local(), &holdings.data)? != DirectoryState::Occupied {
+        return Err(Fault::new(
+            FaultCode::Drift,
+            format!("there is nothing in {} to adopt any more", holdings.data),
+        )
+        .remedy("plan anew"));
+    }
+    let occupied = |path: &camino::Utf8PathBuf, data| ClaimedDirectory {
+        path: path.to_string(),
+        prior: DirectoryState::Occupied.into(),
+        data,
+        parent_made: false,
+    };
+    Ok(vec![occupied(&holdings.data, true), occupied(&holdings.config, false)])
 }
 
 /// What other nodes of this host hold of what a node wants: empty where nothing.
@@ -150,6 +171,10 @@ pub(super) async fn release_node(
     let Some(claim) = known.claim.take() else {
         return Ok("not claimed".to_owned());
     };
+    if crate::tools::is_adopted(part(&claim.placement, "the claim's placement")?) {
+        local.claims().put(node, &known)?;
+        return Ok("given back; everything stays as it is".to_owned());
+    }
     if claim.operation != context.operation() {
         return Err(taken(node, &format!("operation {}", claim.operation)));
     }

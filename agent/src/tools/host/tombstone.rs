@@ -22,6 +22,16 @@ pub(super) async fn set(wanted: &Tombstone, context: &JobContext) -> Result<Note
             ),
         ));
     };
+    if crate::tools::is_adopted(part(&owned.placement, "the claim's placement")?) {
+        return Err(Fault::new(
+            FaultCode::NotClaimed,
+            format!(
+                "node {}/{} was adopted: what starts it is not Bellows' own and is not masked",
+                node.cluster, node.node
+            ),
+        )
+        .remedy("take it out by hand, as it was done before Bellows"));
+    }
     known.tombstone = true;
     known.buried = false;
     known.wipe = wanted.wipe_data;

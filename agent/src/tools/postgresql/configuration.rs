@@ -16,7 +16,7 @@ use super::{
         postgresql_conf, repmgr_conf,
     },
     running::refuse_running,
-    session::{PROFILE, claimed, required},
+    session::{PROFILE, made, required},
     values::Node,
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(super) async fn write_configuration(
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, _) = claimed(local, required(action.node.as_ref())?)?;
+    let (node, _) = made(local, required(action.node.as_ref())?)?;
     let unset = |what| Fault::new(FaultCode::Invalid, format!("the action has no {what}"));
     let settings = action.server.as_ref().ok_or_else(|| unset("server settings"))?;
     let hba = action.hba.as_ref().ok_or_else(|| unset("hba settings"))?;
@@ -76,7 +76,7 @@ pub(super) async fn remove_configuration(
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, _) = claimed(local, required(action.node.as_ref())?)?;
+    let (node, _) = made(local, required(action.node.as_ref())?)?;
     refuse_running(context, &node).await?;
     for name in FILES {
         local.managed().check_restore(node.conf_dir.file(name).as_path())?;
@@ -93,7 +93,7 @@ pub(super) async fn remove_configuration(
 /// Renders `pg_hba.conf` and has the running server load it.
 pub(super) async fn write_hba(action: &WriteHba, context: &JobContext) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, _) = claimed(local, required(action.node.as_ref())?)?;
+    let (node, _) = made(local, required(action.node.as_ref())?)?;
     let hba = action
         .hba
         .as_ref()

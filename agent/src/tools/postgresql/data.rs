@@ -10,7 +10,7 @@ use camino::Utf8PathBuf;
 use super::{
     pgpass,
     running::refuse_running,
-    session::{Client, as_owner, claimed, required},
+    session::{Client, as_owner, made, required},
     values::{Node, PlainPath},
 };
 use crate::{
@@ -58,7 +58,7 @@ pub(super) async fn init_database(
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, _) = claimed(local, required(action.node.as_ref())?)?;
+    let (node, _) = made(local, required(action.node.as_ref())?)?;
     let password_file = password_file(context, &node)?;
     prepare_data_directory(local, &node)?;
     let unfinished = unfinished(&node);
@@ -103,7 +103,7 @@ pub(super) async fn create_repmgr_database(
     action: &CreateRepmgrDatabase,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
     let (command, finished) =
         Client::of_node(&node).change(context, node.endpoint(), &[], CREATE_DATABASE).await?;
     if !finished.success() {
@@ -118,7 +118,7 @@ pub(super) async fn discard_data(
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, claim) = claimed(local, required(action.node.as_ref())?)?;
+    let (node, claim) = made(local, required(action.node.as_ref())?)?;
     let path = node.data_dir.as_path();
     let ours = claim.directories.iter().any(|directory| {
         let was_free = matches!(directory.prior(), DirectoryState::Absent | DirectoryState::Empty);

@@ -12,7 +12,7 @@ use tokio::select;
 
 use super::{
     data::prepare_data_directory,
-    session::{Client, at, claimed, required},
+    session::{Client, at, made, required},
     values::{self, Node},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(super) async fn register_primary(
     action: &RegisterPrimary,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
     let outcome =
         node.repmgr(context, "register the primary", |repmgr| repmgr.primary_register()).await?;
     Ok(said(outcome, "registered", "was registered already"))
@@ -53,7 +53,7 @@ pub(super) async fn clone_standby(
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, _) = claimed(local, required(action.node.as_ref())?)?;
+    let (node, _) = made(local, required(action.node.as_ref())?)?;
     let upstream = endpoint("upstream", &action.upstream_address, action.upstream_port)?;
     same_cluster(context, &node, upstream, &action.system_identifier).await?;
     prepare_data_directory(local, &node)?;
@@ -145,7 +145,7 @@ pub(super) async fn register_standby(
     action: &RegisterStandby,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
     let service = services(context).reading(&node.server_service).await?;
     let upstream = action.upstream_id;
     let outcome = if service.state() == ServiceState::Running {

@@ -13,8 +13,10 @@ use std::time::Duration;
 use super::{JobContext, Note, QueryContext, psql, repmgr};
 use crate::{exec::Invocation, facilities::Runner};
 
+mod adopted;
 mod configuration;
 mod data;
+pub mod find;
 mod membership;
 pub mod pgpass;
 mod place;
@@ -52,6 +54,7 @@ pub async fn answer(
             let port = values::port("port", query.port)?.get();
             Answer::Login(reading::login(context, address, port).await?)
         }
+        Some(Query::Find(_)) => Answer::Found(Box::pin(find::find(context)).await?),
         None => return Err(empty("query")),
     };
     Ok(PostgresqlAnswer { kind: Some(kind) })

@@ -55,6 +55,8 @@ from pg_database where datallowconn order by datname;
 \endif
 \echo #size
 select coalesce(sum(pg_database_size(oid)), 0) as bytes from pg_database where datallowconn;
+\echo #tablespaces
+select spcname as name from pg_tablespace where spcname not in ('pg_default', 'pg_global') order by 1;
 select exists (select from pg_database where datname = 'repmgr') as has_database \gset
 \if :has_database
 \connect repmgr

@@ -6,10 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use bellows_proto::v1::{Fault, FaultCode, NodeRef, PostgresqlPlacement};
 use camino::Utf8Path;
 
-use super::{
-    render::{POSTGRESQL_CONF, REPMGR_CONF},
-    values::Node,
-};
+use super::{adopted, render::POSTGRESQL_CONF, values::Node};
 use crate::{
     config::PostgresqlConfig,
     facilities::{
@@ -64,11 +61,12 @@ fn conventional(
         server_service: service("server"),
         repmgrd_service: service("repmgrd"),
         passfile: section.passfile.to_string(),
+        ..PostgresqlPlacement::default()
     })
 }
 
 /// What a placement takes. Only the port and the node id are the coordinator's to choose;
-/// all else must be what this host would propose.
+/// all else must be what this host would propose, or what its `agent.toml` lists for adoption.
 ///
 /// # Errors
 /// `INVALID` or `DENIED`, naming what differs.
@@ -81,9 +79,13 @@ pub fn holdings(
     if checked.node_id == 0 {
         return Err(Fault::new(FaultCode::Invalid, "the placement has no node id"));
     }
-    let own = PostgresqlPlacement {
-        node_id: placement.node_id,
-        ..propose(local, node, checked.port.get())?
+    let own = if placement.adopted {
+        adopted::allowed(local, placement)?
+    } else {
+        PostgresqlPlacement {
+            node_id: placement.node_id,
+            ..propose(local, node, checked.port.get())?
+        }
     };
     if own != *placement {
         return Err(Fault::new(
@@ -102,13 +104,22 @@ pub fn holdings(
 
 /// What a placement takes, as it says; nothing is refused.
 pub fn takes(placement: &PostgresqlPlacement) -> Holdings {
+    // Of an adopted node nothing but its places is known to be its own.
+    let (others, services) = match placement.adopted {
+        true => (Vec::new(), Vec::new()),
+        false => (
+            vec![placement.log_dir.clone().into(), placement.socket_dir.clone().into()],
+            vec![placement.server_service.clone(), placement.repmgrd_service.clone()],
+        ),
+    };
     Holdings {
         data: placement.data_dir.clone().into(),
         config: placement.conf_dir.clone().into(),
-        others: vec![placement.log_dir.clone().into(), placement.socket_dir.clone().into()],
-        services: vec![placement.server_service.clone(), placement.repmgrd_service.clone()],
+        others,
+        services,
         address: placement.address.clone(),
         port: u16::try_from(placement.port).unwrap_or_default(),
+        adopted: placement.adopted,
     }
 }
 
@@ -161,7 +172,7 @@ pub fn server(node: &Node, environment: BTreeMap<String, String>) -> ServiceSpec
 
 /// repmgrd, as a service. Without a pid file: its default place is one for all.
 pub fn repmgrd(node: &Node, environment: BTreeMap<String, String>) -> ServiceSpec {
-    let config = node.conf_dir.file(REPMGR_CONF);
+    let config = &node.repmgr_conf;
     ServiceSpec {
         name: node.repmgrd_service.clone(),
         description: format!("repmgrd of node {} of cluster {}", node.name, node.cluster),
@@ -198,6 +209,7 @@ mod tests {
             socket_root: "/s".into(),
             passfile: "/p".into(),
             port: 5433,
+            adopted: Vec::new(),
         };
         let reference = node().reference();
         let address = [10, 0, 0, 9].into();

@@ -8,12 +8,13 @@ use std::net::IpAddr;
 
 use bellows_proto::v1::{
     DirectoryState, Fault, FaultCode, HbaSettings, ManagedFileState, NodeRef, PostgresqlLogin,
-    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, placement, postgresql_reading,
+    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, ServiceReading, placement,
+    postgresql_reading,
 };
 use camino::Utf8Path;
 
 use super::{
-    data,
+    adopted, data,
     render::{
         FILES, PG_HBA_CONF, POSTGRESQL_CONF, REPMGR_CONF, pg_hba, postgresql_conf, repmgr_conf,
     },
@@ -54,15 +55,17 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
     reading.claimed = Some(true);
     reading.placement = Some(placement);
 
-    let services = services(runner);
-    let (up, control, server_service, repmgrd_service) = futures::join!(
-        ask(runner, &node),
-        control(runner, &node),
-        services.reading(&node.server_service),
-        services.reading(&node.repmgrd_service),
-    );
-    reading.server_service = Some(server_service?);
-    reading.repmgrd_service = Some(repmgrd_service?);
+    let (up, control, services) =
+        futures::join!(ask(runner, &node), control(runner, &node), own_services(runner, &node));
+    let (server_service, repmgrd_service) = match services? {
+        Some(read) => read,
+        None => {
+            let server = adopted::server_service(local, &node)?;
+            (server, adopted::repmgrd_service(up.as_ref().ok()))
+        }
+    };
+    reading.server_service = Some(server_service);
+    reading.repmgrd_service = Some(repmgrd_service);
     if local.host.metadata(data::unfinished(&node).as_path())?.is_some() {
         // What initdb left when it was cut short may look whole.
         reading.control_state = UNFINISHED.to_owned();
@@ -88,10 +91,34 @@ fn of_claim(claim: claims::NodeClaim) -> Option<PostgresqlPlacement> {
     }
 }
 
+/// The services that Bellows made for it; `None`: it was adopted, and has none of ours.
+async fn own_services(
+    runner: &dyn Runner,
+    node: &Node,
+) -> Result<Option<(ServiceReading, ServiceReading)>, Fault> {
+    if node.adopted {
+        return Ok(None);
+    }
+    let services = services(runner);
+    let (server, repmgrd) = futures::join!(
+        services.reading(&node.server_service),
+        services.reading(&node.repmgrd_service),
+    );
+    Ok(Some((server?, repmgrd?)))
+}
+
 /// Asks the server everything.
 pub(super) async fn ask(runner: &dyn Runner, node: &Node) -> Result<PostgresqlServer, Fault> {
-    let client = Client::of_node(node);
-    let (command, finished) = client.read(runner, node.endpoint(), &[], server::SCRIPT).await?;
+    ask_at(runner, &Client::of_node(node), node.endpoint()).await
+}
+
+/// As [`ask`], of whatever server listens there.
+pub(super) async fn ask_at(
+    runner: &dyn Runner,
+    client: &Client,
+    endpoint: (IpAddr, u16),
+) -> Result<PostgresqlServer, Fault> {
+    let (command, finished) = client.read(runner, endpoint, &[], server::SCRIPT).await?;
     server::parse(&finished.stdout).map_err(|error| {
         let mut fault = fault::unreadable(&command, &error.to_string(), &finished.stdout);
         // The server's own words for the statement that failed.
@@ -138,7 +165,9 @@ fn read_directories(
             && text(local, &data_dir.join(data::AUTO_CONF))?
                 .is_some_and(|text| text.lines().any(|line| line.starts_with("primary_conninfo"))),
     );
-    for name in FILES {
+    // Those of an adopted node are somebody else's.
+    let files = if node.adopted { &[][..] } else { FILES };
+    for name in files {
         let path = node.conf_dir.file(name);
         let file = local.managed().reading(name, path.as_path())?;
         if file.state() == ManagedFileState::Ours

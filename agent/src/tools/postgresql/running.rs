@@ -9,8 +9,9 @@ use bellows_proto::v1::{
 };
 
 use super::{
+    adopted::PID_FILE,
     reading,
-    session::{Client, claimed, required},
+    session::{Client, made, required},
     values::Node,
 };
 use crate::{
@@ -23,8 +24,6 @@ use crate::{
 const START_WAIT: Duration = Duration::from_secs(20);
 const CHECKPOINT: &str = include_str!("checkpoint.sql");
 const POLL: Duration = Duration::from_millis(250);
-/// First line: the postmaster's process id.
-const PID_FILE: &str = "postmaster.pid";
 
 fn service_name(node: &Node, service: PostgresqlService) -> Result<&str, Fault> {
     match service {
@@ -41,7 +40,7 @@ pub(super) async fn start_service(
     action: &StartService,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
     let name = service_name(&node, action.service())?;
     services(context).start(name).await?;
     match action.service() {
@@ -79,7 +78,7 @@ pub(super) async fn stop_service(
     action: &StopService,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = claimed(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
     let name = service_name(&node, action.service())?;
     if action.checkpoint_first {
         // It only makes the stop shorter: a server that cannot do it now stops all the same.

@@ -53,6 +53,9 @@ pub fn parse(stdout: &[u8]) -> Result<PostgresqlServer, ParseError> {
         let (line, error) = (row.text("line_number")?, row.text("error")?);
         server.hba_errors.push(format!("line {line}: {error}"));
     }
+    for row in sections.get("tablespaces")?.rows() {
+        server.tablespaces.push(row.text("name")?.to_owned());
+    }
     repmgr(&sections, &mut server)?;
     Ok(server)
 }

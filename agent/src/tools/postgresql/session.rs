@@ -6,10 +6,7 @@ use std::{net::IpAddr, time::Duration};
 use bellows_proto::v1::{Fault, FaultCode, NodeRef, placement};
 use camino::Utf8PathBuf;
 
-use super::{
-    render::REPMGR_CONF,
-    values::{Node, PlainPath},
-};
+use super::values::{Node, PlainPath};
 use crate::{
     exec::{Finished, Invocation},
     facilities::{Local, Runner, claims::NodeClaim, fault},
@@ -45,6 +42,26 @@ pub(super) fn claimed(local: &Local, reference: &NodeRef) -> Result<(Node, NodeC
         ));
     };
     let node = Node::new(reference, placement)?;
+    Ok((node, claim))
+}
+
+/// The node that is claimed here under this name and was made by Bellows: what changes a node's files,
+/// services or data asks for it.
+///
+/// # Errors
+/// As [`claimed`]; `NOT_CLAIMED` if the node was adopted.
+pub(super) fn made(local: &Local, reference: &NodeRef) -> Result<(Node, NodeClaim), Fault> {
+    let (node, claim) = claimed(local, reference)?;
+    if node.adopted {
+        return Err(Fault::new(
+            FaultCode::NotClaimed,
+            format!(
+                "node {}/{} was adopted: its files, services and data are not Bellows' own",
+                reference.cluster, reference.node
+            ),
+        )
+        .remedy("do it by hand, as it was done before Bellows"));
+    }
     Ok((node, claim))
 }
 
@@ -203,9 +220,8 @@ impl Node {
         what: &str,
         command: impl FnOnce(&Repmgr<'_>) -> Invocation,
     ) -> Result<repmgr::Done, Fault> {
-        let config = self.conf_dir.file(REPMGR_CONF);
-        let invocation =
-            command(&Repmgr { bin_dir: self.bin_dir.as_path(), config: config.as_path() });
+        let config = self.repmgr_conf.as_path();
+        let invocation = command(&Repmgr { bin_dir: self.bin_dir.as_path(), config });
         let invocation = as_owner(runner.local(), &self.os_user, invocation);
         let command = invocation.command();
         let finished = runner.run(invocation).await?;

@@ -12,6 +12,8 @@ use bellows_proto::{
 };
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
+use super::render::REPMGR_CONF;
+
 /// A unix socket's path is at most so long (`sun_path`, with the closing NUL).
 const SOCKET_PATH_LIMIT: usize = 107;
 /// The longest name that the server gives its socket.
@@ -179,6 +181,10 @@ pub struct Node {
     pub server_service: String,
     /// Service of repmgrd.
     pub repmgrd_service: String,
+    /// Its `repmgr.conf`.
+    pub repmgr_conf: PlainPath,
+    /// It was there before Bellows: it is read, and nothing of it is changed.
+    pub adopted: bool,
 }
 
 impl Node {
@@ -196,13 +202,18 @@ impl Node {
             ));
         }
         let named = |kind, text: &str| Invalid::new(kind, text, "is not a name");
+        let conf_dir = PlainPath::new("configuration directory", &placement.conf_dir)?;
+        let repmgr_conf = match placement.adopted {
+            true => PlainPath::new("repmgr.conf", &placement.repmgr_conf)?,
+            false => conf_dir.file(REPMGR_CONF),
+        };
         Ok(Self {
             cluster: node.cluster.parse().map_err(|_| named("cluster", &node.cluster))?,
             name: node.node.parse().map_err(|_| named("node", &node.node))?,
             os_user: os_user(&placement.os_user)?,
             bin_dir: PlainPath::new("program directory", &placement.bin_dir)?,
             data_dir: PlainPath::new("data directory", &placement.data_dir)?,
-            conf_dir: PlainPath::new("configuration directory", &placement.conf_dir)?,
+            conf_dir,
             socket_dir,
             log_dir: PlainPath::new("log directory", &placement.log_dir)?,
             passfile: PlainPath::new("passfile", &placement.passfile)?,
@@ -211,6 +222,8 @@ impl Node {
             node_id: placement.node_id,
             server_service: placement.server_service.clone(),
             repmgrd_service: placement.repmgrd_service.clone(),
+            repmgr_conf,
+            adopted: placement.adopted,
         })
     }
 
@@ -242,6 +255,7 @@ pub(super) mod tests {
             server_service: "bellows-postgresql-orders-pg1.service".into(),
             repmgrd_service: "bellows-repmgrd-orders-pg1.service".into(),
             passfile: "/etc/bellows/repmgr.pgpass".into(),
+            ..PostgresqlPlacement::default()
         }
     }
 

@@ -86,7 +86,17 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "{2} 的 {1} 会随主节点角色转到 {3}，而它只剩 {4} 个连接",
     ),
     ("it is not known: {}", "无法得知：{1}"),
+    // Titles of steps: a cluster is adopted.
+    ("record where {} is on {}", "在 {2} 上记录 {1} 的位置"),
+    ("read {} by its record on {}", "按 {2} 上的记录读取 {1}"),
+    ("check that the cluster is as it was found", "检查集群与发现时一致"),
     // Reasons of steps.
+    (
+        "from now on it is read by its name; nothing of it becomes Bellows' own",
+        "此后按名称读取它；它的任何东西都不归 Bellows 所有",
+    ),
+    ("only what can be read is taken into care", "只有读得到的才会被接管"),
+    ("what is taken into care is what the plan has shown", "接管的正是计划所展示的"),
     ("a cluster that is not healthy is not made busier", "不健康的集群不应再增加负担"),
     ("a member only leaves a cluster that can do without it", "只有集群少得了它，成员才可以离开"),
     (
@@ -263,6 +273,46 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("pause repmgrd", "暂停 repmgrd"),
     ("let repmgrd decide again", "让 repmgrd 重新作决定"),
     ("configure the stopped server as a standby", "把已停止的服务器配置为备节点"),
+    // What to know: a cluster is adopted.
+    (
+        "nothing is changed on any host: the agents only record where the members are",
+        "任何主机上都不作改变：代理只记录成员的位置",
+    ),
+    (
+        "{} on {}: data in {}, settings {}, rules {}, {}, reached at {} port {}, node id {}, started by no unit",
+        "{2} 上的 {1}：数据在 {3}，设置 {4}，访问规则 {5}，{6}，地址 {7} 端口 {8}，节点号 {9}，不由任何单元启动",
+    ),
+    (
+        "{} on {}: data in {}, settings {}, rules {}, {}, reached at {} port {}, node id {}, started by {}",
+        "{2} 上的 {1}：数据在 {3}，设置 {4}，访问规则 {5}，{6}，地址 {7} 端口 {8}，节点号 {9}，由 {10} 启动",
+    ),
+    (
+        "nothing of it is ever stopped, configured or removed by Bellows: new members join beside what is there",
+        "Bellows 从不停止、配置或移除它的任何东西：新成员在已有的旁边加入",
+    ),
+    ("never fewer than {} members", "成员从不少于 {1} 个"),
+    (
+        "the witness {} stays as it is: it is no member and is not read",
+        "见证节点 {1} 保持原样：它不是成员，也不被读取",
+    ),
+    ("{} streams from {}, a standby, and goes on so", "{1} 从备节点 {2} 流复制，并继续如此"),
+    (
+        "slot {} at {} is no member's: it is left alone, for ever",
+        "{2} 上的复制槽 {1} 不属于任何成员：永远不动它",
+    ),
+    (
+        "no failover: repmgrd of {} does not report to its server; the cluster may not grow before it does",
+        "没有故障切换：{1} 的 repmgrd 没有向其服务器报告；在它报告之前集群不能扩容",
+    ),
+    ("the cluster may not grow as it is: {}", "集群目前不能扩容：{1}"),
+    (
+        "a clone writes the tablespaces {} to the same paths, and no undo removes them",
+        "克隆会把表空间 {1} 写到相同的路径，撤销不会移除它们",
+    ),
+    (
+        "{} was adopted: take the gone nodes out of {} on {} by hand",
+        "{1} 是接管来的：请手工从 {3} 的 {2} 中去掉已离开的节点",
+    ),
     // What to know.
     (
         "{} keeps WAL for each new standby from its clone on until it has caught up",
@@ -414,4 +464,11 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("every standby follows the primary", "所有备节点都跟随主节点"),
     ("a host that is named dead does not answer", "被指明已宕机的主机没有应答"),
     ("a node that is named dead is not connected", "被指明已宕机的节点没有连接"),
+    ("one server to adopt on each host", "每台主机有一个要接管的服务器"),
+    ("a server that can be read and cloned", "可以读取和克隆的服务器"),
+    ("adoption allowed by the host's root", "主机的 root 允许接管"),
+    ("one cluster, of which all say the same", "同一个集群，各成员说法一致"),
+    ("every member's host is named", "每个成员的主机都已指明"),
+    ("adopted members let the new ones in", "接管来的成员放行新成员"),
+    ("members that Bellows made", "由 Bellows 建立的成员"),
 ];

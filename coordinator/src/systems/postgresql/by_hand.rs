@@ -150,7 +150,10 @@ fn as_user(at: &PostgresqlPlacement, program: &str) -> String {
 }
 
 fn repmgr(at: &PostgresqlPlacement, command: &str) -> String {
-    let config = quoted(&format!("{}/repmgr.conf", at.conf_dir));
+    let config = match at.adopted {
+        true => quoted(&at.repmgr_conf),
+        false => quoted(&format!("{}/repmgr.conf", at.conf_dir)),
+    };
     format!("{} -f {config} {command}", as_owner(at, "repmgr"))
 }
 

@@ -51,6 +51,9 @@ fn server(settings: &PostgresqlServerSettings) -> Vec<String> {
         ("max_wal_senders", settings.max_wal_senders),
         ("max_replication_slots", settings.max_replication_slots),
         ("shared_buffers (MiB)", settings.shared_buffers_mib),
+        ("max_worker_processes", settings.max_worker_processes.unwrap_or(0)),
+        ("max_prepared_transactions", settings.max_prepared_transactions.unwrap_or(0)),
+        ("max_locks_per_transaction", settings.max_locks_per_transaction.unwrap_or(0)),
     ];
     let own = set.into_iter().filter(|(_, value)| *value != 0);
     own.map(|(name, value)| format!("postgresql.conf: {name} = {value}")).collect()

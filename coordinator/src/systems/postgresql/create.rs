@@ -71,6 +71,7 @@ fn server_settings(options: &PostgresqlSpecOptions) -> PostgresqlServerSettings 
         max_wal_senders: SENDERS_AND_SLOTS,
         max_replication_slots: SENDERS_AND_SLOTS,
         shared_buffers_mib: options.shared_buffers_mib,
+        ..PostgresqlServerSettings::default()
     }
 }
 

@@ -31,7 +31,7 @@ pub fn describe(spec: &Spec, observation: &Observation) -> Description {
     problems.extend(wrong.into_iter().map(|problem| format!("{}: {}", problem.node, problem.text)));
     problems.extend(changed(view));
     if let Some(primary) = primary {
-        problems.extend(health::leftover_slots(primary).into_iter().map(|slot| {
+        problems.extend(health::leftover_slots(spec, primary).into_iter().map(|slot| {
             format!(
                 "{}: slot {} is inactive and no member's: it keeps WAL",
                 primary.member.node, slot.name
@@ -66,12 +66,14 @@ fn row_of(member: &PostgresqlMember, primary: Option<Primary<'_>>, healthy: bool
         Role::Down(why) => ("", "down".to_owned(), why, true),
         Role::Unknown(why) => ("", "unknown".to_owned(), why, false),
     };
+    let place = view::reading(member).ok().and_then(|reading| reading.placement.as_ref());
+    let adopted = if place.is_some_and(|place| place.adopted) { ", adopted" } else { "" };
     MemberView {
         node: member.node.clone(),
         host: member.host.clone(),
         role: role.to_owned(),
         state,
-        detail,
+        detail: format!("{detail}{adopted}"),
         healthy: healthy && known,
     }
 }

@@ -111,6 +111,7 @@ fn servers(node: &str, wanted: &PostgresqlServer, is: &PostgresqlServer, found: 
         server
             .registered
             .iter()
+            .filter(|row| !view::is_witness(row))
             .map(|row| (row.node_id, row.name.clone(), row.kind.clone()))
             .collect()
     };

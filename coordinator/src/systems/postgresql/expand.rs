@@ -1,7 +1,7 @@
 //! Plans new standbys for a cluster that runs.
 
 use bellows_proto::v1::{
-    Condition, Intent, NoteKind, Observation, Plan, PostgresqlServerSettings,
+    Condition, Intent, NoteKind, Observation, Plan, PostgresqlServer, PostgresqlServerSettings,
     PostgresqlSpecOptions, Refusal, Spec,
 };
 
@@ -73,7 +73,8 @@ pub(super) fn let_in(
     all: &[Placed],
     options: &PostgresqlSpecOptions,
 ) {
-    for member in members {
+    // An adopted one lets them in already: a guard has tried it.
+    for member in members.iter().filter(|member| !member.place.adopted) {
         let node = draft.node(&member.node);
         let before = draft::hba(members.iter(), &options.client_networks);
         let after = draft::hba(all.iter(), &options.client_networks);
@@ -99,7 +100,15 @@ pub(super) fn settings(
         max_wal_senders: read("max_wal_senders"),
         max_replication_slots: read("max_replication_slots"),
         shared_buffers_mib: options.shared_buffers_mib,
+        max_worker_processes: unusual(primary, "max_worker_processes", 8),
+        max_prepared_transactions: unusual(primary, "max_prepared_transactions", 0),
+        max_locks_per_transaction: unusual(primary, "max_locks_per_transaction", 64),
     }
+}
+
+/// A setting of the primary that is not the server's default.
+fn unusual(primary: Primary<'_>, name: &str, default: u32) -> Option<u32> {
+    view::number(primary.server, name).ok().filter(|value| *value != default)
 }
 
 pub(super) fn premises(primary: &Placed, members: &[Placed], new: &[Placed]) -> Vec<Condition> {
@@ -137,6 +146,18 @@ pub(super) fn hosts_alike(members: &[Placed], new: &[Placed]) -> Vec<Condition> 
     premises
 }
 
+/// They lie outside of what is claimed.
+pub(super) fn tablespaces(draft: &mut Draft, server: &PostgresqlServer) {
+    if server.tablespaces.is_empty() {
+        return;
+    }
+    let list = server.tablespaces.join(", ");
+    let text = format!(
+        "a clone writes the tablespaces {list} to the same paths, and no undo removes them"
+    );
+    draft.note(NoteKind::Risk, text);
+}
+
 pub(super) fn notes(
     draft: &mut Draft,
     view: View<'_>,
@@ -172,6 +193,7 @@ pub(super) fn notes(
         NoteKind::Risk,
         "redundancy stays as it is until the first new standby streams; failover by repmgrd stays on and would hold this operation".to_owned(),
     );
+    tablespaces(draft, primary.server);
     for node in new {
         draft.note(
             NoteKind::Data,

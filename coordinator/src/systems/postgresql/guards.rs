@@ -2,6 +2,8 @@
 //! of them, each with its reason; the modules below look at a cluster with them. A guard that
 //! cannot be judged refuses too. Numbers never change their meaning.
 
+mod adopted;
+mod adopting;
 mod capacity;
 mod cluster;
 mod dead;
@@ -14,9 +16,10 @@ mod slots;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
 
+pub(super) use adopting::Adopting;
 pub(super) use capacity::seen as capacity_seen;
 pub(super) use judge::{
-    Replacing, Shrinking, create, expand, replace, restart, shrink, switchover,
+    Replacing, Shrinking, adopt, create, expand, replace, restart, shrink, switchover,
 };
 pub(super) use moving::Moving;
 pub(super) use newcomers::obstacles;
@@ -164,6 +167,27 @@ rules! {
     SurvivorsRoom = "PG-50", "room for clients at those who stay",
         "Clients of a server that goes look for another one; where all are full, they are turned away.",
         "raise max_connections on those who stay and restart them, or end clients first; or accept it: --accept PG-50=REASON";
+    OneServerFound = "PG-60", "one server to adopt on each host",
+        "Which server is meant is not guessed.",
+        "start it if it does not run; where a host has several, name the port: --host HOST:PORT";
+    Adoptable = "PG-61", "a server that can be read and cloned",
+        "What cannot be read cannot be cared for.",
+        "mend what is named: repmgr needs the role and the database repmgr, and this host's passfile a login of that role";
+    DeclaredByRoot = "PG-62", "adoption allowed by the host's root",
+        "What may be done with a server that is there, the host's root has written down there.",
+        "have the line in agent.toml on that host (root), restart the agent, then plan again";
+    OneCluster = "PG-63", "one cluster, of which all say the same",
+        "Servers that do not agree who is a member are no one cluster, or not any more.",
+        "see repmgr cluster show on each host; mend the records, then plan again";
+    EveryMemberNamed = "PG-64", "every member's host is named",
+        "A member that nobody looks at would be forgotten in every plan.",
+        "enrol its host and name it with --host; if the member is gone for good: repmgr standby unregister --node-id=ID";
+    LetInByHand = "PG-65", "adopted members let the new ones in",
+        "Any member may become primary and must then let the new ones in; the rules of an adopted one are not Bellows' to write.",
+        "add the line to that file by hand, reload: SELECT pg_reload_conf(); then plan again";
+    MadeByBellows = "PG-66", "members that Bellows made",
+        "What starts, configures and fills an adopted member is somebody else's: Bellows stops, moves and removes only what it made.",
+        "do it by hand, with repmgr, as it was done before; then see bellows status CLUSTER --fresh";
 }
 
 /// What the soft guards say. `plan`: what the hard ones let pass; without it only some can be judged.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
     ManagedFileState, PostgresqlMember, PostgresqlReading, PostgresqlServer, PostgresqlService,
-    ReplicationSlot, ServiceState, WalSender,
+    ReplicationSlot, ServiceState, Spec, WalSender,
 };
 
+use super::options;
 use super::view::{self, Primary, Role, View, role, row, slot_name, state_of, state_text};
 
 /// Something that is not as it should be at one member.
@@ -76,8 +77,8 @@ fn services(member: &PostgresqlMember, reading: &PostgresqlReading, texts: &mut 
 
 /// Whether a member names the members of the spec, all and only them.
 fn records(names: &BTreeSet<&str>, server: &PostgresqlServer, texts: &mut Vec<String>) {
-    let registered: BTreeSet<&str> =
-        server.registered.iter().map(|row| row.name.as_str()).collect();
+    let rows = server.registered.iter().filter(|row| !view::is_witness(row));
+    let registered: BTreeSet<&str> = rows.map(|row| row.name.as_str()).collect();
     for stranger in registered.difference(names) {
         texts.push(format!("repmgr has a record of {stranger}, which is no member of the spec"));
     }
@@ -169,8 +170,10 @@ fn slot_of<'a>(
     )
 }
 
-/// Physical slots at the primary that nobody reads and that are no member's.
-pub(super) fn leftover_slots(primary: Primary<'_>) -> Vec<&ReplicationSlot> {
+/// Physical slots at the primary that nobody reads and that are no member's, nor of those others who were
+/// known when the cluster was adopted.
+pub(super) fn leftover_slots<'a>(spec: &Spec, primary: Primary<'a>) -> Vec<&'a ReplicationSlot> {
+    let foreign = options::of_spec(spec).foreign_slots;
     let owned = |slot: &&ReplicationSlot| {
         primary
             .server
@@ -183,6 +186,7 @@ pub(super) fn leftover_slots(primary: Primary<'_>) -> Vec<&ReplicationSlot> {
         .slots
         .iter()
         .filter(|slot| !slot.active && slot.kind == "physical" && !owned(slot))
+        .filter(|slot| !foreign.contains(&slot.name))
         .collect()
 }
 

@@ -2,6 +2,7 @@
 //! types only, no clock, no I/O, no other system.
 
 mod actions;
+mod adopt;
 mod by_hand;
 mod by_number;
 mod changes;
@@ -70,6 +71,7 @@ pub(super) fn plan(
 fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan, Vec<Refusal>> {
     match &intent.verb {
         Some(Verb::Create(_)) => create::plan(spec, observation, intent),
+        Some(Verb::Adopt(wanted)) => adopt::plan(spec, observation, intent, wanted),
         Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
         Some(Verb::Shrink(wanted)) => {
             let view = view::View::of(observation);

@@ -4,10 +4,11 @@
 use bellows_proto::{
     names::natural,
     v1::{
-        Answer, Asked, DirectoryState, Fault, FaultCode, NodeRef, PostgresqlAnswer,
-        PostgresqlLoginReading, PostgresqlMember, PostgresqlObservation, PostgresqlQuery,
-        PostgresqlReading, Query, Spec, answer, asked, postgresql_answer, postgresql_login_reading,
-        postgresql_member, postgresql_query, query,
+        AdoptFrom, Answer, Asked, DirectoryState, Fault, FaultCode, NodeRef, PostgresqlAnswer,
+        PostgresqlFound, PostgresqlFoundReading, PostgresqlFoundServer, PostgresqlLoginReading,
+        PostgresqlMember, PostgresqlObservation, PostgresqlQuery, PostgresqlReading, Query, Spec,
+        answer, asked, postgresql_answer, postgresql_found_reading, postgresql_found_server,
+        postgresql_login_reading, postgresql_member, postgresql_query, query,
     },
 };
 
@@ -15,7 +16,18 @@ use crate::systems::host::NodeSeen;
 
 /// The cluster as it answered.
 pub fn observation(spec: &Spec, answers: &[Asked]) -> PostgresqlObservation {
-    PostgresqlObservation { members: members(spec, answers), logins: logins(answers) }
+    let found = found(answers).into_iter().map(|(host, outcome)| PostgresqlFoundReading {
+        host: host.to_owned(),
+        outcome: Some(match outcome {
+            Ok(found) => postgresql_found_reading::Outcome::Found(found.clone()),
+            Err(fault) => postgresql_found_reading::Outcome::Fault(fault),
+        }),
+    });
+    PostgresqlObservation {
+        members: members(spec, answers),
+        logins: logins(answers),
+        found: found.collect(),
+    }
 }
 
 /// Every node that was asked for, and those of the spec that were not, in natural order.
@@ -76,7 +88,7 @@ fn outcome(node: &NodeRef, asked: &Asked) -> Option<postgresql_member::Outcome> 
             Some(postgresql_answer::Kind::Node(reading)) => {
                 Some(postgresql_member::Outcome::Reading(reading.clone()))
             }
-            Some(postgresql_answer::Kind::Login(_)) | None => {
+            Some(postgresql_answer::Kind::Login(_) | postgresql_answer::Kind::Found(_)) | None => {
                 Some(postgresql_member::Outcome::Fault(odd(&asked.host)))
             }
         },
@@ -103,9 +115,8 @@ fn logins(answers: &[Asked]) -> Vec<PostgresqlLoginReading> {
                 Some(postgresql_answer::Kind::Login(login)) => {
                     Some(postgresql_login_reading::Outcome::Login(login.clone()))
                 }
-                Some(postgresql_answer::Kind::Node(_)) | None => {
-                    Some(postgresql_login_reading::Outcome::Fault(odd(&asked.host)))
-                }
+                Some(postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Found(_))
+                | None => Some(postgresql_login_reading::Outcome::Fault(odd(&asked.host))),
             },
             Some(asked::Outcome::Fault(fault)) => {
                 Some(postgresql_login_reading::Outcome::Fault(fault.clone()))
@@ -117,6 +128,39 @@ fn logins(answers: &[Asked]) -> Vec<PostgresqlLoginReading> {
     }
     logins.sort_by(|a, b| natural(&a.host, &b.host));
     logins
+}
+
+/// What was found on hosts, in natural order of their names.
+pub(super) fn found(answers: &[Asked]) -> Vec<(&str, Result<&PostgresqlFound, Fault>)> {
+    let mut readings = Vec::new();
+    for asked in answers {
+        let Some(postgresql_query::Kind::Find(_)) = question(asked.query.as_ref()) else {
+            continue;
+        };
+        let outcome = match asked.outcome.as_ref() {
+            Some(asked::Outcome::Answer(answer)) => match answered(answer) {
+                Some(postgresql_answer::Kind::Found(found)) => Ok(found),
+                Some(postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Login(_))
+                | None => Err(odd(&asked.host)),
+            },
+            Some(asked::Outcome::Fault(fault)) => Err(fault.clone()),
+            None => continue,
+        };
+        readings.push((asked.host.as_str(), outcome));
+    }
+    readings.sort_by(|a, b| natural(a.0, b.0));
+    readings
+}
+
+/// Whether a server that was found on this host may be the one that is meant.
+pub(super) fn is_meant(from: &AdoptFrom, server: &PostgresqlFoundServer) -> bool {
+    let port = server.placement.as_ref().map_or(0, |place| place.port);
+    server.running && (from.port == 0 || from.port == port)
+}
+
+/// Whether it answers where the members of its host are reached.
+pub(super) fn answers(server: &PostgresqlFoundServer) -> bool {
+    matches!(server.server, Some(postgresql_found_server::Server::Up(_)))
 }
 
 fn odd(host: &str) -> Fault {

@@ -21,6 +21,7 @@ const CREATE: &[&str] = &[
     "port",
     "shared_buffers_mib",
 ];
+const ADOPT: &[&str] = &["client_networks", "clone_rate_kib", "min_members"];
 const EXPAND: &[&str] = &["clone_rate_kib", "port"];
 const SHRINK: &[&str] = &["data"];
 const REPLACE: &[&str] = &["clone_rate_kib", "data", "port"];
@@ -29,6 +30,7 @@ const REPLACE: &[&str] = &["clone_rate_kib", "data", "port"];
 pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
     let known = match verb {
         "create" => CREATE,
+        "adopt" => ADOPT,
         "expand" => EXPAND,
         "shrink" => SHRINK,
         "replace" => REPLACE,
@@ -53,7 +55,11 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    if verb == "create" {
+    if verb == "adopt" && !seen.contains(&"min_members") {
+        // As many as there are.
+        spec.min_members = 0;
+    }
+    if matches!(verb, "create" | "adopt") {
         typed.create = Some(spec);
     }
     Ok(IntentOptions { system: Some(intent_options::System::Postgresql(typed)) })
@@ -135,6 +141,16 @@ fn defaulted(mut options: PostgresqlSpecOptions) -> PostgresqlSpecOptions {
 /// The options of the cluster that is to be made.
 pub(super) fn for_create(intent: &Intent) -> PostgresqlSpecOptions {
     defaulted(of_intent(intent).and_then(|options| options.create.clone()).unwrap_or_default())
+}
+
+/// The options of a cluster that is adopted with so many members.
+pub(super) fn for_adopt(intent: &Intent, members: usize) -> PostgresqlSpecOptions {
+    let mut options =
+        of_intent(intent).and_then(|options| options.create.clone()).unwrap_or_default();
+    if options.min_members == 0 {
+        options.min_members = u32::try_from(members).unwrap_or(u32::MAX);
+    }
+    defaulted(options)
 }
 
 /// The options of a cluster.

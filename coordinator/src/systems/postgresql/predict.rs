@@ -44,7 +44,27 @@ pub(super) fn prediction(primary: &str, members: &[Placed], gone: &[Gone]) -> Ob
         members.iter().map(|member| staying(member, member.node != primary, &registered)).collect();
     predicted.extend(gone.iter().map(left));
     predicted.sort_by(|a, b| natural(&a.node, &b.node));
-    let seen = PostgresqlObservation { members: predicted, logins: Vec::new() };
+    let seen = PostgresqlObservation { members: predicted, ..PostgresqlObservation::default() };
+    Observation { hosts: Vec::new(), system: Some(observation::System::Postgresql(seen)) }
+}
+
+/// Members that were there before, with their roles: what else is so was not for a plan to bring about.
+pub(super) fn adopted(primary: &str, members: &[Placed]) -> Observation {
+    let members = in_order(members.iter()).into_iter().map(|member| {
+        let server = PostgresqlServer {
+            in_recovery: Some(member.node != primary),
+            ..PostgresqlServer::default()
+        };
+        let reading = PostgresqlReading {
+            claimed: Some(true),
+            data_directory: DirectoryState::Occupied.into(),
+            server: Some(postgresql_reading::Server::Up(server)),
+            ..PostgresqlReading::default()
+        };
+        named(&member.node, &member.host, true, reading)
+    });
+    let members = members.collect();
+    let seen = PostgresqlObservation { members, ..PostgresqlObservation::default() };
     Observation { hosts: Vec::new(), system: Some(observation::System::Postgresql(seen)) }
 }
 

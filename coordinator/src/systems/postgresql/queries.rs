@@ -1,13 +1,16 @@
 //! What is asked: first all hosts and nodes, then, once the primary is known, whether the new
-//! hosts can log in there. Two rounds, then nothing more.
+//! hosts can log in there. Two rounds, then nothing more. Of a cluster that is to be adopted: first what
+//! is on its hosts, then the nodes that were found.
 
 use bellows_proto::v1::{
-    Asked, HostFactsQuery, HostQuery, Intent, NodeRef, PostgresqlLoginQuery, PostgresqlNodeQuery,
-    PostgresqlQuery, Query, Spec, VacancyQuery, host_query, intent::Verb, postgresql_query, query,
+    AdoptFrom, Asked, HostFactsQuery, HostQuery, Intent, NodeRef, PostgresqlFindQuery,
+    PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlQuery, Query, Spec, VacancyQuery,
+    host_query, intent::Verb, postgresql_query, query,
 };
 
 use super::{
-    observation::members,
+    draft::placed,
+    observation::{self, members},
     options,
     view::{Role, SYSTEM, reading, role},
 };
@@ -34,8 +37,21 @@ pub fn next_queries(spec: &Spec, intent: Option<&Intent>, answers: &[Asked]) -> 
         ask(host, facts());
         ask(host, node_query(spec, node));
     }
+    for (from, nodes) in found(intent, answers) {
+        ask(&from.host, facts());
+        ask(&from.host, postgresql(postgresql_query::Kind::Find(PostgresqlFindQuery {})));
+        for node in nodes {
+            ask(&from.host, node_query(spec, node));
+        }
+    }
     for node in wanted {
         ask(&node.host, vacancy(spec, &node.node, port));
+    }
+    // Whom Bellows lets in itself needs not be asked beforehand.
+    for member in spec.nodes.iter().filter_map(placed).filter(|member| member.place.adopted) {
+        for node in wanted {
+            ask(&node.host, login(&member.place.address, member.place.port));
+        }
     }
     if let Some((primary, address, port)) = primary(spec, answers) {
         for node in wanted.iter().filter(|node| node.node != primary) {
@@ -50,9 +66,14 @@ fn left<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Vec<(&'a str, &'a str)> 
     let leaving: &[String] = match intent.and_then(|intent| intent.verb.as_ref()) {
         Some(Verb::Shrink(shrink)) => &shrink.nodes,
         Some(Verb::Replace(replace)) => std::slice::from_ref(&replace.node),
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_) | Verb::Restart(_)) | None => {
-            &[]
-        }
+        Some(
+            Verb::Create(_)
+            | Verb::Expand(_)
+            | Verb::Switchover(_)
+            | Verb::Restart(_)
+            | Verb::Adopt(_),
+        )
+        | None => &[],
     };
     let member = |name: &str| spec.nodes.iter().any(|node| node.node == name);
     leaving
@@ -61,6 +82,36 @@ fn left<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Vec<(&'a str, &'a str)> 
         .filter_map(|name| spec.tombstones.iter().rfind(|stone| stone.node == **name))
         .map(|stone| (stone.host.as_str(), stone.node.as_str()))
         .collect()
+}
+
+/// Hosts that a cluster is adopted from, and the nodes that were found there.
+fn found<'a>(
+    intent: Option<&'a Intent>,
+    answers: &'a [Asked],
+) -> Vec<(&'a AdoptFrom, Vec<&'a str>)> {
+    let from = match intent.and_then(|intent| intent.verb.as_ref()) {
+        Some(Verb::Adopt(adopt)) => adopt.from.as_slice(),
+        Some(
+            Verb::Create(_)
+            | Verb::Expand(_)
+            | Verb::Shrink(_)
+            | Verb::Replace(_)
+            | Verb::Switchover(_)
+            | Verb::Restart(_),
+        )
+        | None => &[],
+    };
+    let readings = observation::found(answers);
+    let nodes = |from: &AdoptFrom| {
+        let here = readings.iter().filter(|(host, _)| *host == from.host);
+        here.filter_map(|(_, outcome)| outcome.as_ref().ok())
+            .flat_map(|found| &found.servers)
+            .filter(|server| observation::is_meant(from, server) && observation::answers(server))
+            .filter(|server| !server.node.is_empty())
+            .map(|server| server.node.as_str())
+            .collect()
+    };
+    from.iter().map(|from| (from, nodes(from))).collect()
 }
 
 /// The one member that takes writes: its name, address and port.

@@ -9,7 +9,7 @@ use super::{
     draft::{self, Draft, Task},
     expand, health, join, options, predict,
     replace::Change,
-    shrink::STALL_MS,
+    shrink::{self, STALL_MS},
     view,
 };
 
@@ -87,6 +87,9 @@ fn swap_rules(draft: &mut Draft, change: &Change<'_>) {
     let networks = options::of_spec(change.spec).client_networks;
     let (before, after) = (change.before(), change.after());
     for member in change.staying() {
+        if shrink::is_left_to_hand(draft, member) {
+            continue;
+        }
         let node = draft.node(&member.node);
         draft.act(Task {
             title: format!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bellows_proto::{
     names::natural,
-    v1::{GuardSeen, HostReading, Observation, Plan, Spec, ToolVersion, placement},
+    v1::{GuardSeen, HostReading, Observation, Plan, Spec, ToolVersion, placement, spec_change},
 };
 
 use super::{
@@ -92,7 +92,18 @@ fn clock(reading: &HostReading) -> Option<String> {
 
 fn members(spec: &Spec, plan: &Plan) -> GuardSeen {
     let left = sizes::count(plan.after.len(), "member");
-    let asked = options::of_spec(spec).min_members;
+    // A cluster that comes into being brings its options along.
+    let new =
+        plan.steps.iter().find_map(|step| match step.spec_change.as_ref()?.kind.as_ref()? {
+            spec_change::Kind::NewCluster(new) => {
+                Some(Spec { options: new.options.clone(), ..Spec::default() })
+            }
+            spec_change::Kind::AddNode(_)
+            | spec_change::Kind::RemoveNode(_)
+            | spec_change::Kind::Options(_)
+            | spec_change::Kind::IdsUsed(_) => None,
+        });
+    let asked = options::of_spec(new.as_ref().unwrap_or(spec)).min_members;
     let least = usize::try_from(asked).unwrap_or(usize::MAX).max(options::LEAST_MEMBERS);
     Rule::MinimumMembers.seen(format!("{left} afterwards, the minimum is {least}"))
 }

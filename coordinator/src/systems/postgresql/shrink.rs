@@ -1,7 +1,8 @@
 //! Plans standbys out of a cluster: stopped, forgotten by every survivor, tombstoned.
 
 use bellows_proto::v1::{
-    Condition, Intent, Observation, Plan, PostgresqlService, Refusal, RemoveNode, Spec, spec_change,
+    Condition, Intent, NoteKind, Observation, Plan, PostgresqlService, Refusal, RemoveNode, Spec,
+    spec_change,
 };
 
 use super::{
@@ -242,6 +243,18 @@ fn tombstone(draft: &mut Draft, node: &Placed, wipe: bool, slot: &str) {
     }));
 }
 
+/// Whether the rules of a member are not Bellows' to write; then it is said what to do there.
+pub(super) fn is_left_to_hand(draft: &mut Draft, member: &Placed) -> bool {
+    if member.place.adopted {
+        let still_in = format!(
+            "{} was adopted: take the gone nodes out of {} on {} by hand",
+            member.node, member.place.hba_file, member.host
+        );
+        draft.note(NoteKind::Risk, still_in);
+    }
+    member.place.adopted
+}
+
 /// The survivors' rules let the gone nodes in no more.
 pub(super) fn shut_out(
     draft: &mut Draft,
@@ -250,6 +263,9 @@ pub(super) fn shut_out(
     client_networks: &[String],
 ) {
     for member in staying {
+        if is_left_to_hand(draft, member) {
+            continue;
+        }
         let node = draft.node(&member.node);
         draft.act(Task {
             title: format!(

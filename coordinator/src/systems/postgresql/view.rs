@@ -2,10 +2,10 @@
 //! in words. Reads only; decides nothing but roles.
 
 use bellows_proto::v1::{
-    Fault, HostFacts, HostReading, Observation, PostgresqlLoginReading, PostgresqlMember,
-    PostgresqlReading, PostgresqlServer, RepmgrNode, ServiceReading, ServiceState, SystemFacts,
-    Vacancy, host_reading, observation, postgresql_login_reading, postgresql_member,
-    postgresql_reading,
+    Fault, HostFacts, HostReading, Observation, PostgresqlFoundReading, PostgresqlFoundServer,
+    PostgresqlLoginReading, PostgresqlMember, PostgresqlReading, PostgresqlServer, RepmgrNode,
+    ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading, observation,
+    postgresql_found_reading, postgresql_login_reading, postgresql_member, postgresql_reading,
 };
 
 /// The name of this system in `agent.toml` and in [`SystemFacts`].
@@ -62,17 +62,30 @@ pub(super) struct View<'a> {
     pub(super) hosts: &'a [HostReading],
     pub(super) members: &'a [PostgresqlMember],
     logins: &'a [PostgresqlLoginReading],
+    found: &'a [PostgresqlFoundReading],
 }
 
 impl<'a> View<'a> {
     pub(super) fn of(observation: &'a Observation) -> Self {
-        let (members, logins) = match &observation.system {
+        let hosts = observation.hosts.as_slice();
+        match &observation.system {
             Some(observation::System::Postgresql(seen)) => {
-                (seen.members.as_slice(), seen.logins.as_slice())
+                Self { hosts, members: &seen.members, logins: &seen.logins, found: &seen.found }
             }
-            None => (&[][..], &[][..]),
-        };
-        Self { hosts: &observation.hosts, members, logins }
+            None => Self { hosts, members: &[], logins: &[], found: &[] },
+        }
+    }
+
+    /// The servers that are on a host, whoever made them.
+    pub(super) fn found(self, host: &str) -> Result<&'a [PostgresqlFoundServer], String> {
+        let asked = self.found.iter().find(|found| found.host == host);
+        match asked.and_then(|asked| asked.outcome.as_ref()) {
+            Some(postgresql_found_reading::Outcome::Found(found)) => Ok(&found.servers),
+            Some(postgresql_found_reading::Outcome::Fault(fault)) => {
+                Err(format!("{host} could not look for its servers: {}", fault.message))
+            }
+            None => Err(format!("{host} did not say which servers it has")),
+        }
     }
 
     /// Members of the spec.
@@ -260,6 +273,11 @@ fn state_is_down(service: Option<&ServiceReading>) -> bool {
         | ServiceState::Masked => true,
         ServiceState::Running | ServiceState::Unspecified => false,
     }
+}
+
+/// A witness takes part in failovers and holds no data of the cluster: it is no member.
+pub(super) fn is_witness(row: &RepmgrNode) -> bool {
+    row.kind == "witness"
 }
 
 /// The row of a node in a server's repmgr.nodes.

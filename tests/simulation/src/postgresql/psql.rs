@@ -220,7 +220,7 @@ impl State {
         out.push_str(
             "#hba\nline_number,error\n#collations\ndatabase,created_with,has_now\npostgres,,\n",
         );
-        out.push_str("#size\nbytes\n23394357\n");
+        out.push_str("#size\nbytes\n23394357\n#tablespaces\nname\n");
         if instance.content.has_database && instance.content.has_extension {
             let running = self.repmgrds.iter().any(|((host, config), process)| {
                 *host == place.0 && process.is_alive() && instance.reads_beside(config)

@@ -39,6 +39,11 @@ pub fn render(node: &Node, settings: &PostgresqlServerSettings) -> Result<String
     quoted(&mut text, "password_encryption", "scram-sha-256");
 
     number(&mut text, "max_connections", settings.max_connections);
+    for (key, value) in as_the_primary(settings) {
+        if let Some(value) = value {
+            number(&mut text, key, value);
+        }
+    }
     if settings.shared_buffers_mib > 0 {
         let size = format!("{}MB", settings.shared_buffers_mib);
         number(&mut text, "shared_buffers", size);
@@ -62,13 +67,25 @@ pub fn render(node: &Node, settings: &PostgresqlServerSettings) -> Result<String
     Ok(text)
 }
 
+/// What a standby must not have less of than its primary.
+fn as_the_primary(settings: &PostgresqlServerSettings) -> [(&'static str, Option<u32>); 3] {
+    [
+        ("max_worker_processes", settings.max_worker_processes),
+        ("max_prepared_transactions", settings.max_prepared_transactions),
+        ("max_locks_per_transaction", settings.max_locks_per_transaction),
+    ]
+}
+
 fn check(settings: &PostgresqlServerSettings) -> Result<(), Fault> {
-    let checks = [
+    let mut checks = vec![
         ("max_connections", settings.max_connections, CONNECTIONS),
         ("max_wal_senders", settings.max_wal_senders, SENDERS),
         ("max_replication_slots", settings.max_replication_slots, SLOTS),
         ("shared_buffers_mib", settings.shared_buffers_mib, BUFFERS_MIB),
     ];
+    let same = as_the_primary(settings).into_iter();
+    checks
+        .extend(same.filter_map(|(name, value)| Some((name, value?, 0..=i32::MAX.unsigned_abs()))));
     match checks.into_iter().find(|(_, value, range)| !range.contains(value)) {
         None => Ok(()),
         Some((name, value, range)) => Err(Fault::new(
@@ -90,6 +107,9 @@ pub fn read_back(text: &str) -> Option<PostgresqlServerSettings> {
         max_wal_senders: number("max_wal_senders")?,
         max_replication_slots: number("max_replication_slots")?,
         shared_buffers_mib,
+        max_worker_processes: number("max_worker_processes"),
+        max_prepared_transactions: number("max_prepared_transactions"),
+        max_locks_per_transaction: number("max_locks_per_transaction"),
     })
 }
 
@@ -107,7 +127,7 @@ mod tests {
             max_connections: 10,
             max_wal_senders: 2,
             max_replication_slots: 1,
-            shared_buffers_mib: 0,
+            ..PostgresqlServerSettings::default()
         };
         assert!(render(&node(), &good).is_ok());
         for bad in [
@@ -115,6 +135,7 @@ mod tests {
             PostgresqlServerSettings { max_wal_senders: 1, ..good },
             PostgresqlServerSettings { max_replication_slots: MOST + 1, ..good },
             PostgresqlServerSettings { shared_buffers_mib: u32::MAX, ..good },
+            PostgresqlServerSettings { max_worker_processes: Some(u32::MAX), ..good },
         ] {
             assert_eq!(render(&node(), &bad).unwrap_err().code(), FaultCode::Invalid);
         }
@@ -127,12 +148,17 @@ mod tests {
             max_wal_senders in SENDERS,
             max_replication_slots in SLOTS,
             shared_buffers_mib in BUFFERS_MIB,
+            max_worker_processes: Option<u8>,
+            max_prepared_transactions: Option<u8>,
         ) {
             let settings = PostgresqlServerSettings {
                 max_connections,
                 max_wal_senders,
                 max_replication_slots,
                 shared_buffers_mib,
+                max_worker_processes: max_worker_processes.map(u32::from),
+                max_prepared_transactions: max_prepared_transactions.map(u32::from),
+                max_locks_per_transaction: None,
             };
             let text = render(&node(), &settings).unwrap();
             prop_assert_eq!(read_back(&text), Some(settings));

@@ -1,5 +1,6 @@
 //! `bellows cluster`: what is wanted of clusters.
 
+mod adopt;
 mod apply;
 mod create;
 mod delete;
@@ -15,6 +16,9 @@ use crate::cli::{
 /// What can be done with clusters.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Take a cluster into care that somebody else built; nothing is done on any host
+    #[command(after_help = STATUSES)]
+    Adopt(adopt::Args),
     /// Bring a cluster to what a file says, or to an earlier version of its spec
     #[command(after_help = STATUSES, disable_version_flag = true)]
     Apply(apply::Args),
@@ -34,6 +38,7 @@ pub enum Command {
 
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Adopt(args) => Box::pin(adopt::run(context, args)).await,
         Command::Apply(args) => Box::pin(apply::run(context, args)).await,
         Command::Create(args) => create::run(context, args).await,
         Command::Delete(args) => delete::run(context, args).await,

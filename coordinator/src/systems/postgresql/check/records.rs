@@ -18,7 +18,8 @@ pub(super) fn members_are(view: View<'_>, nodes: &[String], without: &[String]) 
     let mut missing = Vec::new();
     for member in view.in_spec().filter(|member| !without.contains(&member.node)) {
         let server = view.server(&member.node)?;
-        let names: BTreeSet<&str> = server.registered.iter().map(|row| row.name.as_str()).collect();
+        let rows = server.registered.iter().filter(|row| !view::is_witness(row));
+        let names: BTreeSet<&str> = rows.map(|row| row.name.as_str()).collect();
         if names != wanted {
             let list =
                 |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
@@ -39,7 +40,8 @@ pub(super) fn records_between(
     at_least: &[String],
     at_most: &[String],
 ) -> Verdict {
-    let names: BTreeSet<&String> = primary.server.registered.iter().map(|row| &row.name).collect();
+    let rows = primary.server.registered.iter().filter(|row| !view::is_witness(row));
+    let names: BTreeSet<&String> = rows.map(|row| &row.name).collect();
     let gone: Vec<&str> =
         at_least.iter().filter(|name| !names.contains(name)).map(String::as_str).collect();
     let strange: Vec<&str> =

@@ -60,7 +60,7 @@ pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
         findings.say(Rule::MembersHealthy, &problem.node, &problem.host, problem.text);
     }
     let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
-    for slot in health::leftover_slots(primary) {
+    for slot in health::leftover_slots(findings.spec, primary) {
         let value = format!(
             "slot {} at {node} is inactive and no member's ({})",
             slot.name, slot.wal_status

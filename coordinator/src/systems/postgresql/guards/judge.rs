@@ -1,7 +1,7 @@
 //! Goes through the guards for each verb, and collects every one that says no.
 
 use bellows_proto::v1::{
-    Intent, PostgresqlSpecOptions, Refusal, Replace, Restart, Spec, intent::Verb,
+    Adopt, Intent, PostgresqlSpecOptions, Refusal, Replace, Restart, Spec, intent::Verb,
 };
 
 use super::{
@@ -9,7 +9,9 @@ use super::{
         draft::Placed,
         view::{Primary, View},
     },
-    Rule, cluster, dead, leaving,
+    Rule,
+    adopting::{self, Adopting},
+    cluster, dead, leaving,
     moving::{self, Moving},
     newcomers,
     restarting::{self, Restarting},
@@ -123,6 +125,17 @@ pub(in super::super) fn create(
     findings.end(Some(places))
 }
 
+/// Whether what was found on these hosts may be taken into care.
+pub(in super::super) fn adopt<'a>(
+    spec: &'a Spec,
+    view: View<'a>,
+    wanted: &Adopt,
+) -> Result<Adopting<'a>, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let good = adopting::judge(&mut findings, wanted);
+    findings.end(good)
+}
+
 /// Whether these nodes may join.
 pub(in super::super) fn expand<'a>(
     spec: &'a Spec,
@@ -202,7 +215,8 @@ pub(in super::super) fn switchover(
             | Verb::Expand(_)
             | Verb::Shrink(_)
             | Verb::Replace(_)
-            | Verb::Restart(_),
+            | Verb::Restart(_)
+            | Verb::Adopt(_),
         )
         | None => "",
     };

@@ -10,7 +10,7 @@ use super::{
         health, options, synchronous,
         view::{self, Primary},
     },
-    Rule, cluster,
+    Rule, adopted, cluster,
     judge::{Findings, Shrinking},
     moving, slots,
 };
@@ -28,6 +28,7 @@ pub(super) fn judge(
         members.iter().cloned().partition(|member| names.contains(&member.node.as_str()));
     let spec = findings.spec;
     cluster::enough(findings, staying.len() + coming.len(), options::of_spec(spec).min_members);
+    adopted::none_of(findings, leaving.iter(), "stop and remove what it did not make");
     let primary = primary?;
     for node in &leaving {
         downstream(findings, primary, node);
@@ -60,7 +61,8 @@ pub(super) fn wanted(intent: &Intent) -> &[String] {
             | Verb::Expand(_)
             | Verb::Replace(_)
             | Verb::Switchover(_)
-            | Verb::Restart(_),
+            | Verb::Restart(_)
+            | Verb::Adopt(_),
         )
         | None => &[],
     }

@@ -9,7 +9,7 @@ use super::{
         synchronous,
         view::{self, Primary, View},
     },
-    Rule,
+    Rule, adopted,
     judge::Findings,
     slots,
 };
@@ -56,6 +56,9 @@ pub(super) fn judge(
     let old = members.iter().find(|member| member.node == primary.member.node)?.clone();
     let standbys: Vec<Placed> =
         in_order(staying.iter()).into_iter().filter(|member| member.node != old.node).collect();
+    // Each of them is told to pause its repmgrd, to stop or to follow.
+    let role = "move the primary's role among servers that it did not make";
+    adopted::none_of(findings, standbys.iter().chain([&old]), role);
     flat(findings, primary, &standbys);
     let new = match to {
         "" => choose(findings, &standbys),

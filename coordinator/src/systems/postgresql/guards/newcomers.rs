@@ -13,7 +13,7 @@ use super::{
         join, sizes,
         view::{self, Primary},
     },
-    Rule, cluster,
+    Rule, adopted, cluster,
     judge::Findings,
 };
 
@@ -58,6 +58,7 @@ pub(super) fn places(
     let new_hosts: Vec<&str> = nodes.iter().map(|node| node.host.as_str()).collect();
     cluster::alike(findings, &new_hosts);
     login_files(findings, members, &places);
+    adopted::let_in(findings, members, &places);
     places
 }
 
@@ -186,7 +187,7 @@ pub(in super::super) fn obstacles(vacancy: &Vacancy) -> Vec<(Rule, String)> {
 }
 
 /// The path stands in every connection string.
-fn login_files(findings: &mut Findings<'_>, members: &[Placed], new: &[Placed]) {
+pub(super) fn login_files(findings: &mut Findings<'_>, members: &[Placed], new: &[Placed]) {
     let Some(first) = members.iter().chain(new).next() else { return };
     for node in new {
         if node.place.passfile != first.place.passfile {
