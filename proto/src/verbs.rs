@@ -12,6 +12,7 @@ impl Verb {
             Self::Shrink(_) => "shrink",
             Self::Replace(_) => "replace",
             Self::Switchover(_) => "switchover",
+            Self::Rejoin(_) => "rejoin",
             Self::Restart(_) => "restart",
             Self::Adopt(_) => "adopt",
         }

@@ -257,3 +257,39 @@ async fn a_cluster_that_was_built_by_hand_is_adopted_and_grows() {
     site.down().unwrap();
     assert!(reap::processes(&folders).is_empty());
 }
+
+/// After a crash only a copy comes back; after a shutdown the data that are there do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_primary_comes_back_under_a_writer() {
+    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
+    held(&stage, "create", created);
+    held(&stage, "fill", demo::fill(&stage).await);
+    let addresses = stage.addresses().unwrap();
+    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+    writer.reaches(20, Duration::from_secs(30)).await.unwrap();
+
+    let old = demo::fails_over(&stage, demo::End::Killed).await;
+    let old = held(&stage, "failover after a crash", old);
+    // Replication is not synchronous: what was acknowledged last before the crash may be lost.
+    let before = writer.tally().acknowledged.last().copied().unwrap();
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 20, Duration::from_secs(60)).await.unwrap();
+    held(&stage, "refusal", demo::rejoin_refused(&stage, old).await);
+    held(&stage, "rejoin with a copy", Box::pin(demo::rejoin(&stage, old, true)).await);
+
+    let old = demo::fails_over(&stage, demo::End::Stopped).await;
+    let old = held(&stage, "failover after a shutdown", old);
+    held(&stage, "rejoin with its data", Box::pin(demo::rejoin(&stage, old, false)).await);
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 20, Duration::from_secs(60)).await.unwrap();
+
+    let rows = held(&stage, "rows", demo::look_for_after(&stage, writer, before).await);
+    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
+    let mut findings = held(&stage, "tool runs", stage.duplicates().await);
+    // repmgrd runs these by itself; no step of a return does.
+    let of_repmgrd = ["standby promote", "standby follow", " reload"];
+    findings.duplicates.retain(|one| !of_repmgrd.iter().any(|run| one.contains(run)));
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+    stage.site.down().unwrap();
+}

@@ -1,6 +1,6 @@
 //! `pg_controldata`: what a data directory says of itself, also when no server runs.
 //!
-//! Versions: tried with PostgreSQL 15.20; the lines that are read are the same since 9.
+//! Versions: tried with PostgreSQL 15.20; the lines that are read are the same since 9.3.
 //! Traps:
 //! - Labels are translated: run it with `LC_ALL=C`, which `exec` sets.
 //! - A half-made data directory has no control file: exit status 1.
@@ -30,6 +30,13 @@ pub struct ControlData {
     /// Where its latest checkpoint begins, in bytes of WAL since the beginning. In a directory that
     /// was shut down in order nothing follows it.
     pub checkpoint_lsn: u64,
+    /// The timeline of that checkpoint.
+    pub checkpoint_timeline: u32,
+    /// A standby's data are consistent from there on, in bytes of WAL since the beginning; 0: no
+    /// standby's data.
+    pub recovery_end_lsn: u64,
+    /// The timeline of that place.
+    pub recovery_end_timeline: u32,
 }
 
 /// Why the output could not be read.
@@ -41,9 +48,12 @@ pub enum ParseError {
     /// The identifier is not a number.
     #[error("the system identifier {0:?} is not a number")]
     Identifier(String),
-    /// The checkpoint is at no place in the WAL.
-    #[error("the latest checkpoint location {0:?} is none")]
+    /// This is no place in the WAL.
+    #[error("{0:?} is no place in the WAL")]
     Location(String),
+    /// This is no timeline.
+    #[error("{0:?} is no timeline")]
+    Timeline(String),
     /// The checksum does not fit: nothing of it can be trusted.
     #[error("the control file is damaged: {0}")]
     Damaged(String),
@@ -69,9 +79,22 @@ pub fn parse_pg_controldata(stdout: &[u8]) -> Result<ControlData, ParseError> {
     if !system_identifier.bytes().all(|b| b.is_ascii_digit()) {
         return Err(ParseError::Identifier(system_identifier));
     }
-    let location = value("Latest checkpoint location")?;
-    let checkpoint_lsn = lsn(&location).ok_or(ParseError::Location(location))?;
-    Ok(ControlData { system_identifier, state: value("Database cluster state")?, checkpoint_lsn })
+    let place = |label| {
+        let text = value(label)?;
+        lsn(&text).ok_or(ParseError::Location(text))
+    };
+    let timeline = |label| {
+        let text = value(label)?;
+        text.parse().map_err(|_| ParseError::Timeline(text))
+    };
+    Ok(ControlData {
+        system_identifier,
+        state: value("Database cluster state")?,
+        checkpoint_lsn: place("Latest checkpoint location")?,
+        checkpoint_timeline: timeline("Latest checkpoint's TimeLineID")?,
+        recovery_end_lsn: place("Minimum recovery ending location")?,
+        recovery_end_timeline: timeline("Min recovery ending loc's timeline")?,
+    })
 }
 
 /// `16/B374D848`: two halves in hexadecimal.
@@ -96,6 +119,9 @@ mod tests {
                 system_identifier: "7710403086256163226".to_owned(),
                 state: "in production".to_owned(),
                 checkpoint_lsn: 0x0200_0098,
+                checkpoint_timeline: 1,
+                recovery_end_lsn: 0,
+                recovery_end_timeline: 0,
             })
         );
     }

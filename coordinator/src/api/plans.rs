@@ -133,6 +133,7 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
     let empty = match &intent.verb {
         Some(Verb::Create(_) | Verb::Expand(_)) => ports::added(intent).is_empty(),
         Some(Verb::Shrink(shrink)) => shrink.nodes.is_empty() && shrink.by == 0,
+        Some(Verb::Rejoin(rejoin)) => rejoin.node.is_empty(),
         Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
         // The planner may choose; all of them are restarted.
         Some(Verb::Switchover(_) | Verb::Restart(_)) => false,
@@ -160,6 +161,7 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         Some(Verb::Switchover(switchover)) if !switchover.to.is_empty() => {
             std::slice::from_ref(&switchover.to)
         }
+        Some(Verb::Rejoin(rejoin)) => std::slice::from_ref(&rejoin.node),
         Some(Verb::Restart(restart)) => restart.nodes.as_slice(),
         Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_) | Verb::Adopt(_)) | None => {
             &[]

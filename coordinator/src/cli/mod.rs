@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover,
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover, rejoin,
     replace, restart, serve, shrink, status, store, switchover,
 };
 use connect::Client;
@@ -73,6 +73,9 @@ enum Command {
     /// Put a node in the place of another, which may live or be dead
     #[command(after_help = STATUSES)]
     Replace(replace::Args),
+    /// Let a member that is there and does not follow be a standby again
+    #[command(after_help = STATUSES)]
+    Rejoin(rejoin::Args),
     /// Restart the servers of a cluster, one after the other, the primary last
     #[command(after_help = STATUSES)]
     Restart(restart::Args),
@@ -143,6 +146,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Shrink(args) => shrink::run(context, args).await,
         Command::Switchover(args) => switchover::run(context, args).await,
         Command::Replace(args) => replace::run(context, args).await,
+        Command::Rejoin(args) => rejoin::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Plan(command) => plan::run(context, &command),

@@ -9,8 +9,13 @@ pub fn added(intent: &Intent) -> &[NodeAt] {
         Some(Verb::Create(create)) => &create.nodes,
         Some(Verb::Expand(expand)) => &expand.nodes,
         Some(Verb::Replace(replace)) => replace.with.as_slice(),
-        Some(Verb::Shrink(_) | Verb::Switchover(_) | Verb::Restart(_) | Verb::Adopt(_)) | None => {
-            &[]
-        }
+        Some(
+            Verb::Shrink(_)
+            | Verb::Switchover(_)
+            | Verb::Rejoin(_)
+            | Verb::Restart(_)
+            | Verb::Adopt(_),
+        )
+        | None => &[],
     }
 }

@@ -5,9 +5,9 @@ use bellows_proto::v1::{
     ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer,
     PostgresqlClients, PostgresqlConnections, PostgresqlFound, PostgresqlFoundServer,
     PostgresqlLogin, PostgresqlPlacement, PostgresqlReading, PostgresqlServer, Query,
-    ReplicationSlot, RepmgrAddress, ServiceReading, ServiceState, SystemFacts, ToolVersion,
-    Vacancy, WalSender, answer, host_answer, host_query, placement, postgresql_answer,
-    postgresql_found_server, postgresql_query, postgresql_reading, query,
+    ReplicationSlot, RepmgrAddress, ServiceReading, ServiceState, StandbyOf, SystemFacts,
+    TimelineEnd, ToolVersion, Vacancy, WalSender, answer, host_answer, host_query, placement,
+    postgresql_answer, postgresql_found_server, postgresql_query, postgresql_reading, query,
 };
 
 use crate::world::{CLUSTER, Data, Host, Node, SYSTEM_ID, Service, World, node_ref};
@@ -96,6 +96,7 @@ impl World {
         let control_state = match (node.data, node.server.running) {
             (Data::Absent, _) => "",
             (Data::Primary, true) => "in production",
+            (Data::Primary, false) if node.crashed => "in production",
             (Data::Primary, false) => "shut down",
             (Data::Copy, true) => "in archive recovery",
             (Data::Copy, false) => "shut down in recovery",
@@ -121,7 +122,12 @@ impl World {
             standby_configured: Some(node.data == Data::Copy),
             hba: hba.clone(),
             configured,
-            checkpoint_lsn: (node.data != Data::Absent).then_some(LSN),
+            checkpoint_lsn: (node.data != Data::Absent).then_some(LSN + node.beyond),
+            checkpoint_timeline: (node.data != Data::Absent).then_some(node.timeline),
+            recovery_end_lsn: Some(if node.data == Data::Copy { LSN } else { 0 }),
+            recovery_end_timeline: Some(if node.data == Data::Copy { node.timeline } else { 0 }),
+            data_is_ours: Some(!node.foreign),
+            standby_of: self.standby_of(name, node),
             clone_rate_kib: node.configuration.as_ref().map(|written| written.clone_rate_kib),
             server: Some(if node.server.running {
                 postgresql_reading::Server::Up(PostgresqlServer {
@@ -158,7 +164,7 @@ impl World {
             tablespaces: self.tablespaces.clone(),
             senders: self.senders(name, primary),
             connections: Some(self.connections(name)),
-            slots: if primary { self.slots() } else { kept_slots(node) },
+            slots: if self.leads(name) { self.slots() } else { kept_slots(node) },
             receiver_status: if !primary && self.streams(name) {
                 "streaming".to_owned()
             } else {
@@ -175,8 +181,32 @@ impl World {
             } else {
                 Vec::new()
             },
+            timeline: primary.then_some(node.timeline),
+            written_lsn: primary.then_some(LSN + 1000),
+            oldest_wal_lsn: primary.then_some(self.oldest_wal),
+            history: (1..node.timeline)
+                .filter(|_| primary)
+                .map(|timeline| TimelineEnd { timeline, ends_lsn: LSN + 1 })
+                .collect(),
             ..PostgresqlServer::default()
         }
+    }
+
+    /// One that is recorded as a standby goes where its record says.
+    fn standby_of(&self, name: &str, node: &Node) -> Option<StandbyOf> {
+        let row = self.registered.iter().find(|row| row.name == name && row.kind == "standby");
+        let above = self.registered.iter().find(|above| match row {
+            Some(row) => above.node_id == row.upstream_id,
+            None => above.kind == "primary" && above.active,
+        })?;
+        let place = &self.find(&above.name)?.1.place;
+        let (address, port) = (place.address.clone(), place.port);
+        let slot = format!("repmgr_slot_{}", node.place.node_id);
+        (node.data == Data::Copy).then_some(StandbyOf { address, port, slot })
+    }
+
+    fn leads(&self, name: &str) -> bool {
+        self.primary().is_some_and(|(primary, _)| primary == name)
     }
 
     fn senders(&self, at: &str, primary: bool) -> Vec<WalSender> {
@@ -185,7 +215,7 @@ impl World {
             .filter(|node| self.streams(node))
             .filter(|node| match self.below.get(*node) {
                 Some(above) => above == at,
-                None => primary,
+                None => primary && self.leads(at),
             })
             .map(|node| WalSender {
                 application_name: node.clone(),

@@ -51,6 +51,10 @@ impl World {
                     kept_slots: BTreeSet::new(),
                     paused: false,
                     replay_paused: false,
+                    timeline: 1,
+                    beyond: 0,
+                    crashed: false,
+                    foreign: false,
                 };
                 assert!(
                     nodes.insert(name(&claim.node).to_owned(), node).is_none(),
@@ -122,8 +126,11 @@ impl World {
                     "not resolved"
                 );
                 assert!(self.primary().is_some(), "no primary to clone from");
+                let timeline = self.primary().map_or(1, |(_, node)| node.timeline);
                 let node = self.at(host, &clone.node);
-                node.data = Data::Copy;
+                (node.data, node.timeline) = (Data::Copy, timeline);
+                (node.beyond, node.crashed) = (0, false);
+                node.kept_slots.clear();
                 let slot = format!("repmgr_slot_{}", node.place.node_id);
                 self.slots.insert(slot);
             }
@@ -156,13 +163,23 @@ impl World {
                 );
                 *service(node, start.service()) =
                     Service { running: true, enabled: true, masked: false };
+                // A connection is made anew.
+                if start.service() == PostgresqlService::Server {
+                    self.disconnected.remove(name(&start.node));
+                }
             }
             Kind::StopService(stop) => {
                 if let Some(node) = self.maybe(host, &stop.node) {
                     *service(node, stop.service()) = Service::default();
                 }
             }
-            Kind::PauseRepmgrd(pause) => self.at(host, &pause.node).paused = pause.paused,
+            Kind::PauseRepmgrd(pause) => {
+                let node = self.at(host, &pause.node);
+                node.paused = pause.paused;
+                if !pause.paused {
+                    node.repmgrd = Service { running: true, enabled: true, masked: false };
+                }
+            }
             Kind::PromoteStandby(promote) => self.promote(name(&promote.node)),
             Kind::FollowUpstream(follow) => {
                 let node = name(&follow.node);
@@ -177,7 +194,8 @@ impl World {
             Kind::DiscardData(discard) => {
                 let Some(node) = self.maybe(host, &discard.node) else { return };
                 assert!(!node.server.running, "the data of a server that runs");
-                if std::mem::replace(&mut node.data, Data::Absent) == Data::Primary {
+                let data = std::mem::replace(&mut node.data, Data::Absent);
+                if data == Data::Primary && self.primary().is_none() {
                     self.registered.clear();
                     self.repmgr_database = false;
                 }
@@ -207,6 +225,7 @@ impl World {
         }
         let node = self.node(new);
         node.data = Data::Primary;
+        node.timeline += 1;
         self.slots = std::mem::take(&mut self.node(new).kept_slots);
         let id = self.node(new).place.node_id;
         self.registered.retain(|row| row.node_id != id);

@@ -121,3 +121,20 @@ fn restart_the_primary_in_place() {
     let intent = world::restart(&["pg1"], true);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
 }
+
+#[test]
+fn rejoin_with_the_data_that_are_there() {
+    let (mut world, spec) = world::cluster(3, 0, &[]);
+    world.fails_over("pg1", "pg2", false);
+    let intent = world::rejoin("pg1", false);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
+fn rejoin_a_second_primary_with_data_copied_anew() {
+    let (mut world, spec) = world::cluster(3, 0, &[]);
+    world.fails_over("pg1", "pg2", false);
+    world.starts_again("pg1");
+    let intent = world::rejoin("pg1", true);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}

@@ -20,6 +20,7 @@ mod play;
 mod properties;
 mod recorded;
 mod refusals;
+mod rejoining;
 mod render;
 mod restarting;
 mod told;

@@ -148,6 +148,14 @@ fn all_kinds() -> Vec<Plan> {
     let mut blind = three.clone();
     blind.hidden_sessions = 2;
     let accepted = |intent| world::accepting(intent, "PG-50");
+    let mut failed = three.clone();
+    failed.fails_over("pg1", "pg2", false);
+    let (mut apart, mut unknown, mut lost) = (failed.clone(), three.clone(), failed.clone());
+    apart.starts_again("pg1");
+    unknown.fails_over("pg1", "pg2", true);
+    // Two at once; one of them has no slot any more.
+    lost.disconnected.insert("pg3".to_owned());
+    lost.slots.remove("repmgr_slot_3");
     let (nodes, limit) = ([("pg5", "h5"), ("pg6", "h6")], [("clone_rate_kib", "20480")]);
     let (mut foreign, blank) = adopting::with_everything();
     // Nobody's unit starts this one.
@@ -176,6 +184,11 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&dead, &spec_three, &world::replace("pg3", ("pg4", "h4"), true, &[])),
         play::plan(&three, &spec_three, &world::switchover("")),
         play::plan(&three, &spec_three, &world::switchover("pg3")),
+        play::plan(&failed, &spec_three, &world::rejoin("pg1", false)),
+        play::plan(&failed, &spec_three, &world::rejoin("pg1", true)),
+        play::plan(&apart, &spec_three, &world::rejoin("pg1", true)),
+        play::plan(&unknown, &spec_three, &world::rejoin("pg1", true)),
+        play::plan(&lost, &spec_three, &world::rejoin("pg3", false)),
         play::plan(&three, &spec_three, &world::restart(&[], false)),
         play::plan(&three, &spec_three, &world::restart(&[], true)),
         play::plan(&foreign, &blank, &adopting::from_three()),

@@ -5,7 +5,9 @@ use bellows::{
     spec::{self, Next},
     systems::AllSystems,
 };
-use bellows_proto::v1::{Act, Condition, Intent, Observation, Plan, Spec, Step, step::Kind};
+use bellows_proto::v1::{
+    Act, Condition, Intent, Observation, Plan, Spec, Step, action, postgresql_action, step::Kind,
+};
 
 use crate::world::{OPERATION, World};
 
@@ -103,4 +105,14 @@ pub fn acts(step: &Step) -> Vec<&Act> {
 pub fn plan(world: &World, spec: &Spec, intent: &Intent) -> Plan {
     let observation = world.observe(spec, Some(intent));
     AllSystems.plan(spec, &observation, intent).unwrap_or_else(|refusals| panic!("{refusals:#?}"))
+}
+
+/// What is done to PostgreSQL, in order.
+pub fn actions(plan: &Plan) -> Vec<&postgresql_action::Kind> {
+    let acts = plan.steps.iter().flat_map(acts);
+    let postgresql = acts.filter_map(|act| match act.action.as_ref()?.kind.as_ref()? {
+        action::Kind::Postgresql(action) => action.kind.as_ref(),
+        action::Kind::Host(_) => None,
+    });
+    postgresql.collect()
 }

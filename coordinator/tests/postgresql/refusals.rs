@@ -453,6 +453,114 @@ const CASES: &[Case] = &[
         intent: || world::accepting(one_less(), "PG-05"),
     },
     Case {
+        title: "the primary comes back",
+        code: "PG-01",
+        odd: nothing,
+        intent: || world::rejoin("pg1", false),
+    },
+    Case {
+        title: "a stranger comes back",
+        code: "PG-01",
+        odd: nothing,
+        intent: || world::rejoin("pg9", true),
+    },
+    Case {
+        title: "who follows comes back",
+        code: "PG-01",
+        odd: nothing,
+        intent: || world::rejoin("pg3", false),
+    },
+    Case {
+        title: "the host of the returning node is silent",
+        code: "PG-02",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", false);
+            world.host("h1").answers = false;
+        },
+        intent: || world::rejoin("pg1", true),
+    },
+    Case {
+        title: "the host of the returning node may only be observed",
+        code: "PG-24",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", false);
+            world.host("h1").mode = "observe";
+        },
+        intent: || world::rejoin("pg1", false),
+    },
+    Case {
+        title: "a crashed primary comes back",
+        code: "PG-70",
+        odd: |world| world.fails_over("pg1", "pg2", true),
+        intent: || world::rejoin("pg1", false),
+    },
+    Case {
+        title: "a second primary comes back",
+        code: "PG-70",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", false);
+            world.starts_again("pg1");
+        },
+        intent: || world::rejoin("pg1", false),
+    },
+    Case {
+        title: "a former primary that wrote more comes back",
+        code: "PG-70",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", false);
+            world.node("pg1").beyond = 96;
+        },
+        intent: || world::rejoin("pg1", false),
+    },
+    Case {
+        title: "a standby whose WAL is gone comes back",
+        code: "PG-70",
+        odd: |world| {
+            world.disconnected.insert("pg3".into());
+            world.slots.remove("repmgr_slot_3");
+            world.oldest_wal = 0x400_0000;
+        },
+        intent: || world::rejoin("pg3", false),
+    },
+    Case {
+        title: "the true primary comes back below the older one",
+        code: "PG-71",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", false);
+            world.node("pg2").server = Service::default();
+            world.starts_again("pg1");
+        },
+        intent: || world::rejoin("pg2", true),
+    },
+    Case {
+        title: "the later of two primaries comes back",
+        code: "PG-71",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", false);
+            world.starts_again("pg1");
+        },
+        intent: || world::rejoin("pg2", true),
+    },
+    Case {
+        title: "who has a standby below it comes back",
+        code: "PG-72",
+        odd: |world| {
+            world.disconnected.insert("pg2".into());
+            world.registered[2].upstream_id = 2;
+            world.below.insert("pg3".into(), "pg2".into());
+        },
+        intent: || world::rejoin("pg2", true),
+    },
+    Case {
+        title: "data that were there before Bellows are not discarded",
+        code: "PG-73",
+        odd: |world| {
+            world.fails_over("pg1", "pg2", true);
+            world.node("pg1").foreign = true;
+        },
+        intent: || world::rejoin("pg1", true),
+    },
+    Case {
         title: "a file was changed by hand",
         code: "PG-29",
         odd: |world| world.node("pg2").changed_file = true,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
     AcceptedGuard, Adopt, AdoptFrom, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef,
-    Observation, PostgresqlPlacement, Replace, RepmgrNode, Restart, Shrink, Spec, Switchover,
-    System, WriteConfiguration, asked, intent::Verb,
+    Observation, PostgresqlPlacement, Rejoin, Replace, RepmgrNode, Restart, Shrink, Spec,
+    Switchover, System, WriteConfiguration, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -46,6 +46,14 @@ pub struct Node {
     pub paused: bool,
     /// Somebody paused its replay.
     pub replay_paused: bool,
+    /// What its data directory is written on.
+    pub timeline: u32,
+    /// Bytes that it wrote, as a primary, after another one took over.
+    pub beyond: u64,
+    /// Its server ended without a shutdown.
+    pub crashed: bool,
+    /// What lies in its data directory was there before Bellows.
+    pub foreign: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +136,8 @@ pub struct World {
     /// The rules of adopted members let these hosts' addresses in.
     pub let_in_by_hand: BTreeSet<String>,
     pub tablespaces: Vec<String>,
+    /// The oldest WAL at the primary.
+    pub oldest_wal: u64,
 }
 
 impl World {
@@ -159,6 +169,7 @@ impl World {
             hidden_sessions: 0,
             let_in_by_hand: BTreeSet::new(),
             tablespaces: Vec::new(),
+            oldest_wal: 0,
         }
     }
 
@@ -180,6 +191,30 @@ impl World {
         }
     }
 
+    /// The server of the primary ends, repmgrd promotes a standby and leads the others to it.
+    pub fn fails_over(&mut self, old: &str, new: &str, crashed: bool) {
+        let node = self.node(old);
+        (node.server, node.repmgrd, node.crashed) =
+            (Service::default(), Service::default(), crashed);
+        let id = self.node(new).place.node_id;
+        let others = self.registered.iter_mut().filter(|row| row.name != old && row.name != new);
+        let slots: Vec<String> = others
+            .map(|row| {
+                row.upstream_id = id;
+                row.slot.clone()
+            })
+            .collect();
+        self.node(new).kept_slots.extend(slots);
+        self.promote(new);
+    }
+
+    /// A former primary comes up as it was, and takes writes.
+    pub fn starts_again(&mut self, old: &str) {
+        let node = self.node(old);
+        let runs = Service { running: true, enabled: true, masked: false };
+        (node.server, node.repmgrd, node.crashed, node.beyond) = (runs, runs, false, 4096);
+    }
+
     /// The node, wherever it is.
     pub fn node(&mut self, name: &str) -> &mut Node {
         self.hosts.values_mut().find_map(|host| host.nodes.get_mut(name)).unwrap()
@@ -194,7 +229,8 @@ impl World {
         let nodes = self.hosts.values().flat_map(|host| &host.nodes);
         nodes
             .map(|(name, node)| (name.as_str(), node))
-            .find(|(_, node)| node.data == Data::Primary && node.server.running)
+            .filter(|(_, node)| node.data == Data::Primary && node.server.running)
+            .max_by_key(|(_, node)| node.timeline)
     }
 
     /// A server that a standby can stream from runs, and the standby does too.
@@ -329,6 +365,10 @@ pub fn replace(node: &str, with: (&str, &str), dead: bool, options: &[(&str, &st
 
 pub fn switchover(to: &str) -> Intent {
     intent("switchover", Verb::Switchover(Switchover { to: to.to_owned() }), &[])
+}
+
+pub fn rejoin(node: &str, discard_data: bool) -> Intent {
+    intent("rejoin", Verb::Rejoin(Rejoin { node: node.to_owned(), discard_data }), &[])
 }
 
 pub fn restart(nodes: &[&str], in_place: bool) -> Intent {

@@ -36,6 +36,8 @@ pub struct Operation {
     /// This host loses power before it, and comes back by itself as soon as its node is forgotten;
     /// where that never is, it stays away.
     pub dies: Option<&'static str>,
+    /// The system fails over before it: the leading node is gone, and another one leads.
+    pub fails_over: bool,
 }
 
 /// An intent with options.

@@ -3,8 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bellows_proto::v1::{
-    Create, Expand, Intent, KeyValue, NodeAt, Replace, Restart, Shrink, Switchover, System as Kind,
-    intent::Verb,
+    Create, Expand, Intent, KeyValue, NodeAt, Rejoin, Replace, Restart, Shrink, Switchover,
+    System as Kind, intent::Verb,
 };
 use camino::Utf8PathBuf;
 
@@ -66,6 +66,11 @@ fn switchover(number: u8) -> Wish {
     wish(Verb::Switchover(Switchover { to: format!("pg{number}") }), &[])
 }
 
+/// With its data copied anew.
+fn rejoin(number: u8) -> Wish {
+    wish(Verb::Rejoin(Rejoin { node: format!("pg{number}"), discard_data: true }), &[])
+}
+
 /// Of all members.
 fn restart_in_place() -> Wish {
     wish(Verb::Restart(Restart { nodes: Vec::new(), in_place: true }), &[])
@@ -99,8 +104,10 @@ impl System for Postgresql {
             wish,
             cancel_after,
             dies: None,
+            fails_over: false,
         };
         let dead = |operation: Operation| Operation { dies: Some("h2"), ..operation };
+        let failed = |operation: Operation| Operation { fails_over: true, ..operation };
         let two = [create(&[1, 2])];
         let three = [create(&[1, 2, 3])];
         // `adopt` changes nothing but the agents' own records, by the acts that `create` begins with, and
@@ -118,6 +125,8 @@ impl System for Postgresql {
             operation("shrink-primary", &three, shrink(1, "keep"), None),
             operation("switchover", &two, switchover(2), None),
             operation("switchover-cancelled", &two, switchover(2), Some(14)),
+            // With the data that are there it is the end of a switchover.
+            failed(operation("rejoin", &two, rejoin(1), None)),
             // Its other form ends with the steps of a switchover.
             operation("restart", &two, restart_in_place(), None),
         ]

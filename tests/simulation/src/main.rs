@@ -14,7 +14,7 @@ usage: bellows-simulation matrix [SCHEDULES]     every point, then random schedu
        bellows-simulation points                 the points of the clean runs
        bellows-simulation compare EVERY          every so many-th point and 40 schedules: the same
                                                  alone as when they share their beginning
-EVERY=N: every N-th point only; ONLY=WORD: faults that contain the word only, e.g. disk-full";
+EVERY=N: every N-th point only; ONLY=WORD: one operation only, or faults that contain the word, e.g. disk-full";
 
 fn main() -> ExitCode {
     if let Err(error) = seed_defect() {
@@ -56,7 +56,8 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
         tasks = tasks.into_iter().step_by(every.max(1)).collect();
     }
     if let Ok(only) = std::env::var("ONLY") {
-        tasks.retain(|task| faults::show(&task.plan).contains(&only));
+        let of = |task: &Task| cases.get(task.case).is_some_and(|one| one.operation.name == only);
+        tasks.retain(|task| of(task) || faults::show(&task.plan).contains(&only));
     }
     tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());

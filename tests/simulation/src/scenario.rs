@@ -207,6 +207,9 @@ impl Admin<'_> {
             machine.darken(true);
             machine.power_cut();
         }
+        if operation.fails_over && !self.model.fail_over() {
+            self.world.breaks(Broken::Stuck, "there was nobody to fail over to".to_owned());
+        }
         let before = self.truth();
         let (mut plan, mut seed) = (self.setting.plan.clone(), self.setting.seed);
         if let Some(task) = self.setting.division.as_ref().and_then(|division| division.armed()) {

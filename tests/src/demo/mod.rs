@@ -6,6 +6,7 @@ mod dead;
 mod growth;
 mod hosts;
 mod parts;
+mod returns;
 mod rows;
 mod show;
 mod stage;
@@ -17,6 +18,7 @@ pub use parts::{
     create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, refused, replace,
     restart, shrink, switchover,
 };
-pub use rows::{Rows, look_for};
+pub use returns::{End, fails_over, rejoin, rejoin_refused};
+pub use rows::{Rows, look_for, look_for_after};
 pub use show::{postgresql, report_path};
 pub use stage::Stage;

@@ -208,7 +208,7 @@ async fn started(stage: &Stage) -> Result<Vec<(String, f64)>> {
 }
 
 /// repmgrd of every member runs and is not paused.
-async fn watched(stage: &Stage) -> Result<()> {
+pub(super) async fn watched(stage: &Stage) -> Result<()> {
     for address in stage.addresses()? {
         let server = crate::sql::Server::connect(&address, &hosts::superuser()).await?;
         let paused = server.text("select repmgr.repmgrd_is_paused()::text").await?;

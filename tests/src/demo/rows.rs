@@ -34,6 +34,14 @@ impl Rows {
 /// # Errors
 /// A member does not answer or does not catch up within 30 s.
 pub async fn look_for(stage: &Stage, writer: Writer) -> Result<Rows> {
+    look_for_after(stage, writer, 0).await
+}
+
+/// The same for rows after this one.
+///
+/// # Errors
+/// As [`look_for`].
+pub async fn look_for_after(stage: &Stage, writer: Writer, before: i64) -> Result<Rows> {
     let tally = writer.finish().await?;
     let written = stage.primary().await?.written().await?;
     let mut missing = Vec::new();
@@ -43,7 +51,10 @@ pub async fn look_for(stage: &Stage, writer: Writer) -> Result<Rows> {
             member.replayed(&written, CATCH_UP).await?;
         }
         let there = member.ids(TABLE).await?;
-        missing.push((format!("pg{number}"), tally.acknowledged.difference(&there).count()));
+        missing.push((
+            format!("pg{number}"),
+            tally.acknowledged.difference(&there).filter(|id| **id > before).count(),
+        ));
     }
     Ok(Rows { tally, missing })
 }

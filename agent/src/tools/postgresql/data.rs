@@ -112,6 +112,15 @@ pub(super) async fn create_repmgr_database(
     Ok("database repmgr and role postgres are there".to_owned())
 }
 
+/// Whether Bellows made what is in the data directory: it was free when it was claimed.
+pub(super) fn is_ours(node: &Node, claim: &claims::NodeClaim) -> bool {
+    let path = node.data_dir.as_path();
+    claim.directories.iter().any(|directory| {
+        let was_free = matches!(directory.prior(), DirectoryState::Absent | DirectoryState::Empty);
+        directory.data && was_free && directory.path == path.as_str()
+    })
+}
+
 /// Empties the data directory of a node that does not run, if Bellows made what is in it.
 pub(super) async fn discard_data(
     action: &DiscardData,
@@ -120,11 +129,7 @@ pub(super) async fn discard_data(
     let local = context.local();
     let (node, claim) = made(local, required(action.node.as_ref())?)?;
     let path = node.data_dir.as_path();
-    let ours = claim.directories.iter().any(|directory| {
-        let was_free = matches!(directory.prior(), DirectoryState::Absent | DirectoryState::Empty);
-        directory.data && was_free && directory.path == path.as_str()
-    });
-    if !ours {
+    if !is_ours(&node, &claim) {
         return Err(Fault::new(
             FaultCode::NotClaimed,
             format!("{path} was not free when it was claimed, so its content is not ours"),

@@ -11,6 +11,24 @@ select status from pg_stat_wal_receiver;
 \echo #recovery
 select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint as received_lsn,
        case when pg_is_in_recovery() then pg_is_wal_replay_paused() end as replay_paused;
+\echo #wal
+select case when pg_is_in_recovery() then null
+            else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint end as timeline,
+       case when pg_is_in_recovery() then null
+            else pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint end as written_lsn,
+       case when pg_is_in_recovery() then null else (
+           select min(('x' || substr(name, 9, 8))::bit(32)::bigint * 4294967296
+                      + ('x' || substr(name, 17, 8))::bit(32)::bigint
+                        * pg_size_bytes(current_setting('wal_segment_size')))
+           from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$') end as oldest_wal_lsn;
+\echo #history
+select split_part(ltrim(line), E'\t', 1)::bigint as timeline,
+       pg_wal_lsn_diff(split_part(ltrim(line), E'\t', 2)::pg_lsn, '0/0')::bigint as ends_lsn
+from (select case when pg_is_in_recovery() then null
+                  else pg_read_file('pg_wal/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+                                    || '.history', 0, 1048576, true) end as text) as history,
+     regexp_split_to_table(history.text, E'\n') as line
+where line ~ '^\s*[0-9]+\t' order by 1;
 \echo #settings
 select name, setting from pg_settings
 where name in ('data_checksums', 'hot_standby', 'max_connections', 'max_locks_per_transaction',

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use bellows_proto::v1::{
     DirectoryState, Fault, FaultCode, HbaSettings, ManagedFileState, NodeRef, PostgresqlLogin,
-    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, ServiceReading, placement,
+    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, ServiceReading, StandbyOf, placement,
     postgresql_reading,
 };
 use camino::Utf8Path;
@@ -45,7 +45,8 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
         tombstone: Some(remembered.as_ref().is_some_and(|found| found.tombstone && found.buried)),
         ..PostgresqlReading::default()
     };
-    let Some(placement) = remembered.and_then(|found| found.claim).and_then(of_claim) else {
+    let claim = remembered.and_then(|found| found.claim);
+    let Some((placement, claim)) = claim.and_then(|claim| Some((of_claim(&claim)?, claim))) else {
         let name = format!("{}/{}", reference.cluster, reference.node);
         let fault = Fault::new(FaultCode::NotClaimed, format!("no node {name} is claimed here"));
         reading.server = Some(postgresql_reading::Server::Down(fault));
@@ -53,6 +54,7 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
     };
     let node = Node::new(reference, &placement)?;
     reading.claimed = Some(true);
+    reading.data_is_ours = Some(data::is_ours(&node, &claim));
     reading.placement = Some(placement);
 
     let (up, control, services) =
@@ -73,6 +75,9 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
         reading.system_identifier = control.system_identifier;
         reading.control_state = control.state;
         reading.checkpoint_lsn = Some(control.checkpoint_lsn);
+        reading.checkpoint_timeline = Some(control.checkpoint_timeline);
+        reading.recovery_end_lsn = Some(control.recovery_end_lsn);
+        reading.recovery_end_timeline = Some(control.recovery_end_timeline);
     }
     read_directories(local, &node, &mut reading)?;
     reading.server = Some(match up {
@@ -85,9 +90,9 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
     Ok(reading)
 }
 
-fn of_claim(claim: claims::NodeClaim) -> Option<PostgresqlPlacement> {
-    match claim.placement?.system? {
-        placement::System::Postgresql(placement) => Some(placement),
+fn of_claim(claim: &claims::NodeClaim) -> Option<PostgresqlPlacement> {
+    match claim.placement.as_ref()?.system.as_ref()? {
+        placement::System::Postgresql(placement) => Some(placement.clone()),
     }
 }
 
@@ -159,12 +164,15 @@ fn read_directories(
     let data_dir = node.data_dir.as_path();
     let state = claims::directory_state(local, data_dir)?;
     reading.set_data_directory(state);
-    reading.standby_configured = Some(
-        state == DirectoryState::Occupied
-            && local.host.metadata(&data_dir.join(data::STANDBY_SIGNAL))?.is_some()
-            && text(local, &data_dir.join(data::AUTO_CONF))?
-                .is_some_and(|text| text.lines().any(|line| line.starts_with("primary_conninfo"))),
-    );
+    let signalled = state == DirectoryState::Occupied
+        && local.host.metadata(&data_dir.join(data::STANDBY_SIGNAL))?.is_some();
+    let settings = match signalled {
+        true => text(local, &data_dir.join(data::AUTO_CONF))?.unwrap_or_default(),
+        false => String::new(),
+    };
+    reading.standby_configured =
+        Some(settings.lines().any(|line| line.starts_with("primary_conninfo")));
+    reading.standby_of = standby_of(&settings);
     // Those of an adopted node are somebody else's.
     let files = if node.adopted { &[][..] } else { FILES };
     for name in files {
@@ -178,6 +186,27 @@ fn read_directories(
         reading.files.push(file);
     }
     Ok(())
+}
+
+/// The upstream that `postgresql.auto.conf` names; `None`: none, or in a form that neither the server
+/// nor repmgr nor Bellows writes.
+fn standby_of(text: &str) -> Option<StandbyOf> {
+    // Of several lines the last one counts.
+    let value = |key: &str| {
+        let mut values = text.lines().filter_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            (name.trim() == key).then(|| value.trim())
+        });
+        Some(values.next_back()?.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'"))
+    };
+    let conninfo = value("primary_conninfo")?;
+    let part = |key: &str| {
+        let mut parts = conninfo.split_ascii_whitespace().filter_map(|part| part.split_once('='));
+        let (_, value) = parts.find(|(name, _)| *name == key)?;
+        Some(value.trim_matches('\'').to_owned())
+    };
+    let (address, port) = (part("host")?, part("port")?.parse().ok()?);
+    Some(StandbyOf { address, port, slot: value("primary_slot_name")? })
 }
 
 /// What a file of ours was rendered from.
@@ -242,4 +271,24 @@ pub async fn login(
         return Ok(PostgresqlLogin { ok: true, reason: String::new() });
     }
     Ok(refused(&finished.stderr))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_read_as_all_three_write_it() {
+        let of = |address: &str, slot: &str| {
+            Some(StandbyOf { address: address.into(), port: 5432, slot: slot.into() })
+        };
+        let ours = "primary_conninfo = 'host=10.0.0.2 port=5432 user=repmgr passfile=/x/y'\n\
+                    primary_slot_name = 'repmgr_slot_1'\n";
+        assert_eq!(standby_of(ours), of("10.0.0.2", "repmgr_slot_1"));
+        let repmgr = "primary_conninfo = 'user=repmgr passfile=''/x/y'' host=10.0.0.3 port=5432'\n";
+        assert_eq!(standby_of(&format!("{ours}{repmgr}")), of("10.0.0.3", "repmgr_slot_1"));
+        assert_eq!(standby_of(repmgr), None, "no slot");
+        assert_eq!(standby_of(""), None);
+        assert_eq!(standby_of("primary_conninfo = ''\nprimary_slot_name = ''\n"), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use bellows_proto::v1::{
     CollationVersion, KeyValue, PostgresqlClients, PostgresqlConnections, PostgresqlServer,
-    ReplicationSlot, RepmgrNode, WalSender,
+    ReplicationSlot, RepmgrNode, TimelineEnd, WalSender,
 };
 
 use crate::tools::psql::{ParseError, Sections, parse_sections};
@@ -46,6 +46,14 @@ pub fn parse(stdout: &[u8]) -> Result<PostgresqlServer, ParseError> {
     let row = sections.get("recovery")?.one()?;
     server.received_lsn = row.optional("received_lsn")?;
     server.replay_paused = boolean_or_null(row.text("replay_paused")?);
+    let row = sections.get("wal")?.one()?;
+    server.timeline = row.optional("timeline")?;
+    server.written_lsn = row.optional("written_lsn")?;
+    server.oldest_wal_lsn = row.optional("oldest_wal_lsn")?;
+    for row in sections.get("history")?.rows() {
+        let (timeline, ends_lsn) = (row.number("timeline")?, row.number("ends_lsn")?);
+        server.history.push(TimelineEnd { timeline, ends_lsn });
+    }
     for row in sections.get("objects")?.rows() {
         server.objects.push(row.text("object")?.to_owned());
     }
@@ -187,6 +195,10 @@ mod tests {
         assert_eq!(server.registered[1].upstream_id, 1);
         assert_eq!(server.repmgrd_running, Some(true));
         assert_eq!(server.repmgrd_paused, Some(false));
+        assert_eq!(server.timeline, Some(2));
+        assert_eq!(server.history, [TimelineEnd { timeline: 1, ends_lsn: 50_494_328 }]);
+        assert_eq!(server.written_lsn, Some(50_494_376));
+        assert_eq!(server.oldest_wal_lsn, Some(33_554_432));
         assert!(server.settings.iter().any(|s| s.key == "wal_level" && s.value == "replica"));
         assert!(server.database_bytes > 1_000_000);
     }
@@ -197,6 +209,8 @@ mod tests {
         assert_eq!(server.in_recovery, Some(true));
         assert_eq!(server.receiver_status, "streaming");
         assert!(server.senders.is_empty() && server.slots.is_empty());
+        assert_eq!((server.timeline, server.written_lsn), (None, None));
+        assert!(server.history.is_empty());
     }
 
     #[test]

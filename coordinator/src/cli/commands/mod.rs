@@ -12,6 +12,7 @@ pub mod job;
 pub mod op;
 pub mod plan;
 pub mod recover;
+pub mod rejoin;
 pub mod replace;
 pub mod restart;
 pub mod serve;

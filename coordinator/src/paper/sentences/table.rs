@@ -90,6 +90,10 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("record where {} is on {}", "在 {2} 上记录 {1} 的位置"),
     ("read {} by its record on {}", "按 {2} 上的记录读取 {1}"),
     ("check that the cluster is as it was found", "检查集群与发现时一致"),
+    // Titles of steps: a member comes back.
+    ("check that {} leads and that {} may come back", "检查 {1} 是主节点，且 {2} 可以回来"),
+    ("discard the data of {} on {}", "在 {2} 上丢弃 {1} 的数据"),
+    ("wait until {} follows and repmgrd watches it", "等待 {1} 跟随主节点且 repmgrd 在监视它"),
     // Reasons of steps.
     (
         "from now on it is read by its name; nothing of it becomes Bellows' own",
@@ -208,10 +212,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "nobody reads it any more, and it would keep WAL until the disk is full",
         "已没有人读它，它会保留 WAL 直到磁盘写满",
     ),
-    (
-        "the slot is at the new primary now, and claimed there",
-        "复制槽现在在新主节点上，并已在那里登记",
-    ),
+    ("the slot is at the new primary now", "复制槽现在在新主节点上"),
     (
         "failover works only while it is not paused; started anew, because one that saw the old primary stop may still wait for it",
         "只有未暂停时故障切换才有效；重新启动它，因为看到旧主节点停止的 repmgrd 可能还在等它",
@@ -251,6 +252,33 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     ("writers pause from here on, until it is started", "从这里起写入暂停，直到它启动"),
     ("only what the primary sends to counts as a copy", "只有主节点发送到的才算副本"),
+    (
+        "a member only gives way to a primary that took over from it",
+        "成员只让位给从它手中接管的主节点",
+    ),
+    ("it decides nothing until its server follows", "在它的服务器跟随主节点之前，它不作任何决定"),
+    (
+        "a second primary takes writes that nobody else has; it never starts as a primary again",
+        "第二个主节点会接受别处没有的写入；它不会再以主节点身份启动",
+    ),
+    ("from now on the primary keeps the WAL that it needs", "从此主节点为它保留所需的 WAL"),
+    (
+        "all that it has is in the primary's past: it can follow as it is",
+        "它拥有的一切都在主节点的历史之中：可以原样跟随",
+    ),
+    (
+        "they cannot follow: they go only while another primary of this cluster leads",
+        "这些数据无法跟随：只有在本集群另有主节点时才会丢弃",
+    ),
+    (
+        "the copy makes it anew: an old one may have lost WAL",
+        "克隆会重新建立它：旧的复制槽可能已丢失 WAL",
+    ),
+    ("repmgr has it as something else, or as gone", "repmgr 的记录与它的身份不符，或记为已离开"),
+    (
+        "one primary, it streams, repmgrd runs, all name the same members",
+        "一个主节点，它在流复制，repmgrd 在运行，所有成员名单一致",
+    ),
     // What acts do.
     ("claim directories, port and services", "登记目录、端口和服务"),
     ("give the node's claim back", "收回节点的登记"),
@@ -413,7 +441,44 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "when {} comes back, its agent gets a tombstone for {} before anything else: its services are stopped, disabled and masked. Until the coordinator reaches that agent its server may run for a moment",
         "{1} 恢复后，它的 agent 最先得到 {2} 的墓碑：服务会被停止、禁用并屏蔽。在协调器联系上该 agent 之前，它的服务器可能会短暂运行",
     ),
+    (
+        "clients that are connected to {} ({} port {}) are cut off: what they wrote there since {} took over is nowhere else",
+        "连接在 {1}（{2} 端口 {3}）上的客户端会被断开：自 {4} 接管以来它们在那里写入的内容别处没有",
+    ),
+    (
+        "{} keeps its data: {} on {}; the primary has all of them",
+        "{1} 保留它的数据：{3} 上的 {2}；主节点拥有其全部内容",
+    ),
+    (
+        "there is no way back from step {} on: {} is a standby from then on, which is what it is to be",
+        "从第 {1} 步起没有退路：此后 {2} 就是备节点，而这正是目的",
+    ),
+    ("{} ails too: it is left as it is, and is not waited for", "{1} 也有问题：保持原样，不等待它"),
+    (
+        "the data of {} could follow as they are: without --discard-data it takes seconds",
+        "{1} 的数据可以原样跟随：不用 --discard-data 只需数秒",
+    ),
+    (
+        "{} bytes of WAL of {} are nowhere else and are lost: what was committed in them too",
+        "{2} 有 {1} 字节的 WAL 别处没有，会丢失：其中提交的内容也会丢失",
+    ),
+    (
+        "what exists only in the data of {} is lost; how much that is cannot be known",
+        "只存在于 {1} 数据中的内容会丢失；有多少无法得知",
+    ),
+    ("the data of {} are discarded: {} on {}", "{1} 的数据会被丢弃：{3} 上的 {2}"),
+    (
+        "a base backup of about {} to read from {} on {} and to send over the network, {}",
+        "约 {1} 的基础备份，从 {3} 的 {2} 读取并经网络发送，{4}",
+    ),
+    (
+        "there is no way back from step {} on: the data of {} are gone, and it has not been copied yet",
+        "从第 {1} 步起没有退路：{2} 的数据已不在，而它尚未重新复制",
+    ),
     // Parts of sentences.
+    ("without a limit", "不限速"),
+    ("at most {} KiB/s", "至多 {1} KiB/s"),
+    ("with the limit of its repmgr.conf", "按其 repmgr.conf 的限速"),
     ("{} members", "{1} 个成员"),
     ("1 member", "1 个成员"),
     ("{} base backups", "{1} 个基础备份"),
@@ -471,4 +536,8 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("every member's host is named", "每个成员的主机都已指明"),
     ("adopted members let the new ones in", "接管来的成员放行新成员"),
     ("members that Bellows made", "由 Bellows 建立的成员"),
+    ("data that can follow the primary", "数据可以跟随主节点"),
+    ("the primary comes after the returning node", "主节点在回来的节点之后接管"),
+    ("nobody follows the returning node", "没有成员跟随回来的节点"),
+    ("data that Bellows put there", "数据由 Bellows 放入"),
 ];

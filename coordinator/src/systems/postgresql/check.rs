@@ -1,6 +1,7 @@
 //! Judges conditions. What could not be read is unknown: never "holds", never "does not hold".
 
 mod records;
+mod returning;
 mod role;
 mod room;
 
@@ -12,7 +13,7 @@ use bellows_proto::v1::{
 };
 
 use super::{
-    health, synchronous,
+    health, lineage, synchronous,
     view::{NoPrimary, Role, View, role, server, state_text},
 };
 use crate::plan::Verdict;
@@ -51,6 +52,9 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
         Some(Kind::RoleMoves(wanted)) => role::moves(view, wanted),
         Some(Kind::CanTakeOver(wanted)) => role::can_take_over(view, wanted),
         Some(Kind::RepmgrdIs(wanted)) => role::repmgrd_is(view, wanted),
+        Some(Kind::Leads(wanted)) => returning::leads(view, wanted),
+        Some(Kind::CanFollow(wanted)) => returning::can_follow(view, wanted),
+        Some(Kind::MayDiscard(wanted)) => lineage::may_discard(view, &wanted.node, &wanted.primary),
         None => {
             Ok(Verdict::Refused("the condition is empty: written by a newer version".to_owned()))
         }
@@ -131,7 +135,10 @@ fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
         return Ok(Verdict::Refused(format!("the server of {node} has failed: see its log")));
     }
     let primary = view.primary().map_err(|why| why.text())?;
-    let (upstream, above) = health::upstream(view, primary, node);
+    let (upstream, above) = match wanted.from.as_str() {
+        "" => health::upstream(view, primary, node),
+        from => (from, view.server(from)?),
+    };
     let Some(sender) = health::sender(above, node) else {
         let why = view
             .server(node)

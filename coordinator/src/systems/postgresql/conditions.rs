@@ -1,12 +1,13 @@
 //! Every condition of the planners, made in one place.
 
 use bellows_proto::v1::{
-    AbsentEverywhere, Action, CanTakeOver, ClockWithin, Condition, DiskFree, HasTombstone, Healthy,
-    HostAnswers, HostCondition, LoginWorks, MembersAre, MembersBetween, NodeRef, NotStreaming,
-    PostgresqlCondition, PostgresqlPlacement, PostgresqlService, PrimaryIs, ReceivedAll,
-    RegisteredEverywhere, RepmgrdIs, RoleMoves, SenderHeadroom, ServiceRuns, SlotHeadroom,
-    StaysAway, Streaming, SyncSatisfiable, Vacant, VersionsMatch, action, condition,
-    host_condition, postgresql_action, postgresql_condition::Kind,
+    AbsentEverywhere, Action, CanFollow, CanTakeOver, ClockWithin, Condition, DiskFree,
+    HasTombstone, Healthy, HostAnswers, HostCondition, Leads, LoginWorks, MayDiscard, MembersAre,
+    MembersBetween, NodeRef, NotStreaming, PostgresqlCondition, PostgresqlPlacement,
+    PostgresqlService, PrimaryIs, ReceivedAll, RegisteredEverywhere, RepmgrdIs, RoleMoves,
+    SenderHeadroom, ServiceRuns, SlotHeadroom, StaysAway, Streaming, SyncSatisfiable, Vacant,
+    VersionsMatch, action, condition, host_condition, postgresql_action,
+    postgresql_condition::Kind,
 };
 
 /// A host's clock may be so far off: logs and timeouts of several hosts are read together.
@@ -95,8 +96,34 @@ pub(super) fn vacant(host: &str, node: &str) -> Condition {
 }
 
 pub(super) fn streaming(node: &str) -> Condition {
-    let max_lag_bytes = LAG_LIMIT_BYTES;
-    postgresql(Kind::Streaming(Streaming { node: node.to_owned(), max_lag_bytes }))
+    streaming_from(node, "")
+}
+
+/// From this member, whatever its record says.
+pub(super) fn streaming_from(node: &str, from: &str) -> Condition {
+    let (node, from) = (node.to_owned(), from.to_owned());
+    postgresql(Kind::Streaming(Streaming { node, max_lag_bytes: LAG_LIMIT_BYTES, from }))
+}
+
+/// `besides`: the member that comes back, whatever it is.
+pub(super) fn leads(
+    node: &str,
+    besides: &str,
+    at_least: Vec<String>,
+    at_most: Vec<String>,
+) -> Condition {
+    let (node, besides) = (node.to_owned(), besides.to_owned());
+    postgresql(Kind::Leads(Leads { node, besides, at_least, at_most }))
+}
+
+pub(super) fn can_follow(node: &str, primary: &str) -> Condition {
+    let (node, primary) = (node.to_owned(), primary.to_owned());
+    postgresql(Kind::CanFollow(CanFollow { node, primary }))
+}
+
+pub(super) fn may_discard(node: &str, primary: &str) -> Condition {
+    let (node, primary) = (node.to_owned(), primary.to_owned());
+    postgresql(Kind::MayDiscard(MayDiscard { node, primary }))
 }
 
 pub(super) fn can_take_over(node: &str) -> Condition {

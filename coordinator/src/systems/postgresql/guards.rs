@@ -12,6 +12,7 @@ mod leaving;
 mod moving;
 mod newcomers;
 mod restarting;
+mod returning;
 mod slots;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
@@ -19,11 +20,12 @@ use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
 pub(super) use adopting::Adopting;
 pub(super) use capacity::seen as capacity_seen;
 pub(super) use judge::{
-    Replacing, Shrinking, adopt, create, expand, replace, restart, shrink, switchover,
+    Replacing, Shrinking, adopt, create, expand, rejoin, replace, restart, shrink, switchover,
 };
 pub(super) use moving::Moving;
 pub(super) use newcomers::obstacles;
 pub(super) use restarting::{Last, Restarting};
+pub(super) use returning::Returning;
 
 use super::view::View;
 
@@ -72,7 +74,7 @@ rules! {
         "mend what is named, then plan again";
     OnePrimary = "PG-04", "exactly one primary",
         "Without one primary nobody knows whose data are the cluster's.",
-        "see bellows status CLUSTER --fresh; with several primaries stop the wrong one by hand first";
+        "see bellows status CLUSTER --fresh; with several primaries let the older one come back: bellows rejoin CLUSTER --node NODE --discard-data";
     MembersHealthy = "PG-05", "all members healthy",
         "A change puts load on a cluster and takes away slack: a cluster that ails has none.",
         "see bellows status CLUSTER --fresh, mend what is named, then plan again";
@@ -188,6 +190,18 @@ rules! {
     MadeByBellows = "PG-66", "members that Bellows made",
         "What starts, configures and fills an adopted member is somebody else's: Bellows stops, moves and removes only what it made.",
         "do it by hand, with repmgr, as it was done before; then see bellows status CLUSTER --fresh";
+    CanFollow = "PG-70", "data that can follow the primary",
+        "What is written in a data directory and is not in the primary's past is in the way of what the primary sends.",
+        "have the data copied anew, what is only there is lost: bellows rejoin CLUSTER --node NODE --discard-data; or look at them first, and replace the node: bellows replace";
+    PrimaryComesAfter = "PG-71", "the primary comes after the returning node",
+        "A node only gives way to a primary of the same cluster that took over from it: the other way round the newer data would be lost.",
+        "find out which of them is right: bellows status CLUSTER --fresh; stop the wrong one by hand, then rejoin that one";
+    NobodyFollowsIt = "PG-72", "nobody follows the returning node",
+        "A standby below the returning node would lose its source, and perhaps the only other copy of what the node took.",
+        "let the standbys that are named follow the primary first: bellows rejoin CLUSTER --node STANDBY";
+    DataAreOurs = "PG-73", "data that Bellows put there",
+        "What Bellows did not put into a directory it does not discard.",
+        "move the data directory away by hand, or replace the node: bellows replace";
 }
 
 /// What the soft guards say. `plan`: what the hard ones let pass; without it only some can be judged.

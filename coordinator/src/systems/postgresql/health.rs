@@ -20,7 +20,11 @@ pub(super) struct Problem {
 /// What is known to be wrong with the members of the spec. What is not known is in
 /// [`View::unknown_members`].
 pub(super) fn problems(view: View<'_>) -> Vec<Problem> {
-    let primary = view.primary().ok();
+    problems_under(view, view.primary().ok())
+}
+
+/// The same, by the word of this primary.
+pub(super) fn problems_under(view: View<'_>, primary: Option<Primary<'_>>) -> Vec<Problem> {
     let names: BTreeSet<&str> = view.in_spec().map(|member| member.node.as_str()).collect();
     let mut problems = Vec::new();
     for member in view.in_spec() {

@@ -169,6 +169,14 @@ pub(super) fn log_in(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
 
 /// Clones all side by side, then lets the new standbys in one by one.
 pub(super) fn copy(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
+    clone_all(draft, primary, new);
+    for standby in new {
+        admit(draft, primary, standby);
+    }
+}
+
+/// Clones all side by side.
+pub(super) fn clone_all(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
     let mut checks = vec![
         conditions::primary_is(&primary.node),
         conditions::sender_headroom(&primary.node, senders_needed(new.len())),
@@ -187,9 +195,6 @@ pub(super) fn copy(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
         clones_at_once(new.len()),
         checks,
     );
-    for standby in new {
-        admit(draft, primary, standby);
-    }
 }
 
 fn clone(draft: &Draft, primary: &Placed, standby: &Placed) -> Task {

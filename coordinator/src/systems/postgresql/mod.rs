@@ -19,11 +19,13 @@ mod guards;
 mod health;
 mod ids;
 mod join;
+mod lineage;
 mod observation;
 mod options;
 mod predict;
 mod probe;
 mod queries;
+mod rejoin;
 mod replace;
 mod replace_dead;
 mod resolve;
@@ -81,6 +83,7 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
             Ok(plan)
         }
         Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
+        Some(Verb::Rejoin(wanted)) => rejoin::plan(spec, observation, intent, wanted),
         Some(Verb::Switchover(_)) => switchover::plan(spec, observation, intent),
         Some(Verb::Restart(wanted)) => restart::plan(spec, observation, intent, wanted),
         None => Err(vec![

@@ -126,3 +126,24 @@ pub(super) fn views(primary: &str, members: &[Placed]) -> Vec<MemberView> {
         })
         .collect()
 }
+
+/// The same without a word on these, which ail and are left as they are: nor on their records.
+pub(super) fn without(mut predicted: Observation, ailing: &[String]) -> Observation {
+    let Some(observation::System::Postgresql(seen)) = &mut predicted.system else {
+        return predicted;
+    };
+    if ailing.is_empty() {
+        return predicted;
+    }
+    for member in &mut seen.members {
+        let Some(postgresql_member::Outcome::Reading(reading)) = &mut member.outcome else {
+            continue;
+        };
+        if ailing.contains(&member.node) {
+            *reading = PostgresqlReading { node: reading.node.take(), ..Default::default() };
+        } else if let Some(postgresql_reading::Server::Up(server)) = &mut reading.server {
+            server.registered.clear();
+        }
+    }
+    predicted
+}

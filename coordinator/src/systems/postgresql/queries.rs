@@ -57,6 +57,9 @@ pub fn next_queries(spec: &Spec, intent: Option<&Intent>, answers: &[Asked]) -> 
         for node in wanted.iter().filter(|node| node.node != primary) {
             ask(&node.host, login(&address, port));
         }
+        if let Some(host) = copied_anew(spec, intent) {
+            ask(host, login(&address, port));
+        }
     }
     questions
 }
@@ -70,6 +73,7 @@ fn left<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Vec<(&'a str, &'a str)> 
             Verb::Create(_)
             | Verb::Expand(_)
             | Verb::Switchover(_)
+            | Verb::Rejoin(_)
             | Verb::Restart(_)
             | Verb::Adopt(_),
         )
@@ -97,6 +101,7 @@ fn found<'a>(
             | Verb::Shrink(_)
             | Verb::Replace(_)
             | Verb::Switchover(_)
+            | Verb::Rejoin(_)
             | Verb::Restart(_),
         )
         | None => &[],
@@ -112,6 +117,27 @@ fn found<'a>(
             .collect()
     };
     from.iter().map(|from| (from, nodes(from))).collect()
+}
+
+/// The host of a member whose data are copied anew.
+fn copied_anew<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Option<&'a str> {
+    match intent.and_then(|intent| intent.verb.as_ref()) {
+        Some(Verb::Rejoin(wanted)) if wanted.discard_data => {
+            let node = spec.nodes.iter().find(|node| node.node == wanted.node)?;
+            Some(&node.host)
+        }
+        Some(
+            Verb::Create(_)
+            | Verb::Expand(_)
+            | Verb::Shrink(_)
+            | Verb::Replace(_)
+            | Verb::Switchover(_)
+            | Verb::Rejoin(_)
+            | Verb::Restart(_)
+            | Verb::Adopt(_),
+        )
+        | None => None,
+    }
 }
 
 /// The one member that takes writes: its name, address and port.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use bellows_proto::{
     names::natural,
-    v1::{GuardSeen, HostReading, Observation, Plan, Spec, ToolVersion, placement, spec_change},
+    v1::{
+        GuardSeen, HostReading, Observation, Plan, Rejoin, Spec, ToolVersion, intent::Verb,
+        placement, spec_change,
+    },
 };
 
 use super::{
@@ -20,14 +23,54 @@ pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec
     let view = View::of(observation);
     let mut seen = hosts(view);
     seen.push(members(spec, plan));
+    let back = returning(plan);
     if spec.version > 0
-        && let Ok(primary) = view.primary()
+        && let Ok(primary) = view.primary_besides(back.map_or("", |wanted| &wanted.node))
     {
         cluster(&mut seen, view, primary, plan);
         seen.extend(guards::capacity_seen(view, plan));
+        seen.extend(back.into_iter().flat_map(|wanted| came_back(view, primary, wanted)));
     }
     newcomers(&mut seen, view, plan);
     seen.sort_by(|a, b| a.code.cmp(&b.code));
+    seen
+}
+
+/// Who comes back, where the plan is about that.
+fn returning(plan: &Plan) -> Option<&Rejoin> {
+    match plan.intent.as_ref()?.verb.as_ref()? {
+        Verb::Rejoin(wanted) => Some(wanted),
+        Verb::Create(_)
+        | Verb::Expand(_)
+        | Verb::Shrink(_)
+        | Verb::Replace(_)
+        | Verb::Switchover(_)
+        | Verb::Restart(_)
+        | Verb::Adopt(_) => None,
+    }
+}
+
+/// What its data and the primary's say of each other.
+fn came_back(view: View<'_>, primary: Primary<'_>, wanted: &Rejoin) -> Vec<GuardSeen> {
+    let node = &wanted.node;
+    let timeline = |timeline: Option<u32>| timeline.map_or("?".to_owned(), |one| one.to_string());
+    let reading = view.reading(node).ok();
+    let own = reading.and_then(|reading| reading.checkpoint_timeline);
+    let state = reading.map_or("", |reading| reading.control_state.as_str());
+    let text = format!(
+        "{node}: {state:?}, timeline {}; {}: timeline {}",
+        timeline(own),
+        primary.member.node,
+        timeline(primary.server.timeline)
+    );
+    let mut seen = vec![
+        Rule::PrimaryComesAfter.seen(text.clone()),
+        Rule::NobodyFollowsIt.seen(format!("no WAL sender and no record below {node}")),
+    ];
+    match wanted.discard_data {
+        true => seen.push(Rule::DataAreOurs.seen(format!("the data directory of {node} was free"))),
+        false => seen.push(Rule::CanFollow.seen(text)),
+    }
     seen
 }
 
@@ -125,7 +168,8 @@ fn cluster(seen: &mut Vec<GuardSeen>, view: View<'_>, primary: Primary<'_>, plan
         let text = format!("no WAL sender and no active slot of {}", member.node);
         seen.push(Rule::DeadIsNotConnected.seen(text));
     }
-    seen.push(Rule::MembersHealthy.seen(format!("{count}, nothing wrong; {}", lags.join(", "))));
+    let healthy = format!("{count}, nothing wrong; {}", lags.join(", "));
+    seen.extend(returning(plan).is_none().then(|| Rule::MembersHealthy.seen(healthy)));
     let versions = view.in_spec().filter_map(|member| {
         Some((view.server(&member.node).ok()?.version.as_str(), member.node.as_str()))
     });

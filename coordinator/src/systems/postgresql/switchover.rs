@@ -260,7 +260,7 @@ pub(super) fn tidy_up(draft: &mut Draft, moving: &Moving) {
         });
         draft.act(Task {
             title: format!("give the claim of {slot} at {} back", old.host),
-            reason: "the slot is at the new primary now, and claimed there",
+            reason: "the slot is at the new primary now",
             host: old.host.clone(),
             action: actions::release_resource(at, resource),
             requires: vec![],

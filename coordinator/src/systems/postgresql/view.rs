@@ -163,9 +163,14 @@ impl<'a> View<'a> {
     /// The one primary among those who answered. Others may not have answered: see
     /// [`View::unknown_members`].
     pub(super) fn primary(self) -> Result<Primary<'a>, NoPrimary> {
+        self.primary_besides("")
+    }
+
+    /// The same, whatever this one is.
+    pub(super) fn primary_besides(self, node: &str) -> Result<Primary<'a>, NoPrimary> {
         let mut found = Vec::new();
         let mut unknown = Vec::new();
-        for member in self.members {
+        for member in self.members.iter().filter(|member| member.node != node) {
             match role(member) {
                 Role::Primary(server) => found.push(Primary { member, server }),
                 Role::Unknown(why) if member.in_spec => unknown.push(why),

@@ -87,6 +87,7 @@ impl Model {
             whole: false,
             upstream: None,
             content: of.map_or_else(Content::default, |of| of.content.clone()),
+            history: of.map_or_else(Vec::new, |of| of.history.clone()),
             slots: Default::default(),
             paused: false,
             retired: false,
@@ -106,12 +107,22 @@ impl Model {
         let identifier = &instance.system_identifier;
         let control = instance.control;
         let last = lsn(instance.content.rows);
-        let (high, low) = (last >> 32, last & 0xffff_ffff);
+        let timeline = instance.timeline();
+        // What a standby's data are consistent from.
+        let (recovered, of) = match instance.upstream.is_some() && control != "in production" {
+            true => (last, timeline),
+            false => (0, 0),
+        };
+        let place = |lsn: u64| format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff);
+        let (last, recovered) = (place(last), place(recovered));
         Ending::good(format!(
             "pg_control version number:            1300\n\
              Database system identifier:           {identifier}\n\
              Database cluster state:               {control}\n\
-             Latest checkpoint location:           {high:X}/{low:X}\n"
+             Latest checkpoint location:           {last}\n\
+             Latest checkpoint's TimeLineID:       {timeline}\n\
+             Minimum recovery ending location:     {recovered}\n\
+             Min recovery ending loc's timeline:   {of}\n"
         ))
     }
 }

@@ -8,7 +8,7 @@
 //! server reads `pg_hba.conf` at its start and on HUP; `standby promote` and `standby follow` change
 //! the server first and the records later, and refuse what they find done; a paused repmgrd that finds
 //! no primary ends (always here; really when its old one comes back as a standby meanwhile). It leaves
-//! out: lag (a standby that streams has everything), WAL, time lines, and repmgrd's own failover, which
+//! out: lag (a standby that streams has everything), WAL (only places in it), and repmgrd's own failover, which
 //! is an order of the driver.
 
 mod data;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, net::Ipv4Addr, time::Duration};
 use super::{
     super::tools::{Call, Ending},
     Model, VERSION, option,
-    state::{Place, State, lsn},
+    state::{Place, State, end, lsn},
 };
 
 const ROUND_TRIP: Duration = Duration::from_millis(20);
@@ -187,10 +187,18 @@ impl State {
         if self.streams_from(place).is_some() {
             out.push_str("streaming\n");
         }
-        // The checkpoint of a shutdown is a record too.
-        let received = lsn(instance.content.rows) + 0x50;
+        let received = end(instance.content.rows);
         let recovery = if standby { format!("{received},f") } else { ",".to_owned() };
         writeln!(out, "#recovery\nreceived_lsn,replay_paused\n{recovery}")?;
+        out.push_str("#wal\ntimeline,written_lsn,oldest_wal_lsn\n");
+        match standby {
+            true => out.push_str(",,\n"),
+            false => writeln!(out, "{},{received},{}", instance.timeline(), lsn(0))?,
+        }
+        out.push_str("#history\ntimeline,ends_lsn\n");
+        for (before, ends) in instance.history.iter().enumerate().filter(|_| !standby) {
+            writeln!(out, "{},{ends}", before + 1)?;
+        }
         out.push_str("#settings\nname,setting\n");
         for (name, value) in &server.settings {
             writeln!(out, "{name},{value}")?;

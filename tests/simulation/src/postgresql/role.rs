@@ -33,8 +33,7 @@ impl Model {
             }
             call.machine.disk(|disk| disk.remove(&place.1.join("standby.signal")));
             if let Some(instance) = state.instances.get_mut(&place) {
-                instance.upstream = None;
-                instance.control = "in production";
+                instance.promoted();
             }
         }
         call.machine.sleep(BETWEEN).await;

@@ -103,9 +103,11 @@ impl Model {
         }
         let place = (call.machine.name.clone(), dir.clone());
         let instance = state.instances.get_mut(&place).filter(|instance| instance.whole)?;
-        if instance.running().is_some() || instance.retired {
+        // One that another took over from may come back, but not to take writes.
+        if instance.running().is_some() || (instance.retired && upstream.is_none()) {
             return None;
         }
+        instance.retired = false;
         instance.upstream = upstream;
         instance.server = Some(Server {
             process: call.process.clone(),

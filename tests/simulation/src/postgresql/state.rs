@@ -68,6 +68,8 @@ pub(super) struct Instance {
     pub number: u64,
     pub system_identifier: String,
     pub control: &'static str,
+    /// Those that ended before its own, with the place in the WAL where each did.
+    pub history: Vec<u64>,
     /// `initdb` or the clone has come to its end.
     pub whole: bool,
     pub upstream: Option<Upstream>,
@@ -85,7 +87,24 @@ pub(super) fn lsn(rows: u64) -> u64 {
     (3 << 24) + rows * 0x100
 }
 
+/// Nothing follows the checkpoint of a shutdown, which is a record too.
+pub(super) fn end(rows: u64) -> u64 {
+    lsn(rows) + 0x50
+}
+
 impl Instance {
+    /// Timelines count from 1.
+    pub fn timeline(&self) -> usize {
+        self.history.len() + 1
+    }
+
+    /// It takes writes from now on, on a timeline of its own.
+    pub fn promoted(&mut self) {
+        self.history.push(end(self.content.rows));
+        self.upstream = None;
+        self.control = "in production";
+    }
+
     pub fn running(&self) -> Option<&Server> {
         self.server.as_ref().filter(|server| server.process.is_alive())
     }
@@ -161,10 +180,11 @@ impl State {
             let places: Vec<Place> = self.instances.keys().cloned().collect();
             for place in places {
                 if let Some(upstream) = self.streams_from(&place)
-                    && let Some(content) = self.instances.get(&upstream).map(|i| i.content.clone())
+                    && let Some(source) = self.instances.get(&upstream)
+                    && let (content, history) = (source.content.clone(), source.history.clone())
                     && let Some(instance) = self.instances.get_mut(&place)
                 {
-                    instance.content = content;
+                    (instance.content, instance.history) = (content, history);
                 }
             }
         }

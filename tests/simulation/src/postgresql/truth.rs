@@ -114,8 +114,7 @@ impl Model {
         for place in places {
             let Some(instance) = state.instances.get_mut(&place) else { continue };
             if place == new {
-                instance.upstream = None;
-                instance.control = "in production";
+                instance.promoted();
             } else if place != old
                 && instance.running().is_some()
                 && let Some(upstream) = &mut instance.upstream

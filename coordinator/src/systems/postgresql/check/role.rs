@@ -3,13 +3,13 @@
 use bellows_proto::v1::{CanTakeOver, ReceivedAll, RepmgrdIs, RoleMoves, ServiceState};
 
 use super::{
-    super::view::{self, NoPrimary, Role, View, role, state_of},
+    super::{
+        lineage::SHUT_DOWN,
+        view::{self, NoPrimary, Role, View, role, state_of},
+    },
     Judged, not_yet, records, streaming,
 };
 use crate::plan::Verdict;
-
-/// The state of a data directory whose server ended in order, as a primary.
-const SHUT_DOWN: &str = "shut down";
 
 /// Two readings: what the former primary's directory says that it wrote last, and how far the
 /// standby's own server received.
@@ -76,7 +76,7 @@ pub(super) fn can_take_over(view: View<'_>, wanted: &CanTakeOver) -> Judged {
         None => return Err(format!("{node} does not say whether its replay is paused")),
     }
     let (node, max_lag_bytes) = (node.clone(), wanted.max_lag_bytes);
-    streaming(view, &bellows_proto::v1::Streaming { node, max_lag_bytes })
+    streaming(view, &bellows_proto::v1::Streaming { node, max_lag_bytes, from: String::new() })
 }
 
 pub(super) fn repmgrd_is(view: View<'_>, wanted: &RepmgrdIs) -> Judged {

@@ -46,7 +46,8 @@ pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
         own_reading(findings, member);
     }
     alike(findings, &[]);
-    let primary = match view.primary() {
+    let returning = findings.returning.clone();
+    let primary = match view.primary_besides(returning.as_deref().unwrap_or_default()) {
         Ok(primary) => primary,
         Err(why @ (NoPrimary::None | NoPrimary::Several(_))) => {
             findings.say(Rule::OnePrimary, "", "", why.text());
@@ -55,11 +56,13 @@ pub(super) fn sound<'a>(findings: &mut Findings<'a>) -> Option<Primary<'a>> {
         // Each of them is said by `own_reading`.
         Err(NoPrimary::Unknown(_)) => return None,
     };
-    let problems = health::problems(view).into_iter();
-    for problem in problems.filter(|problem| !dead.contains(&problem.node)) {
+    let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
+    // Where several ail, one after the other comes back: only the primary must be well.
+    let counts = |name: &str| returning.is_none() || name == node;
+    let problems = health::problems_under(view, Some(primary)).into_iter();
+    for problem in problems.filter(|one| !dead.contains(&one.node) && counts(&one.node)) {
         findings.say(Rule::MembersHealthy, &problem.node, &problem.host, problem.text);
     }
-    let (node, host) = (primary.member.node.as_str(), primary.member.host.as_str());
     for slot in health::leftover_slots(findings.spec, primary) {
         let value = format!(
             "slot {} at {node} is inactive and no member's ({})",
@@ -107,7 +110,9 @@ pub(super) fn host_is_well(findings: &mut Findings<'_>, node: &str, name: &str) 
 
 /// It can be read, and its files are as they were left.
 fn own_reading(findings: &mut Findings<'_>, member: &PostgresqlMember) {
-    if let view::Role::Unknown(why) = view::role(member) {
+    // Whatever the returning one is: that its host can say nothing of it is in its reading.
+    let asked = findings.returning.as_ref() != Some(&member.node) || view::reading(member).is_err();
+    if asked && let view::Role::Unknown(why) = view::role(member) {
         findings.say(Rule::EverythingRead, &member.node, &member.host, why);
     }
     let Ok(reading) = view::reading(member) else { return };

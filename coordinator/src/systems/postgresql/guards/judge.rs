@@ -1,7 +1,7 @@
 //! Goes through the guards for each verb, and collects every one that says no.
 
 use bellows_proto::v1::{
-    Adopt, Intent, PostgresqlSpecOptions, Refusal, Replace, Restart, Spec, intent::Verb,
+    Adopt, Intent, PostgresqlSpecOptions, Refusal, Rejoin, Replace, Restart, Spec, intent::Verb,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     moving::{self, Moving},
     newcomers,
     restarting::{self, Restarting},
+    returning::{self, Returning},
 };
 
 /// Everything that said no so far.
@@ -23,12 +24,14 @@ pub(super) struct Findings<'a> {
     pub(super) view: View<'a>,
     /// Members whose hosts are named dead: nothing is asked of them.
     pub(super) dead: Vec<String>,
+    /// The member that comes back: whatever it is now. Other standbys may ail too.
+    pub(super) returning: Option<String>,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> Findings<'a> {
     fn new(spec: &'a Spec, view: View<'a>) -> Self {
-        Self { spec, view, dead: Vec::new(), refusals: Vec::new() }
+        Self { spec, view, dead: Vec::new(), returning: None, refusals: Vec::new() }
     }
 
     pub(super) fn say(&mut self, rule: Rule, node: &str, host: &str, value: impl Into<String>) {
@@ -215,6 +218,7 @@ pub(in super::super) fn switchover(
             | Verb::Expand(_)
             | Verb::Shrink(_)
             | Verb::Replace(_)
+            | Verb::Rejoin(_)
             | Verb::Restart(_)
             | Verb::Adopt(_),
         )
@@ -237,5 +241,24 @@ pub(in super::super) fn restart(
     let names = restarting::names(&mut findings, &members, wanted);
     let good =
         seen.and_then(|seen| restarting::judge(&mut findings, &members, seen, &names, wanted));
+    findings.end(good)
+}
+
+/// Whether this member may come back.
+pub(in super::super) fn rejoin<'a>(
+    spec: &'a Spec,
+    view: View<'a>,
+    wanted: &Rejoin,
+) -> Result<Returning<'a>, Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    findings.returning = Some(wanted.node.clone());
+    let members = cluster::members(&mut findings);
+    let Some(node) = returning::named(&mut findings, &members, wanted) else {
+        return findings.end(None);
+    };
+    let seen = cluster::sound(&mut findings);
+    let good = seen.and_then(|seen| {
+        returning::judge(&mut findings, &members, seen, node, wanted.discard_data)
+    });
     findings.end(good)
 }

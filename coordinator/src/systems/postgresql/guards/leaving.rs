@@ -61,6 +61,7 @@ pub(super) fn wanted(intent: &Intent) -> &[String] {
             | Verb::Expand(_)
             | Verb::Replace(_)
             | Verb::Switchover(_)
+            | Verb::Rejoin(_)
             | Verb::Restart(_)
             | Verb::Adopt(_),
         )

@@ -219,18 +219,31 @@ pub(super) fn names_at_primary(
 pub(super) fn headroom(findings: &mut Findings<'_>, primary: Primary<'_>, new: &[Placed]) {
     let (node, host, server) =
         (primary.member.node.as_str(), primary.member.host.as_str(), primary.server);
+    senders_and_slots(findings, primary, new.len());
+    // The new standbys' limits are taken from here.
+    findings.known(node, host, view::number(server, "max_connections"));
+    let one = sizes::clone_bytes(server.database_bytes);
+    for (host, clones) in join::clones_by_host(new) {
+        disk(findings, host, one.saturating_mul(clones.into()));
+    }
+}
+
+/// WAL senders and slots for so many clones.
+pub(super) fn senders_and_slots(findings: &mut Findings<'_>, primary: Primary<'_>, clones: usize) {
+    let (node, host, server) =
+        (primary.member.node.as_str(), primary.member.host.as_str(), primary.server);
     for (rule, setting, used, needed) in [
         (
             Rule::SenderHeadroom,
             "max_wal_senders",
             server.senders.len(),
-            join::senders_needed(new.len()),
+            join::senders_needed(clones),
         ),
         (
             Rule::SlotHeadroom,
             "max_replication_slots",
             server.slots.len(),
-            join::slots_needed(new.len()),
+            join::slots_needed(clones),
         ),
     ] {
         if let Some(free) = findings.known(node, host, view::free(server, setting, used))
@@ -239,12 +252,6 @@ pub(super) fn headroom(findings: &mut Findings<'_>, primary: Primary<'_>, new: &
             let value = format!("{free} free of {setting} at {node}, {needed} needed");
             findings.say(rule, node, host, value);
         }
-    }
-    // The new standbys' limits are taken from here.
-    findings.known(node, host, view::number(server, "max_connections"));
-    let one = sizes::clone_bytes(server.database_bytes);
-    for (host, clones) in join::clones_by_host(new) {
-        disk(findings, host, one.saturating_mul(clones.into()));
     }
 }
 

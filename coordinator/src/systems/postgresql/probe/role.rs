@@ -1,6 +1,6 @@
 //! Probes of the steps by which the primary's role moves.
 
-use bellows_proto::v1::{DemotePrimary, FollowUpstream, PauseRepmgrd};
+use bellows_proto::v1::{DemotePrimary, FollowUpstream, PauseRepmgrd, StandbyOf};
 
 use super::{
     super::{
@@ -59,10 +59,19 @@ pub(super) fn follow(view: View<'_>, action: &FollowUpstream) -> Judged {
     })
 }
 
-/// It will start as a standby.
+/// It will start as a standby, and of this primary.
 pub(super) fn demote(view: View<'_>, action: &DemotePrimary) -> Judged {
     let name = node(action.node.as_ref());
     let Some(reading) = claimed(view, name)? else { return Ok(Probe::NotDone) };
     let standby = reading.standby_configured;
-    standby.map(done_if).ok_or_else(|| format!("whether {name} starts as a standby was not read"))
+    let standby =
+        standby.ok_or_else(|| format!("whether {name} starts as a standby was not read"))?;
+    // What cannot be read of it shows when it starts.
+    let led = reading.standby_of.as_ref().is_none_or(|of| leads_to(of, action));
+    Ok(done_if(standby && led))
+}
+
+fn leads_to(of: &StandbyOf, action: &DemotePrimary) -> bool {
+    let DemotePrimary { primary_address, primary_port, slot, .. } = action;
+    of.address == *primary_address && of.port == *primary_port && of.slot == *slot
 }
