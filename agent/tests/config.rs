@@ -64,8 +64,32 @@ fn a_good_configuration_is_typed() {
     assert_eq!(config.agent.mode, Mode::Manage);
     let postgresql = config.systems.postgresql.as_ref().unwrap();
     assert_eq!((postgresql.os_user.as_str(), postgresql.port), ("pg", 5433));
+    assert_eq!(postgresql.backups, None);
     assert_eq!(config.profile("java").len(), 1);
     assert_eq!(config.profile("none").len(), 0);
+}
+
+#[test]
+fn a_source_of_backups_is_a_program_first_of_all() {
+    let section = |lines: &str| {
+        let text = format!(
+            "[agent]\nhost = \"db1\"\naddress = \"10.0.0.1\"\n[systems.postgresql]\n{lines}\n"
+        );
+        parse(Utf8Path::new("agent.toml"), &text)
+    };
+    let lines = "pgbackrest = \"/usr/bin/pgbackrest\"\npgbackrest_stanza = \"main-1\"";
+    let backups = section(lines).unwrap().systems.postgresql.unwrap().backups.unwrap();
+    assert_eq!(backups.program, "/usr/bin/pgbackrest");
+    assert_eq!((backups.stanza.as_deref(), backups.config), (Some("main-1"), None));
+    for (lines, says) in [
+        ("pgbackrest_stanza = \"main\"", "pgbackrest_stanza: without"),
+        ("pgbackrest_config = \"/etc/p.conf\"", "pgbackrest_config: without"),
+        ("pgbackrest = \"pgbackrest\"", "pgbackrest: \"pgbackrest\" must be an absolute path"),
+        ("pgbackrest = \"/p\"\npgbackrest_stanza = \"--x\"", "\"--x\" is no stanza"),
+    ] {
+        let error = section(lines).unwrap_err().to_string();
+        assert!(error.contains(says), "{lines}: {error}");
+    }
 }
 
 #[test]

@@ -24,9 +24,9 @@ use crate::{
     audit::{AuditError, AuditLog},
     engine::ports::JournalError,
     plan::Systems,
-    site::SiteError,
+    site::{Site, SiteError},
     store::{Store, StoreError},
-    systems::AllSystems,
+    systems::{SiteSystems, postgresql::Policy},
 };
 
 /// After this, answers that are still on their way are dropped.
@@ -90,7 +90,9 @@ pub enum ServeError {
 /// # Errors
 /// As [`serve`].
 pub async fn serve_all_systems(options: &Options) -> Result<(), ServeError> {
-    serve(options, AllSystems).await
+    let config = Site::load_config(&options.site)?;
+    let policy = Policy { backup_max_age_ms: config.backup_max_age_ms() };
+    serve(options, SiteSystems { postgresql: policy }).await
 }
 
 /// Runs the coordinator until it is told to end (SIGTERM, SIGINT).

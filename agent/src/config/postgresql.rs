@@ -30,6 +30,8 @@ pub struct PostgresqlConfig {
     pub port: u16,
     /// Servers that Bellows did not make and may take into its care.
     pub adopted: Vec<Adopted>,
+    /// Where backups are asked for; `None`: this host knows of none.
+    pub backups: Option<BackupSource>,
 }
 
 /// `[[systems.postgresql.adopted]]`: a server that was there before Bellows. It is read, and repmgr and
@@ -40,6 +42,17 @@ pub struct Adopted {
     pub data_dir: Utf8PathBuf,
     /// Its `repmgr.conf`, with which repmgr is run.
     pub repmgr_conf: Utf8PathBuf,
+}
+
+/// What tells of backups: pgBackRest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSource {
+    /// The program.
+    pub program: Utf8PathBuf,
+    /// Its configuration; `None`: its usual one.
+    pub config: Option<Utf8PathBuf>,
+    /// The only stanza that is asked for; `None`: all of them.
+    pub stanza: Option<String>,
 }
 
 /// The section as it is written.
@@ -55,6 +68,9 @@ pub(super) struct Raw {
     pub(super) port: Option<u16>,
     #[serde(default)]
     pub(super) adopted: Vec<RawAdopted>,
+    pub(super) pgbackrest: Option<String>,
+    pub(super) pgbackrest_config: Option<String>,
+    pub(super) pgbackrest_stanza: Option<String>,
 }
 
 /// A server that may be adopted, as it is written.
@@ -78,6 +94,9 @@ pub(super) const KEYS: &[&str] = &[
     "passfile",
     "port",
     "adopted",
+    "pgbackrest",
+    "pgbackrest_config",
+    "pgbackrest_stanza",
 ];
 
 impl Raw {
@@ -115,6 +134,8 @@ impl Raw {
             checker.mistake("systems.postgresql.port must be 1 to 65535");
         }
         let adopted = adopted(self.adopted, checker);
+        let backups =
+            backups(checker, self.pgbackrest, self.pgbackrest_config, self.pgbackrest_stanza);
         Some(PostgresqlConfig {
             bin_dir: bin_dir?,
             os_user: os_user?,
@@ -125,6 +146,7 @@ impl Raw {
             passfile: passfile?,
             port,
             adopted,
+            backups,
         })
     }
 }
@@ -154,4 +176,49 @@ fn adopted(raw: Vec<RawAdopted>, checker: &mut Checker) -> Vec<Adopted> {
         found.push(Adopted { data_dir, repmgr_conf });
     }
     found
+}
+
+/// The longest stanza.
+const LONGEST_STANZA: usize = 64;
+
+fn backups(
+    checker: &mut Checker,
+    program: Option<String>,
+    config: Option<String>,
+    stanza: Option<String>,
+) -> Option<BackupSource> {
+    let Some(program) = program else {
+        for (key, given) in
+            [("pgbackrest_config", config.is_some()), ("pgbackrest_stanza", stanza.is_some())]
+        {
+            if given {
+                checker.mistake(format!(
+                    "systems.postgresql.{key}: without systems.postgresql.pgbackrest, the program, nothing is asked"
+                ));
+            }
+        }
+        return None;
+    };
+    let program = absolute(checker, "systems.postgresql.pgbackrest", &program);
+    let config =
+        config.map(|path| absolute(checker, "systems.postgresql.pgbackrest_config", &path));
+    if let Some(stanza) = &stanza
+        && !is_stanza(stanza)
+    {
+        checker.mistake(format!(
+            "systems.postgresql.pgbackrest_stanza: {stanza:?} is no stanza: 1 to {LONGEST_STANZA} letters, digits, '_', '-' and '.', a letter, a digit or '_' first"
+        ));
+    }
+    // A path that is wrong has been noted.
+    let config = match config {
+        Some(path) => Some(path?),
+        None => None,
+    };
+    Some(BackupSource { program: program?, config, stanza })
+}
+
+fn is_stanza(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= LONGEST_STANZA && text.starts_with(first) && text.chars().all(inner)
 }

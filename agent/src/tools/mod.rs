@@ -18,6 +18,7 @@ pub mod host;
 pub mod initdb;
 mod nodes;
 pub mod pg_controldata;
+pub mod pgbackrest;
 pub mod postgresql;
 pub mod psql;
 pub mod repmgr;

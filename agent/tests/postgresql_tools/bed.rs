@@ -17,11 +17,11 @@ use bellows_agent::{
 };
 use bellows_proto::v1::{
     Action, Answer, ClaimNode, ClaimResource, Fault, FaultCode, HostAction, NodeRef, Placement,
-    PostgresqlAction, PostgresqlAnswer, PostgresqlFindQuery, PostgresqlFoundServer,
-    PostgresqlLogin, PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlPlacement,
-    PostgresqlQuery, PostgresqlReading, PostgresqlServer, Progress, Query, ToolRun, action, answer,
-    host_action, placement, postgresql_action, postgresql_answer, postgresql_query,
-    postgresql_reading, query,
+    PostgresqlAction, PostgresqlAnswer, PostgresqlBackups, PostgresqlBackupsQuery,
+    PostgresqlFindQuery, PostgresqlFoundServer, PostgresqlLogin, PostgresqlLoginQuery,
+    PostgresqlNodeQuery, PostgresqlPlacement, PostgresqlQuery, PostgresqlReading, PostgresqlServer,
+    Progress, Query, ToolRun, action, answer, host_action, placement, postgresql_action,
+    postgresql_answer, postgresql_query, postgresql_reading, query,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
@@ -98,7 +98,8 @@ impl Bed {
         bed
     }
 
-    fn path(&self) -> &Utf8Path {
+    /// The folder of all of it.
+    pub fn path(&self) -> &Utf8Path {
         Utf8Path::from_path(self.folder.path()).unwrap()
     }
 
@@ -116,6 +117,11 @@ impl Bed {
     }
 
     pub fn host_with_password(&self, number: u8, password: &str) -> Host<'_> {
+        self.host_with(number, password, "")
+    }
+
+    /// `more`: lines for `[systems.postgresql]`.
+    pub fn host_with(&self, number: u8, password: &str, more: &str) -> Host<'_> {
         let address: IpAddr = [127, self.subnet[0], self.subnet[1], number].into();
         let folder = self.path().join(format!("h{number}"));
         let passfile = if password == PASSWORD {
@@ -129,7 +135,7 @@ impl Bed {
              address = \"{address}\"\nlaunch = \"process\"\n\
              [systems.postgresql]\nbin_dir = \"{}\"\nos_user = \"{}\"\ndata_root = \"{folder}/data\"\n\
              conf_root = \"{folder}/conf\"\nlog_root = \"{folder}/log\"\nsocket_root = \"{folder}/sock\"\n\
-             passfile = \"{passfile}\"\nport = {}\n",
+             passfile = \"{passfile}\"\nport = {}\n{more}",
             self.runtime.path().display(),
             bin_dir(),
             self.os_user,
@@ -267,15 +273,34 @@ impl Host<'_> {
     }
 
     async fn ask(&self, kind: postgresql_query::Kind) -> postgresql_answer::Kind {
+        self.try_to_ask(kind).await.unwrap()
+    }
+
+    async fn try_to_ask(
+        &self,
+        kind: postgresql_query::Kind,
+    ) -> Result<postgresql_answer::Kind, Fault> {
         let kind = query::Kind::Postgresql(PostgresqlQuery { kind: Some(kind) });
         let query = Query { kind: Some(kind) };
         let context = QueryContext::new(self.local.clone(), tools::QUERY_DEADLINE);
-        let answer = Box::pin(tools::answer(&query, &context)).await.unwrap();
-        match answer {
+        match Box::pin(tools::answer(&query, &context)).await? {
             Answer { kind: Some(answer::Kind::Postgresql(PostgresqlAnswer { kind })) } => {
-                kind.unwrap()
+                Ok(kind.unwrap())
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn backups(&self) -> Result<PostgresqlBackups, Fault> {
+        let query = postgresql_query::Kind::Backups(PostgresqlBackupsQuery {});
+        match self.try_to_ask(query).await? {
+            postgresql_answer::Kind::Backups(backups) => Ok(backups),
+            other @ (postgresql_answer::Kind::Node(_)
+            | postgresql_answer::Kind::Login(_)
+            | postgresql_answer::Kind::Found(_)
+            | postgresql_answer::Kind::Backups(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 
@@ -283,7 +308,9 @@ impl Host<'_> {
         let query = PostgresqlNodeQuery { node: Some(node(name)) };
         match self.ask(postgresql_query::Kind::Node(query)).await {
             postgresql_answer::Kind::Node(reading) => reading,
-            other @ (postgresql_answer::Kind::Login(_) | postgresql_answer::Kind::Found(_)) => {
+            other @ (postgresql_answer::Kind::Login(_)
+            | postgresql_answer::Kind::Found(_)
+            | postgresql_answer::Kind::Backups(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -298,7 +325,10 @@ impl Host<'_> {
                 };
                 found.servers.into_iter().find(own).unwrap()
             }
-            other @ (postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Login(_)) => {
+            other @ (postgresql_answer::Kind::Node(_)
+            | postgresql_answer::Kind::Login(_)
+            | postgresql_answer::Kind::Found(_)
+            | postgresql_answer::Kind::Backups(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -318,7 +348,9 @@ impl Host<'_> {
         let query = PostgresqlLoginQuery { address: address.to_string(), port: port.into() };
         match self.ask(postgresql_query::Kind::Login(query)).await {
             postgresql_answer::Kind::Login(login) => login,
-            other @ (postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Found(_)) => {
+            other @ (postgresql_answer::Kind::Node(_)
+            | postgresql_answer::Kind::Found(_)
+            | postgresql_answer::Kind::Backups(_)) => {
                 panic!("{other:?}")
             }
         }

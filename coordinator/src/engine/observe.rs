@@ -19,9 +19,24 @@ const ROUNDS: usize = 8;
 
 /// Asks everybody at once, round by round, and makes the snapshot.
 pub async fn observe<W: World>(world: &W, spec: &Spec, intent: Option<&Intent>) -> Observation {
+    let next = |answers: &[Asked]| world.systems().next_queries(spec, intent, answers);
+    rounds(world, spec, next).await
+}
+
+/// The same before a plan is made or applied.
+pub async fn observe_to_plan<W: World>(world: &W, spec: &Spec, intent: &Intent) -> Observation {
+    let next = |answers: &[Asked]| world.systems().planning_queries(spec, intent, answers);
+    rounds(world, spec, next).await
+}
+
+async fn rounds<W: World>(
+    world: &W,
+    spec: &Spec,
+    next: impl Fn(&[Asked]) -> Vec<Question>,
+) -> Observation {
     let mut answers: Vec<Asked> = Vec::new();
     for _ in 0..ROUNDS {
-        let questions = world.systems().next_queries(spec, intent, &answers);
+        let questions = next(&answers);
         if questions.is_empty() {
             break;
         }

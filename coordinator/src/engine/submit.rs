@@ -11,6 +11,7 @@ use bellows_proto::{
 
 use super::{
     Engine, World, compare, index,
+    observe::observe_to_plan,
     ports::{BeginError, Clock as _, Journal as _, JournalError, Systems},
     state, window,
 };
@@ -98,7 +99,7 @@ impl<W: World> Engine<W> {
 
     async fn planned(&self, spec: &Spec, intent: &Intent) -> Result<Plan, PlanError> {
         let world = &*self.inner.world;
-        let observation = self.observe(spec, Some(intent)).await;
+        let observation = observe_to_plan(world, spec, intent).await;
         let plan = world.systems().plan(spec, &observation, intent).map_err(PlanError::Refused)?;
         let now = world.clock().now_ms();
         Ok(Plan { id: self.new_id(now), site: self.inner.site.clone(), planned_at_ms: now, ..plan })
@@ -158,7 +159,7 @@ impl<W: World> Engine<W> {
             let (planned, found) = (plan.spec_version, spec.version);
             return Err(BeginError::SpecVersion { planned, found }.into());
         }
-        let observation = self.observe(&spec, Some(&intent)).await;
+        let observation = observe_to_plan(world, &spec, &intent).await;
         let now =
             world.systems().plan(&spec, &observation, &intent).map_err(ApplyError::Refused)?;
         let differences = compare::differences(world.systems(), &plan, &now, &observation);

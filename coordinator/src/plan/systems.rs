@@ -18,6 +18,11 @@ pub trait Systems: Send + Sync + 'static {
         intent: Option<&Intent>,
         answers: &[Asked],
     ) -> Vec<Question>;
+    /// The same before a plan is made or applied: what is judged only then, and may be slow to tell, is
+    /// asked only here.
+    fn planning_queries(&self, spec: &Spec, intent: &Intent, answers: &[Asked]) -> Vec<Question> {
+        self.next_queries(spec, Some(intent), answers)
+    }
     /// Makes the snapshot. What did not answer stays a hole with its fault.
     fn observation(&self, spec: &Spec, answers: &[Asked]) -> Observation;
     /// The steps to what is wanted, or every guard that says no.

@@ -39,7 +39,13 @@ pub struct Config {
     pub audit_segments: u32,
     /// Events of operations that ended so many days ago are taken out of the store; 0: never.
     pub keep_days: u32,
+    /// A PostgreSQL cluster is changed only where its last good backup is at most so old; `None`: nobody
+    /// asks for it.
+    pub backup_max_age_hours: Option<u32>,
 }
+
+/// `backup_max_age_hours` is at most this: a year.
+const BACKUP_AGE_MOST: u32 = 8_784;
 
 /// `keep_days` unless the file says otherwise: over a year.
 const KEEP_DAYS_DEFAULT: u32 = 400;
@@ -58,6 +64,11 @@ pub struct Listen {
 }
 
 impl Config {
+    /// How old the last good backup may be, milliseconds.
+    pub fn backup_max_age_ms(&self) -> Option<u64> {
+        self.backup_max_age_hours.map(|hours| u64::from(hours) * 3_600_000)
+    }
+
     /// Where the store is: for [`crate::store::Store::open`].
     pub fn store_dir(&self) -> PathBuf {
         self.data_dir.join("store")
@@ -132,6 +143,16 @@ impl Config {
             store.mistake("keep_days", format!("{keep_days} is not from 0 to {KEEP_DAYS_MOST}"));
         }
         store.finish();
+
+        let mut postgresql = file.section("postgresql");
+        let backup_max_age_hours = postgresql.optional::<u32>("backup_max_age_hours");
+        if let Some(hours) = backup_max_age_hours
+            && !(1..=BACKUP_AGE_MOST).contains(&hours)
+        {
+            let text = format!("{hours} is not from 1 to {BACKUP_AGE_MOST}");
+            postgresql.mistake("backup_max_age_hours", text);
+        }
+        postgresql.finish();
         file.finish();
 
         Some(Self {
@@ -142,6 +163,7 @@ impl Config {
             enrolment_address: address,
             audit_segments: segments,
             keep_days,
+            backup_max_age_hours,
         })
     }
 
@@ -161,6 +183,7 @@ impl Config {
             enrolment_address: init.enrolment_address.clone(),
             audit_segments: KEEP_DEFAULT,
             keep_days: KEEP_DAYS_DEFAULT,
+            backup_max_age_hours: None,
         }
     }
 
@@ -196,6 +219,12 @@ impl Config {
             "\n[store]\n# Events of operations that ended so many days ago are taken out; 0: never.\n"
                 .to_owned(),
             format!("keep_days = {}\n", self.keep_days),
+            "\n[postgresql]\n# A cluster is changed only where its last good backup is at most so old.\n"
+                .to_owned(),
+            match self.backup_max_age_hours {
+                Some(hours) => format!("backup_max_age_hours = {hours}\n"),
+                None => "# backup_max_age_hours = 26\n".to_owned(),
+            },
         ]
         .concat()
     }

@@ -151,6 +151,8 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
         [store]
         keep_days = 36501
         kep_days = 1
+        [postgresql]
+        backup_max_age_hours = 0
     ";
     let mistakes = Config::parse(text).unwrap_err().to_string();
     for expected in [
@@ -165,11 +167,12 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
         "colour: unknown key",
         "store.keep_days: 36501 is not from 0 to 36500",
         "store.kep_days: unknown key; the nearest known one is \"keep_days\"",
+        "postgresql.backup_max_age_hours: 0 is not from 1 to 8784",
         "listne: unknown key; the nearest known one is \"listen\"",
     ] {
         assert!(mistakes.contains(expected), "{expected} is not in:\n{mistakes}");
     }
-    assert_eq!(mistakes.lines().count(), 12, "{mistakes}");
+    assert_eq!(mistakes.lines().count(), 13, "{mistakes}");
 }
 
 #[test]

@@ -4,6 +4,9 @@
 
 mod host;
 pub mod postgresql;
+mod site;
+
+pub use site::SiteSystems;
 
 use bellows_proto::v1::{
     Act, Action, Asked, Condition, Explanation, Intent, IntentOptions, KeyValue, Observation, Plan,
@@ -45,10 +48,7 @@ impl Systems for AllSystems {
         observation: &Observation,
         intent: &Intent,
     ) -> Result<Plan, Vec<Refusal>> {
-        match spec.system() {
-            System::Postgresql => postgresql::plan(spec, observation, intent),
-            System::Unspecified => Err(vec![unknown_system(spec)]),
-        }
+        plan_with(spec, observation, intent, postgresql::Policy::default())
     }
 
     fn check(&self, condition: &Condition, observation: &Observation) -> Verdict {
@@ -116,6 +116,19 @@ impl Systems for AllSystems {
             System::Postgresql => postgresql::REVISION,
             System::Unspecified => 0,
         }
+    }
+}
+
+/// The steps to what is wanted, where a site demands this of each system.
+fn plan_with(
+    spec: &Spec,
+    observation: &Observation,
+    intent: &Intent,
+    policy: postgresql::Policy,
+) -> Result<Plan, Vec<Refusal>> {
+    match spec.system() {
+        System::Postgresql => postgresql::plan(spec, observation, intent, policy),
+        System::Unspecified => Err(vec![unknown_system(spec)]),
     }
 }
 

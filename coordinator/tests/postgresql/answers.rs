@@ -3,10 +3,11 @@
 use bellows_proto::v1::{
     Answer, CollationVersion, DirectoryState, Fault, FaultCode, HostAnswer, HostFacts, KeyValue,
     ManagedFileReading, ManagedFileState, NodeRecord, Placement, PostgresqlAnswer,
-    PostgresqlClients, PostgresqlConnections, PostgresqlFound, PostgresqlFoundServer,
-    PostgresqlLogin, PostgresqlPlacement, PostgresqlReading, PostgresqlServer, Query,
-    ReplicationSlot, RepmgrAddress, ServiceReading, ServiceState, StandbyOf, SystemFacts,
-    TimelineEnd, ToolVersion, Vacancy, WalSender, answer, host_answer, host_query, placement,
+    PostgresqlBackups, PostgresqlClients, PostgresqlConnections, PostgresqlFound,
+    PostgresqlFoundServer, PostgresqlLogin, PostgresqlPlacement, PostgresqlReading,
+    PostgresqlServer, Query, ReplicationSlot, RepmgrAddress, ServiceReading, ServiceState,
+    StandbyOf, SystemFacts, TimelineEnd, ToolVersion, Vacancy, WalSender, answer, host_answer,
+    host_query, placement,
     postgresql_answer, postgresql_found_server, postgresql_query, postgresql_reading, query,
 };
 
@@ -35,6 +36,9 @@ impl World {
                     postgresql_query::Kind::Node(query) => postgresql_answer::Kind::Node(
                         self.reading(host, &query.node.as_ref().unwrap().node),
                     ),
+                    postgresql_query::Kind::Backups(_) => {
+                        postgresql_answer::Kind::Backups(PostgresqlBackups::default())
+                    }
                     postgresql_query::Kind::Login(query) => {
                         postgresql_answer::Kind::Login(self.login(name, host, &query.address))
                     }

@@ -11,6 +11,7 @@
 mod adopting;
 mod answers;
 mod apply;
+mod backups;
 mod clients;
 mod golden;
 mod judgments;

@@ -14,6 +14,7 @@ use super::{JobContext, Note, QueryContext, psql, repmgr};
 use crate::{exec::Invocation, facilities::Runner};
 
 mod adopted;
+mod backups;
 mod configuration;
 mod data;
 pub mod find;
@@ -55,6 +56,7 @@ pub async fn answer(
             Answer::Login(reading::login(context, address, port).await?)
         }
         Some(Query::Find(_)) => Answer::Found(Box::pin(find::find(context)).await?),
+        Some(Query::Backups(_)) => Answer::Backups(backups::read(context).await?),
         None => return Err(empty("query")),
     };
     Ok(PostgresqlAnswer { kind: Some(kind) })

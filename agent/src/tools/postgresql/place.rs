@@ -210,6 +210,7 @@ mod tests {
             passfile: "/p".into(),
             port: 5433,
             adopted: Vec::new(),
+            backups: None,
         };
         let reference = node().reference();
         let address = [10, 0, 0, 9].into();

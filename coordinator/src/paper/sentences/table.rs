@@ -86,6 +86,18 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "{2} 的 {1} 会随主节点角色转到 {3}，而它只剩 {4} 个连接",
     ),
     ("it is not known: {}", "无法得知：{1}"),
+    // Before the next ones, which it would fit too.
+    ("{}; not counted: {}", "{1}；未计入：{2}"),
+    (
+        "the last good backup is too old: {}; at most {} is allowed",
+        "最近一次可用备份太旧：{1}；最多允许 {2}",
+    ),
+    ("{} ended {} ago by the clock of {}", "{1} 按 {3} 的时钟结束于 {2} 前"),
+    ("there is no good backup of this cluster", "该集群没有可用的备份"),
+    (
+        "no host of the cluster says in its agent.toml where its backups are",
+        "该集群没有哪台主机在 agent.toml 中说明备份在哪里",
+    ),
     // Titles of steps: a cluster is adopted.
     ("record where {} is on {}", "在 {2} 上记录 {1} 的位置"),
     ("read {} by its record on {}", "按 {2} 上的记录读取 {1}"),
@@ -496,6 +508,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("exactly one primary", "恰好一个主节点"),
     ("all members healthy", "所有成员健康"),
     ("equal server versions", "服务器版本一致"),
+    ("age of the last good backup", "最近一次可用备份的年龄"),
     ("room for clients at those who stay", "留下的成员容得下客户端"),
     ("equal architecture", "体系结构一致"),
     ("equal C library", "C 库一致"),

@@ -4,6 +4,7 @@
 
 mod adopted;
 mod adopting;
+mod backup;
 mod capacity;
 mod cluster;
 mod dead;
@@ -27,7 +28,7 @@ pub(super) use newcomers::obstacles;
 pub(super) use restarting::{Last, Restarting};
 pub(super) use returning::Returning;
 
-use super::view::View;
+use super::{Policy, view::View};
 
 /// Declares the rules: number, name, reason, and what would mend it.
 macro_rules! rules {
@@ -169,6 +170,9 @@ rules! {
     SurvivorsRoom = "PG-50", "room for clients at those who stay",
         "Clients of a server that goes look for another one; where all are full, they are turned away.",
         "raise max_connections on those who stay and restart them, or end clients first; or accept it: --accept PG-50=REASON";
+    BackupAge = "PG-51", "age of the last good backup",
+        "When a change goes wrong, the last good backup is what is left.",
+        "make a backup, see it with pgbackrest info on the host that names it in agent.toml, then plan again; or accept it: --accept PG-51=REASON";
     OneServerFound = "PG-60", "one server to adopt on each host",
         "Which server is meant is not guessed.",
         "start it if it does not run; where a host has several, name the port: --host HOST:PORT";
@@ -205,11 +209,27 @@ rules! {
 }
 
 /// What the soft guards say. `plan`: what the hard ones let pass; without it only some can be judged.
-pub(super) fn soft(spec: &Spec, view: View<'_>, plan: Option<&Plan>) -> Vec<Refusal> {
-    match plan {
-        Some(plan) if spec.version > 0 => capacity::judge(view, plan),
-        Some(_) | None => Vec::new(),
+pub(super) fn soft(
+    spec: &Spec,
+    view: View<'_>,
+    policy: Policy,
+    plan: Option<&Plan>,
+) -> Vec<Refusal> {
+    if spec.version == 0 {
+        // Nobody has clients or data yet.
+        return Vec::new();
     }
+    let mut said = plan.map(|plan| capacity::judge(view, plan)).unwrap_or_default();
+    if let Some(Err(value)) = backup::judge(view, policy) {
+        said.push(Rule::BackupAge.refusal(value));
+    }
+    said
+}
+
+/// The last good backup, where the site demands one.
+pub(super) fn backup_seen(view: View<'_>, policy: Policy) -> Option<GuardSeen> {
+    let value = backup::judge(view, policy)?.ok()?;
+    Some(Rule::BackupAge.seen(value))
 }
 
 fn explanation(code: &str, name: &str, reason: &str, remedy: &str) -> Explanation {
@@ -228,7 +248,7 @@ pub fn explanations() -> Vec<Explanation> {
 
 impl Rule {
     /// Those that an administrator may accept with a reason: they protect no data. All others are hard.
-    pub(super) const SOFT: &'static [Self] = &[Self::SurvivorsRoom];
+    pub(super) const SOFT: &'static [Self] = &[Self::SurvivorsRoom, Self::BackupAge];
 
     /// The rule says no, because this was seen.
     pub(super) fn refusal(self, value: impl Into<String>) -> Refusal {

@@ -48,25 +48,33 @@ pub use guards::explanations;
 pub(super) use observation::{node_seen, observation};
 pub(super) use options::options;
 pub(super) use probe::probe;
-pub(super) use queries::next_queries;
+pub(super) use queries::{next_queries, planning_queries};
 pub(super) use resolve::resolve;
 
 /// Revision of this planner. Raised when the steps that it makes change their meaning.
 pub const REVISION: u32 = 1;
+
+/// What a site demands before a change, besides what the guards do anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// The last good backup is at most so old; `None`: nobody asks for it.
+    pub backup_max_age_ms: Option<u64>,
+}
 
 /// The steps to what is wanted, or every guard that says no.
 pub(super) fn plan(
     spec: &Spec,
     observation: &Observation,
     intent: &Intent,
+    policy: Policy,
 ) -> Result<Plan, Vec<Refusal>> {
     let view = view::View::of(observation);
     let steps = steps(spec, observation, intent);
-    let said = guards::soft(spec, view, steps.as_ref().ok());
+    let said = guards::soft(spec, view, policy, steps.as_ref().ok());
     let mut plan = soft::settle(steps, said, intent)?;
     clients::tell(&mut plan, view);
     estimate::fill(&mut plan, observation);
-    plan.guards = seen::guards(spec, observation, &plan);
+    plan.guards = seen::guards(spec, observation, &plan, policy);
     Ok(plan)
 }
 

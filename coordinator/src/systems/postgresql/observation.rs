@@ -5,9 +5,10 @@ use bellows_proto::{
     names::natural,
     v1::{
         AdoptFrom, Answer, Asked, DirectoryState, Fault, FaultCode, NodeRef, PostgresqlAnswer,
-        PostgresqlFound, PostgresqlFoundReading, PostgresqlFoundServer, PostgresqlLoginReading,
-        PostgresqlMember, PostgresqlObservation, PostgresqlQuery, PostgresqlReading, Query, Spec,
-        answer, asked, postgresql_answer, postgresql_found_reading, postgresql_found_server,
+        PostgresqlBackupsReading, PostgresqlFound, PostgresqlFoundReading, PostgresqlFoundServer,
+        PostgresqlLoginReading, PostgresqlMember, PostgresqlObservation, PostgresqlQuery,
+        PostgresqlReading, Query, Spec, answer, asked, postgresql_answer,
+        postgresql_backups_reading, postgresql_found_reading, postgresql_found_server,
         postgresql_login_reading, postgresql_member, postgresql_query, query,
     },
 };
@@ -27,6 +28,7 @@ pub fn observation(spec: &Spec, answers: &[Asked]) -> PostgresqlObservation {
         members: members(spec, answers),
         logins: logins(answers),
         found: found.collect(),
+        backups: backups(answers),
     }
 }
 
@@ -88,9 +90,12 @@ fn outcome(node: &NodeRef, asked: &Asked) -> Option<postgresql_member::Outcome> 
             Some(postgresql_answer::Kind::Node(reading)) => {
                 Some(postgresql_member::Outcome::Reading(reading.clone()))
             }
-            Some(postgresql_answer::Kind::Login(_) | postgresql_answer::Kind::Found(_)) | None => {
-                Some(postgresql_member::Outcome::Fault(odd(&asked.host)))
-            }
+            Some(
+                postgresql_answer::Kind::Login(_)
+                | postgresql_answer::Kind::Found(_)
+                | postgresql_answer::Kind::Backups(_),
+            )
+            | None => Some(postgresql_member::Outcome::Fault(odd(&asked.host))),
         },
         asked::Outcome::Fault(fault) if fault.code() == FaultCode::NotClaimed => {
             let reading = PostgresqlReading {
@@ -115,7 +120,11 @@ fn logins(answers: &[Asked]) -> Vec<PostgresqlLoginReading> {
                 Some(postgresql_answer::Kind::Login(login)) => {
                     Some(postgresql_login_reading::Outcome::Login(login.clone()))
                 }
-                Some(postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Found(_))
+                Some(
+                    postgresql_answer::Kind::Node(_)
+                    | postgresql_answer::Kind::Found(_)
+                    | postgresql_answer::Kind::Backups(_),
+                )
                 | None => Some(postgresql_login_reading::Outcome::Fault(odd(&asked.host))),
             },
             Some(asked::Outcome::Fault(fault)) => {
@@ -140,7 +149,11 @@ pub(super) fn found(answers: &[Asked]) -> Vec<(&str, Result<&PostgresqlFound, Fa
         let outcome = match asked.outcome.as_ref() {
             Some(asked::Outcome::Answer(answer)) => match answered(answer) {
                 Some(postgresql_answer::Kind::Found(found)) => Ok(found),
-                Some(postgresql_answer::Kind::Node(_) | postgresql_answer::Kind::Login(_))
+                Some(
+                    postgresql_answer::Kind::Node(_)
+                    | postgresql_answer::Kind::Login(_)
+                    | postgresql_answer::Kind::Backups(_),
+                )
                 | None => Err(odd(&asked.host)),
             },
             Some(asked::Outcome::Fault(fault)) => Err(fault.clone()),
@@ -161,6 +174,34 @@ pub(super) fn is_meant(from: &AdoptFrom, server: &PostgresqlFoundServer) -> bool
 /// Whether it answers where the members of its host are reached.
 pub(super) fn answers(server: &PostgresqlFoundServer) -> bool {
     matches!(server.server, Some(postgresql_found_server::Server::Up(_)))
+}
+
+fn backups(answers: &[Asked]) -> Vec<PostgresqlBackupsReading> {
+    use postgresql_backups_reading::Outcome;
+    let mut readings = Vec::new();
+    for asked in answers {
+        let Some(postgresql_query::Kind::Backups(_)) = question(asked.query.as_ref()) else {
+            continue;
+        };
+        let outcome = match asked.outcome.as_ref() {
+            Some(asked::Outcome::Answer(answer)) => match answered(answer) {
+                Some(postgresql_answer::Kind::Backups(backups)) => {
+                    Some(Outcome::Backups(backups.clone()))
+                }
+                Some(
+                    postgresql_answer::Kind::Node(_)
+                    | postgresql_answer::Kind::Login(_)
+                    | postgresql_answer::Kind::Found(_),
+                )
+                | None => Some(Outcome::Fault(odd(&asked.host))),
+            },
+            Some(asked::Outcome::Fault(fault)) => Some(Outcome::Fault(fault.clone())),
+            None => None,
+        };
+        readings.push(PostgresqlBackupsReading { host: asked.host.clone(), outcome });
+    }
+    readings.sort_by(|a, b| natural(&a.host, &b.host));
+    readings
 }
 
 fn odd(host: &str) -> Fault {

@@ -3,12 +3,13 @@
 //! is on its hosts, then the nodes that were found.
 
 use bellows_proto::v1::{
-    AdoptFrom, Asked, HostFactsQuery, HostQuery, Intent, NodeRef, PostgresqlFindQuery,
-    PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlQuery, Query, Spec, VacancyQuery,
-    host_query, intent::Verb, postgresql_query, query,
+    AdoptFrom, Asked, HostFactsQuery, HostQuery, Intent, NodeRef, PostgresqlBackupsQuery,
+    PostgresqlFindQuery, PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlQuery, Query, Spec,
+    VacancyQuery, host_query, intent::Verb, postgresql_query, query,
 };
 
 use super::{
+    Policy,
     draft::placed,
     observation::{self, members},
     options,
@@ -59,6 +60,30 @@ pub fn next_queries(spec: &Spec, intent: Option<&Intent>, answers: &[Asked]) -> 
         }
         if let Some(host) = copied_anew(spec, intent) {
             ask(host, login(&address, port));
+        }
+    }
+    questions
+}
+
+/// The same before a change is planned; what is only judged then is asked only then. A tool that
+/// tells of backups may be slow.
+pub fn planning_queries(
+    spec: &Spec,
+    intent: &Intent,
+    answers: &[Asked],
+    policy: Policy,
+) -> Vec<Question> {
+    let mut questions = next_queries(spec, Some(intent), answers);
+    if policy.backup_max_age_ms.is_none() {
+        return questions;
+    }
+    for node in &spec.nodes {
+        let question = Question { host: node.host.clone(), query: backups() };
+        let asked = answers
+            .iter()
+            .any(|one| one.host == question.host && one.query.as_ref() == Some(&question.query));
+        if !asked && !questions.contains(&question) {
+            questions.push(question);
         }
     }
     questions
@@ -175,6 +200,10 @@ fn vacancy(spec: &Spec, node: &str, port: u32) -> Query {
 
 fn node_query(spec: &Spec, node: &str) -> Query {
     postgresql(postgresql_query::Kind::Node(PostgresqlNodeQuery { node: named(spec, node) }))
+}
+
+fn backups() -> Query {
+    postgresql(postgresql_query::Kind::Backups(PostgresqlBackupsQuery {}))
 }
 
 fn login(address: &str, port: u32) -> Query {

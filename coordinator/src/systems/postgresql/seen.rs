@@ -12,6 +12,7 @@ use bellows_proto::{
 };
 
 use super::{
+    Policy,
     guards::{self, Rule},
     options, sizes,
     view::{self, Primary, View},
@@ -19,7 +20,12 @@ use super::{
 use crate::plan::added;
 
 /// Every guard that has something to show, by number.
-pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec<GuardSeen> {
+pub(super) fn guards(
+    spec: &Spec,
+    observation: &Observation,
+    plan: &Plan,
+    policy: Policy,
+) -> Vec<GuardSeen> {
     let view = View::of(observation);
     let mut seen = hosts(view);
     seen.push(members(spec, plan));
@@ -30,6 +36,7 @@ pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec
         cluster(&mut seen, view, primary, plan);
         seen.extend(guards::capacity_seen(view, plan));
         seen.extend(back.into_iter().flat_map(|wanted| came_back(view, primary, wanted)));
+        seen.extend(guards::backup_seen(view, policy));
     }
     newcomers(&mut seen, view, plan);
     seen.sort_by(|a, b| a.code.cmp(&b.code));

@@ -2,10 +2,11 @@
 //! in words. Reads only; decides nothing but roles.
 
 use bellows_proto::v1::{
-    Fault, HostFacts, HostReading, Observation, PostgresqlFoundReading, PostgresqlFoundServer,
-    PostgresqlLoginReading, PostgresqlMember, PostgresqlReading, PostgresqlServer, RepmgrNode,
-    ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading, observation,
-    postgresql_found_reading, postgresql_login_reading, postgresql_member, postgresql_reading,
+    Fault, HostFacts, HostReading, Observation, PostgresqlBackupsReading, PostgresqlFoundReading,
+    PostgresqlFoundServer, PostgresqlLoginReading, PostgresqlMember, PostgresqlReading,
+    PostgresqlServer, RepmgrNode, ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading,
+    observation, postgresql_found_reading, postgresql_login_reading, postgresql_member,
+    postgresql_reading,
 };
 
 /// The name of this system in `agent.toml` and in [`SystemFacts`].
@@ -61,6 +62,8 @@ pub(super) struct Primary<'a> {
 pub(super) struct View<'a> {
     pub(super) hosts: &'a [HostReading],
     pub(super) members: &'a [PostgresqlMember],
+    /// Only where they were asked for.
+    pub(super) backups: &'a [PostgresqlBackupsReading],
     logins: &'a [PostgresqlLoginReading],
     found: &'a [PostgresqlFoundReading],
 }
@@ -69,10 +72,14 @@ impl<'a> View<'a> {
     pub(super) fn of(observation: &'a Observation) -> Self {
         let hosts = observation.hosts.as_slice();
         match &observation.system {
-            Some(observation::System::Postgresql(seen)) => {
-                Self { hosts, members: &seen.members, logins: &seen.logins, found: &seen.found }
-            }
-            None => Self { hosts, members: &[], logins: &[], found: &[] },
+            Some(observation::System::Postgresql(seen)) => Self {
+                hosts,
+                members: &seen.members,
+                backups: &seen.backups,
+                logins: &seen.logins,
+                found: &seen.found,
+            },
+            None => Self { hosts, members: &[], backups: &[], logins: &[], found: &[] },
         }
     }
 
