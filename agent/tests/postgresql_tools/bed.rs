@@ -297,8 +297,7 @@ impl Host<'_> {
             postgresql_answer::Kind::Backups(backups) => Ok(backups),
             other @ (postgresql_answer::Kind::Node(_)
             | postgresql_answer::Kind::Login(_)
-            | postgresql_answer::Kind::Found(_)
-            | postgresql_answer::Kind::Backups(_)) => {
+            | postgresql_answer::Kind::Found(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -327,7 +326,6 @@ impl Host<'_> {
             }
             other @ (postgresql_answer::Kind::Node(_)
             | postgresql_answer::Kind::Login(_)
-            | postgresql_answer::Kind::Found(_)
             | postgresql_answer::Kind::Backups(_)) => {
                 panic!("{other:?}")
             }
