@@ -2,11 +2,11 @@
 //! system that it is for, one arm per system; the systems know nothing of each other, of the
 //! engine, of clocks or of the network.
 
+mod demanding;
 mod host;
 pub mod postgresql;
-mod site;
 
-pub use site::SiteSystems;
+pub use demanding::SiteSystems;
 
 use bellows_proto::v1::{
     Act, Action, Asked, Condition, Explanation, Intent, IntentOptions, KeyValue, Observation, Plan,

@@ -219,10 +219,20 @@ const TABLE: &[Row] = &[
 /// Tools of one system may know each other; a tool that is not listed here is alone.
 const TOOLS: &[(&str, &[&str])] = &[(
     "postgresql",
-    &["postgresql", "psql", "repmgr", "initdb", "pg_controldata", "pg_basebackup", "pg_ctl"],
+    &[
+        "postgresql",
+        "psql",
+        "repmgr",
+        "initdb",
+        "pg_controldata",
+        "pg_basebackup",
+        "pg_ctl",
+        "pgbackrest",
+    ],
 )];
 /// Modules beside tools and systems that all of them may use.
-const SHARED: &[&str] = &["agent::tools::context", "coordinator::systems::host"];
+const SHARED: &[&str] =
+    &["agent::tools::context", "coordinator::systems::host", "coordinator::systems::demanding"];
 
 /// The engine does not know a system, not even by name. Names of folders in `systems/` are added.
 const SYSTEM_NAMES: &[&str] =
