@@ -118,6 +118,9 @@ async fn the_primary_moves_is_replaced_and_then_leaves_under_a_writer() {
     held(&stage, "switchover", Box::pin(demo::switchover(&stage, 2)).await);
     // And back: what the first one left must not be in the way of the second.
     held(&stage, "switchover back", Box::pin(demo::switchover(&stage, 1)).await);
+    // It has found the primary again.
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 1, Duration::from_secs(30)).await.unwrap();
     let words = ["shrink", demo::CLUSTER, "--node", "pg1", "--dry-run"];
     let plan: Plan = stage.site.cli().json(&words).await.unwrap();
     let told = |text: &str| text.starts_with("connected to pg1 now, and cut off when it stops: 1");
