@@ -7,8 +7,8 @@ use bellows_proto::v1::{
     PostgresqlFoundServer, PostgresqlLogin, PostgresqlPlacement, PostgresqlReading,
     PostgresqlServer, Query, ReplicationSlot, RepmgrAddress, ServiceReading, ServiceState,
     StandbyOf, SystemFacts, TimelineEnd, ToolVersion, Vacancy, WalSender, answer, host_answer,
-    host_query, placement,
-    postgresql_answer, postgresql_found_server, postgresql_query, postgresql_reading, query,
+    host_query, placement, postgresql_answer, postgresql_found_server, postgresql_query,
+    postgresql_reading, query,
 };
 
 use crate::world::{CLUSTER, Data, Host, Node, SYSTEM_ID, Service, World, node_ref};
