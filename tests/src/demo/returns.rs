@@ -61,7 +61,14 @@ pub async fn fails_over(stage: &Stage, end: End) -> Result<usize> {
         };
         let senders = primary.senders().await?;
         let streaming = senders.iter().filter(|sender| sender.state == "streaming").count();
-        Ok(streaming + 1 == others.len())
+        // It leads before it has recorded that it does, and the others what they follow.
+        let members = primary.members().await?;
+        let leads = |one: &&sql::Member| one.active && one.kind == "primary" && one.name != node;
+        let recorded = members.iter().find(leads).is_some_and(|leader| {
+            let well = |one: &sql::Member| one.upstream == Some(leader.id) || one.id == leader.id;
+            members.iter().all(|one| one.name == node || well(one))
+        });
+        Ok(streaming + 1 == others.len() && recorded)
     })
     .await?;
     Ok(old)
