@@ -17,7 +17,7 @@ LOOPBACK_TESTS := loopback audit two_coordinators recover
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-loopback simulation test-hosts test-kills demo bench crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-workspace test-loopback test-matrix test-hosts test-kills demo bench crash-matrix soak replay defects
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,19 +53,22 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 # Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
-# The end-to-end tests wait most of their time for PostgreSQL, so the simulation is built beside them;
-# quietly, or its lines would tear theirs.
+# The end-to-end tests wait most of their time for PostgreSQL, so the simulation is built and runs beside
+# them: with what the tests leave of the processors, so that no deadline of theirs passes for want of them.
 test: setup ## unit tests, the end-to-end tests on loopback, and the whole crash matrix
+	cargo test --locked --workspace --no-run
+	$(MAKE) --jobs=2 --keep-going test-workspace test-matrix
+
+test-workspace: setup
 	cargo test --locked --no-fail-fast --workspace
-	$(MAKE) --jobs=2 test-loopback simulation
-	cargo test $(SIMULATION) --test matrix
+	$(MAKE) test-loopback
 
 test-loopback: setup ## the end-to-end tests on loopback alone
 	cargo test --locked --workspace --no-run
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
 
-simulation:
-	cargo test $(SIMULATION) --quiet --test matrix --no-run
+test-matrix:
+	nice -n 19 cargo test $(SIMULATION) --quiet --test matrix
 
 # A profile of its own: with the switch for seeded defects nothing is built that is released.
 SIMULATION := --locked --profile simulation -p bellows-simulation --features defects
