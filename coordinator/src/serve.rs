@@ -26,7 +26,7 @@ use crate::{
     plan::Systems,
     site::{Site, SiteError},
     store::{Store, StoreError},
-    systems::{SiteSystems, postgresql::Policy},
+    systems::{AllSystems, postgresql::Policy},
 };
 
 /// After this, answers that are still on their way are dropped.
@@ -92,7 +92,7 @@ pub enum ServeError {
 pub async fn serve_all_systems(options: &Options) -> Result<(), ServeError> {
     let config = Site::load_config(&options.site)?;
     let policy = Policy { backup_max_age_ms: config.backup_max_age_ms() };
-    serve(options, SiteSystems { postgresql: policy }).await
+    serve(options, AllSystems { postgresql: policy }).await
 }
 
 /// Runs the coordinator until it is told to end (SIGTERM, SIGINT).

@@ -79,7 +79,7 @@ fn told(entries: &[AuditEntry]) -> Vec<(String, String, Option<FaultCode>)> {
 
 #[tokio::test]
 async fn calls_are_told_with_who_asked_and_how_they_ended() {
-    let running = Running::start(AllSystems).await;
+    let running = Running::start(AllSystems::default()).await;
     let mut admin = CoordinatorClient::new(through_socket(&running));
     admin.get_site(GetSiteRequest {}).await.unwrap();
     let wanted = CreateHostTokenRequest { host: "h1".into(), valid_minutes: 1 };
@@ -149,7 +149,7 @@ fn play_an_old_operation(site: &Site) {
 
 #[tokio::test]
 async fn old_operations_are_pruned_by_themselves_and_the_audit_log_still_verifies() {
-    let running = Running::prepared(AllSystems, play_an_old_operation).await;
+    let running = Running::prepared(AllSystems::default(), play_an_old_operation).await;
     let mut admin = CoordinatorClient::new(through_socket(&running));
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {

@@ -136,7 +136,7 @@ fn the_table_is_complete_and_has_nothing_else() {
 
 #[tokio::test]
 async fn over_mtls_each_role_may_what_the_table_says() {
-    let running = Running::start(AllSystems).await;
+    let running = Running::start(AllSystems::default()).await;
     for role in Role::ALL {
         let channel = with(&running, &running.site.authority, role);
         for (service, methods) in methods() {
@@ -155,7 +155,7 @@ async fn over_mtls_each_role_may_what_the_table_says() {
 
 #[tokio::test]
 async fn strangers_do_not_get_past_tls() {
-    let running = Running::start(AllSystems).await;
+    let running = Running::start(AllSystems::default()).await;
     let foreign_site = "00000000-0000-4000-8000-000000000000";
     let made = Authority::create(foreign_site, now_ms()).unwrap();
     // A foreign authority, for its own site and even for ours.
@@ -181,7 +181,7 @@ async fn strangers_do_not_get_past_tls() {
 
 #[tokio::test]
 async fn the_enrolment_door_leads_to_enrolment_only() {
-    let running = Running::start(AllSystems).await;
+    let running = Running::start(AllSystems::default()).await;
     let nobody = running.without_certificate(&running.enrolment);
     for (service, methods) in methods() {
         for method in methods {
@@ -197,7 +197,7 @@ async fn the_enrolment_door_leads_to_enrolment_only() {
 
 #[tokio::test]
 async fn the_own_user_is_admin_on_the_unix_socket() {
-    let running = Running::start(AllSystems).await;
+    let running = Running::start(AllSystems::default()).await;
     let channel = support::through_socket(&running);
     for (service, methods) in methods() {
         for method in methods {

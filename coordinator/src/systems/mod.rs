@@ -2,11 +2,8 @@
 //! system that it is for, one arm per system; the systems know nothing of each other, of the
 //! engine, of clocks or of the network.
 
-mod demanding;
 mod host;
 pub mod postgresql;
-
-pub use demanding::SiteSystems;
 
 use bellows_proto::v1::{
     Act, Action, Asked, Condition, Explanation, Intent, IntentOptions, KeyValue, Observation, Plan,
@@ -15,9 +12,12 @@ use bellows_proto::v1::{
 
 use crate::plan::{Description, Probe, Question, Systems, Verdict};
 
-/// Every system that this program knows.
+/// Every system that this program knows, and what this site demands before a change of one.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct AllSystems;
+pub struct AllSystems {
+    /// Demanded before a change of a PostgreSQL cluster.
+    pub postgresql: postgresql::Policy,
+}
 
 impl Systems for AllSystems {
     fn next_queries(
@@ -28,6 +28,15 @@ impl Systems for AllSystems {
     ) -> Vec<Question> {
         match spec.system() {
             System::Postgresql => postgresql::next_queries(spec, intent, answers),
+            System::Unspecified => Vec::new(),
+        }
+    }
+
+    fn planning_queries(&self, spec: &Spec, intent: &Intent, answers: &[Asked]) -> Vec<Question> {
+        match spec.system() {
+            System::Postgresql => {
+                postgresql::planning_queries(spec, intent, answers, self.postgresql)
+            }
             System::Unspecified => Vec::new(),
         }
     }
@@ -48,7 +57,10 @@ impl Systems for AllSystems {
         observation: &Observation,
         intent: &Intent,
     ) -> Result<Plan, Vec<Refusal>> {
-        plan_with(spec, observation, intent, postgresql::Policy::default())
+        match spec.system() {
+            System::Postgresql => postgresql::plan(spec, observation, intent, self.postgresql),
+            System::Unspecified => Err(vec![unknown_system(spec)]),
+        }
     }
 
     fn check(&self, condition: &Condition, observation: &Observation) -> Verdict {
@@ -116,19 +128,6 @@ impl Systems for AllSystems {
             System::Postgresql => postgresql::REVISION,
             System::Unspecified => 0,
         }
-    }
-}
-
-/// The steps to what is wanted, where a site demands this of each system.
-fn plan_with(
-    spec: &Spec,
-    observation: &Observation,
-    intent: &Intent,
-    policy: postgresql::Policy,
-) -> Result<Plan, Vec<Refusal>> {
-    match spec.system() {
-        System::Postgresql => postgresql::plan(spec, observation, intent, policy),
-        System::Unspecified => Err(vec![unknown_system(spec)]),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn refused(world: &World, spec: &Spec, intent: &Intent) -> Vec<Refusal> {
-    AllSystems.plan(spec, &world.observe(spec, Some(intent)), intent).unwrap_err()
+    AllSystems::default().plan(spec, &world.observe(spec, Some(intent)), intent).unwrap_err()
 }
 
 pub fn from_three() -> Intent {
@@ -80,9 +80,12 @@ fn nothing_is_changed_and_everything_is_understood() {
     assert_eq!(options.min_members, 3);
     assert_eq!(options.foreign_slots, ["archive", "backup"]);
     let end = world.observe(&spec, plan.intent.as_ref());
-    assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
+    assert_eq!(
+        AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end),
+        Vec::<String>::new()
+    );
     // Neither the witness nor a stranger's slot is a problem.
-    let told = AllSystems.describe(&spec, &world.observe(&spec, None));
+    let told = AllSystems::default().describe(&spec, &world.observe(&spec, None));
     assert_eq!(told.problems, Vec::<String>::new());
     assert!(told.members.iter().all(|row| row.healthy && row.detail.ends_with(", adopted")));
     // And back.
@@ -114,7 +117,10 @@ fn a_new_member_joins_and_leaves_again() {
     assert_eq!(undone.registered, before.registered);
     play::steps(&mut world, &mut spec, &plan, plan.steps.len());
     let end = world.observe(&spec, plan.intent.as_ref());
-    assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
+    assert_eq!(
+        AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end),
+        Vec::<String>::new()
+    );
     // What Bellows made it takes away; the slots of others stay.
     let plan = play::plan(&world, &spec, &world::shrink(&["pg4"], &[]));
     assert!(plan.notes.iter().any(|note| note.text.contains("by hand")), "{:?}", plan.notes);

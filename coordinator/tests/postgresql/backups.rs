@@ -2,7 +2,7 @@
 
 use bellows::{
     plan::Systems as _,
-    systems::{AllSystems, SiteSystems, postgresql::Policy},
+    systems::{AllSystems, postgresql::Policy},
 };
 use bellows_proto::v1::{
     Backup, BackupRepository, BackupStanza, Fault, FaultCode, Intent, Observation, Plan,
@@ -15,8 +15,8 @@ use crate::world::{self, SYSTEM_ID, World};
 const HOUR: i64 = 3_600_000;
 const NOW: i64 = 1_795_276_754_000;
 
-fn site() -> SiteSystems {
-    SiteSystems { postgresql: Policy { backup_max_age_ms: Some(26 * 3_600_000) } }
+fn site() -> AllSystems {
+    AllSystems { postgresql: Policy { backup_max_age_ms: Some(26 * 3_600_000) } }
 }
 
 /// Ended so many hours ago.
@@ -99,7 +99,8 @@ fn a_young_good_backup_lets_the_plan_pass_and_is_shown() {
 fn who_demands_nothing_asks_nothing() {
     let (world, spec) = world::cluster(3, 0, &[]);
     let intent = world::shrink(&["pg3"], &[]);
-    let plan = AllSystems.plan(&spec, &seen(&world, &spec, &intent, &[]), &intent).unwrap();
+    let plan =
+        AllSystems::default().plan(&spec, &seen(&world, &spec, &intent, &[]), &intent).unwrap();
     assert!(plan.guards.iter().all(|guard| guard.code != "PG-51"));
     let asks = |questions: Vec<bellows::plan::Question>| {
         let backups = questions.into_iter().filter(|question| {
@@ -108,7 +109,7 @@ fn who_demands_nothing_asks_nothing() {
         });
         backups.map(|question| question.host).collect::<Vec<_>>()
     };
-    assert!(asks(AllSystems.planning_queries(&spec, &intent, &[])).is_empty());
+    assert!(asks(AllSystems::default().planning_queries(&spec, &intent, &[])).is_empty());
     assert_eq!(asks(site().planning_queries(&spec, &intent, &[])), ["h1", "h2", "h3"]);
     // A tool that may be slow is not asked again at every step.
     assert!(asks(site().next_queries(&spec, Some(&intent), &[])).is_empty());

@@ -55,7 +55,7 @@ fn soft_guards_are_told_beside_hard_ones_that_nobody_can_accept() {
     world.host("h2").clock_ahead_ms = -60_000;
     let intent = world::accepting(world::shrink(&["pg3"], &[]), "PG-18");
     let seen = world.observe(&spec, Some(&intent));
-    let refusals = AllSystems.plan(&spec, &seen, &intent).unwrap_err();
+    let refusals = AllSystems::default().plan(&spec, &seen, &intent).unwrap_err();
     let codes: Vec<&str> = refusals.iter().map(|refusal| refusal.code.as_str()).collect();
     assert_eq!(codes, ["PG-01", "PG-18"]);
 }

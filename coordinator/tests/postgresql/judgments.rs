@@ -59,16 +59,16 @@ fn of_silence_nothing_is_known() {
     for plan in [expand, shrink] {
         let observation = silent.observe(&spec, plan.intent.as_ref());
         for condition in all_conditions(&plan) {
-            let verdict = AllSystems.check(&condition, &observation);
+            let verdict = AllSystems::default().check(&condition, &observation);
             assert!(matches!(verdict, Verdict::Unknown(_)), "{condition:?}: {verdict:?}");
         }
         for action in all_actions(&plan) {
-            let probe = AllSystems.probe(&action, &observation);
+            let probe = AllSystems::default().probe(&action, &observation);
             assert!(matches!(probe, Probe::Unknown(_)), "{action:?}: {probe:?}");
         }
         let nothing = Observation::default();
         for condition in all_conditions(&plan) {
-            let verdict = AllSystems.check(&condition, &nothing);
+            let verdict = AllSystems::default().check(&condition, &nothing);
             assert!(!matches!(verdict, Verdict::NotYet { .. }), "{condition:?}: {verdict:?}");
         }
     }
@@ -77,8 +77,14 @@ fn of_silence_nothing_is_known() {
 #[test]
 fn empty_messages_are_errors() {
     let observation = Observation::default();
-    assert!(matches!(AllSystems.check(&Condition::default(), &observation), Verdict::Refused(_)));
-    assert!(matches!(AllSystems.probe(&Action::default(), &observation), Probe::Unknown(_)));
+    assert!(matches!(
+        AllSystems::default().check(&Condition::default(), &observation),
+        Verdict::Refused(_)
+    ));
+    assert!(matches!(
+        AllSystems::default().probe(&Action::default(), &observation),
+        Probe::Unknown(_)
+    ));
 }
 
 /// The clone's probe in a cluster of two whose pg3 on h3 is being made.
@@ -93,7 +99,7 @@ fn clone_probe(change: impl FnOnce(&mut PostgresqlReading), slot: bool) -> Probe
     }
     let mut observation = world.observe(&spec, Some(&intent));
     change(reading(&mut observation, "pg3"));
-    AllSystems.probe(acts(&plan.steps[group])[0].action.as_ref().unwrap(), &observation)
+    AllSystems::default().probe(acts(&plan.steps[group])[0].action.as_ref().unwrap(), &observation)
 }
 
 #[test]
@@ -140,7 +146,7 @@ fn a_server_that_hangs_may_be_a_primary() {
             Some(postgresql_reading::Server::Down(bellows_proto::v1::Fault::default()));
         reading.server_service.as_mut().unwrap().set_state(state);
         reading.control_state = control.to_owned();
-        AllSystems.check(&primary_is, &observation)
+        AllSystems::default().check(&primary_is, &observation)
     };
     assert!(matches!(hung(ServiceState::Running, "in production"), Verdict::Unknown(_)));
     assert!(matches!(hung(ServiceState::Unspecified, ""), Verdict::Unknown(_)));
@@ -155,7 +161,8 @@ fn a_failover_ends_the_invariants() {
     world.node("pg1").server = Service::default();
     world.node("pg2").data = Data::Primary;
     let observation = world.observe(&spec, plan.intent.as_ref());
-    let Verdict::Refused(reason) = AllSystems.check(&plan.invariants[0], &observation) else {
+    let Verdict::Refused(reason) = AllSystems::default().check(&plan.invariants[0], &observation)
+    else {
         panic!("holds")
     };
     assert_eq!(reason, "pg2 is primary, not pg1");
@@ -178,7 +185,7 @@ fn a_lagging_standby_is_measured() {
     };
     let sender = server.senders.iter_mut().find(|sender| sender.application_name == "pg3").unwrap();
     (sender.state, sender.lag_bytes) = ("catchup".to_owned(), Some(1 << 30));
-    match AllSystems.check(&wait.conditions[0], &observation) {
+    match AllSystems::default().check(&wait.conditions[0], &observation) {
         Verdict::NotYet { reason, progress: Some(progress) } => {
             assert_eq!(reason, "pg3 is 1073741824 bytes behind pg1 (catchup)");
             assert_eq!((progress.done, progress.unit.as_str()), (1 << 30, "bytes behind"));
@@ -192,7 +199,7 @@ fn status_shows_members_and_problems() {
     let (mut world, spec) = world::cluster(3, 0, &[]);
     world.host("h3").answers = false;
     world.node("pg2").repmgrd = Service::default();
-    let description = AllSystems.describe(&spec, &world.observe(&spec, None));
+    let description = AllSystems::default().describe(&spec, &world.observe(&spec, None));
     let rows: Vec<String> = description
         .members
         .iter()
@@ -220,7 +227,7 @@ fn a_dead_host_that_comes_back_is_waited_for_until_it_has_its_tombstone() {
     let plan = play::plan(&world, &spec, &intent);
     let away = plan.invariants.get(1).unwrap();
     let judged = |world: &World, spec: &Spec| {
-        AllSystems.check(away, &world.observe(spec, plan.intent.as_ref()))
+        AllSystems::default().check(away, &world.observe(spec, plan.intent.as_ref()))
     };
     assert_eq!(judged(&world, &spec), Verdict::Holds);
     let mut back = world.clone();
@@ -251,7 +258,7 @@ fn a_file_that_is_half_taken_back_is_something() {
     world.apply(&claim.host, claim.action.as_ref().unwrap());
     let probe = |world: &World| {
         let seen = world.observe(&spec, plan.intent.as_ref());
-        AllSystems.probe(act.action.as_ref().unwrap(), &seen)
+        AllSystems::default().probe(act.action.as_ref().unwrap(), &seen)
     };
     assert_eq!(probe(&world), Probe::NotDone);
     world.node("pg3").changed_file = true;

@@ -10,7 +10,7 @@ use crate::{
 
 fn refused(world: &World, spec: &bellows_proto::v1::Spec, to: &str) -> Vec<Refusal> {
     let intent = world::switchover(to);
-    AllSystems.plan(spec, &world.observe(spec, Some(&intent)), &intent).unwrap_err()
+    AllSystems::default().plan(spec, &world.observe(spec, Some(&intent)), &intent).unwrap_err()
 }
 
 fn roles(world: &World) -> Vec<(String, String, u32, bool)> {

@@ -13,7 +13,7 @@ use crate::world::{OPERATION, World};
 
 fn all_hold(conditions: &[Condition], observation: &Observation, what: &str) {
     for condition in conditions {
-        let verdict = AllSystems.check(condition, observation);
+        let verdict = AllSystems::default().check(condition, observation);
         assert_eq!(verdict, Verdict::Holds, "{what}: {condition:?}");
     }
 }
@@ -27,15 +27,15 @@ fn run_act(world: &mut World, spec: &Spec, plan: &Plan, act: &Act, title: &str) 
     let before = observe(world, spec, plan);
     all_hold(&act.requires, &before, title);
     let action = act.action.as_ref().unwrap();
-    let probe = AllSystems.probe(action, &before);
+    let probe = AllSystems::default().probe(action, &before);
     assert_eq!(probe, Probe::NotDone, "before {title}");
-    let resolved = AllSystems.resolve(act, &before).unwrap();
+    let resolved = AllSystems::default().resolve(act, &before).unwrap();
     let action = resolved.action.as_ref().unwrap();
     world.apply(&act.host, action);
     let after = observe(world, spec, plan);
-    assert_eq!(AllSystems.probe(action, &after), Probe::Done, "after {title}");
+    assert_eq!(AllSystems::default().probe(action, &after), Probe::Done, "after {title}");
     for undo in &resolved.undo {
-        let what = AllSystems.probe(undo.action.as_ref().unwrap(), &after);
+        let what = AllSystems::default().probe(undo.action.as_ref().unwrap(), &after);
         assert!(!matches!(what, Probe::Unknown(_)), "undo of {title}: {what:?}");
     }
 }
@@ -77,11 +77,16 @@ pub fn undo(world: &mut World, spec: &mut Spec, plan: &Plan, count: usize) {
             for undo in &act.undo {
                 let action = undo.action.as_ref().unwrap();
                 let seen = observe(world, spec, plan);
-                if AllSystems.probe(action, &seen) != Probe::Done {
+                if AllSystems::default().probe(action, &seen) != Probe::Done {
                     world.apply(&undo.host, action);
                 }
                 let seen = observe(world, spec, plan);
-                assert_eq!(AllSystems.probe(action, &seen), Probe::Done, "undo of {}", step.title);
+                assert_eq!(
+                    AllSystems::default().probe(action, &seen),
+                    Probe::Done,
+                    "undo of {}",
+                    step.title
+                );
             }
         }
         let Some(change) = &step.spec_change else { continue };
@@ -104,7 +109,9 @@ pub fn acts(step: &Step) -> Vec<&Act> {
 /// Plans.
 pub fn plan(world: &World, spec: &Spec, intent: &Intent) -> Plan {
     let observation = world.observe(spec, Some(intent));
-    AllSystems.plan(spec, &observation, intent).unwrap_or_else(|refusals| panic!("{refusals:#?}"))
+    AllSystems::default()
+        .plan(spec, &observation, intent)
+        .unwrap_or_else(|refusals| panic!("{refusals:#?}"))
 }
 
 /// What is done to PostgreSQL, in order.

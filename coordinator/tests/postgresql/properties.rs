@@ -76,7 +76,7 @@ fn set_up(wanted: &Wanted) -> (World, Spec, Intent) {
 }
 
 fn planned(world: &World, spec: &Spec, intent: &Intent) -> Option<Plan> {
-    AllSystems.plan(spec, &world.observe(spec, Some(intent)), intent).ok()
+    AllSystems::default().plan(spec, &world.observe(spec, Some(intent)), intent).ok()
 }
 
 /// Numbers of steps and acts are each given once, from 1.
@@ -146,8 +146,8 @@ proptest! {
         can_be_taken_back(&plan);
         play::steps(&mut world, &mut spec, &plan, plan.steps.len());
         let end = world.observe(&spec, Some(&intent));
-        prop_assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
-        let after = AllSystems.describe(&spec, &end);
+        prop_assert_eq!(AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
+        let after = AllSystems::default().describe(&spec, &end);
         prop_assert_eq!(after.problems, Vec::<String>::new());
         let shown: Vec<(&str, &str, &str)> = plan.after.iter().map(|m| (m.node.as_str(), m.host.as_str(), m.role.as_str())).collect();
         let is: Vec<(&str, &str, &str)> = after.members.iter().map(|m| (m.node.as_str(), m.host.as_str(), m.role.as_str())).collect();
@@ -166,7 +166,7 @@ proptest! {
         prop_assert!(rest.steps.len() < plan.steps.len());
         play::steps(&mut world, &mut spec, &rest, rest.steps.len());
         let end = world.observe(&spec, Some(&intent));
-        prop_assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
+        prop_assert_eq!(AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
     }
 
     #[test]
@@ -190,7 +190,7 @@ proptest! {
         let (world, spec, intent) = set_up(&Wanted::Expand { members, new: 1 });
         let plan = planned(&world, &spec, &intent).unwrap();
         let unchanged = world.observe(&spec, Some(&intent));
-        prop_assert!(!AllSystems.drift(plan.prediction.as_ref().unwrap(), &unchanged).is_empty());
+        prop_assert!(!AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &unchanged).is_empty());
     }
 }
 

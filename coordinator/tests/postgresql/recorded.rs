@@ -23,17 +23,21 @@ fn planned(recorded: &str, intent: Option<Intent>) -> (Plan, Observation) {
     let (spec, observation): (Spec, Observation) =
         (part(recorded, "spec"), part(recorded, "observation"));
     let intent = intent.unwrap_or_else(|| part(recorded, "intent"));
-    let plan = AllSystems.plan(&spec, &observation, &intent);
+    let plan = AllSystems::default().plan(&spec, &observation, &intent);
     (plan.unwrap_or_else(|refusals| panic!("{}", render::refusals(&refusals))), observation)
 }
 
 /// Premises hold, and of no act the effect is there already.
 fn ready(plan: &Plan, observation: &Observation) {
     for condition in plan.premises.iter().chain(&plan.invariants) {
-        assert_eq!(AllSystems.check(condition, observation), Verdict::Holds, "{condition:?}");
+        assert_eq!(
+            AllSystems::default().check(condition, observation),
+            Verdict::Holds,
+            "{condition:?}"
+        );
     }
     for act in plan.steps.iter().flat_map(acts) {
-        let probe = AllSystems.probe(act.action.as_ref().unwrap(), observation);
+        let probe = AllSystems::default().probe(act.action.as_ref().unwrap(), observation);
         assert!(!matches!(probe, Probe::Done | Probe::Partial(_)), "{}: {probe:?}", act.summary);
     }
 }
@@ -65,7 +69,7 @@ fn shrink_four_to_three() {
 #[test]
 fn status_of_four() {
     let (spec, observation): (Spec, Observation) = (part(FOUR, "spec"), part(FOUR, "observation"));
-    let description = AllSystems.describe(&spec, &observation);
+    let description = AllSystems::default().describe(&spec, &observation);
     assert_eq!(description.problems, Vec::<String>::new());
     let rows: Vec<String> = description
         .members

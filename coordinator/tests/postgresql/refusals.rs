@@ -12,7 +12,7 @@ use crate::{
 
 fn refused(world: &World, spec: &Spec, intent: &Intent) -> Vec<Refusal> {
     let observation = world.observe(spec, Some(intent));
-    match AllSystems.plan(spec, &observation, intent) {
+    match AllSystems::default().plan(spec, &observation, intent) {
         Ok(plan) => {
             panic!("planned: {:?}", plan.steps.iter().map(|step| &step.title).collect::<Vec<_>>())
         }

@@ -15,7 +15,7 @@ use crate::{
 
 fn refused(world: &World, spec: &Spec, node: &str, discard: bool) -> Vec<Refusal> {
     let intent = world::rejoin(node, discard);
-    AllSystems.plan(spec, &world.observe(spec, Some(&intent)), &intent).unwrap_err()
+    AllSystems::default().plan(spec, &world.observe(spec, Some(&intent)), &intent).unwrap_err()
 }
 
 fn only(refusals: &[Refusal]) -> (&str, &str) {
@@ -37,7 +37,10 @@ fn played(mut world: World, spec: &Spec, node: &str, discard: bool) -> (World, P
     play::steps(&mut world, &mut after, &plan, plan.steps.len());
     assert_eq!(&after, spec, "members are as they were");
     let end = world.observe(spec, plan.intent.as_ref());
-    assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
+    assert_eq!(
+        AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end),
+        Vec::<String>::new()
+    );
     assert!(world.streams(node), "{node} does not stream");
     (world, plan)
 }
@@ -172,7 +175,7 @@ fn another_primary_takes_the_ground_from_the_plan() {
     world.fails_over("pg2", "pg3", true);
     let seen = world.observe(&spec, Some(&intent));
     let holds = |conditions: &[bellows_proto::v1::Condition]| {
-        conditions.iter().all(|one| AllSystems.check(one, &seen) == Verdict::Holds)
+        conditions.iter().all(|one| AllSystems::default().check(one, &seen) == Verdict::Holds)
     };
     assert!(!holds(&plan.premises) && !holds(&plan.invariants));
 }

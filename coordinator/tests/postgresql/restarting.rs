@@ -12,7 +12,7 @@ use crate::{
 
 fn refused(world: &World, spec: &Spec, nodes: &[&str], in_place: bool) -> Vec<Refusal> {
     let intent = world::restart(nodes, in_place);
-    AllSystems.plan(spec, &world.observe(spec, Some(&intent)), &intent).unwrap_err()
+    AllSystems::default().plan(spec, &world.observe(spec, Some(&intent)), &intent).unwrap_err()
 }
 
 /// Whose servers are stopped and started, in this order.
@@ -44,7 +44,10 @@ fn play_all(nodes: &[&str], in_place: bool) -> (World, World, Plan) {
     play::steps(&mut world, &mut spec, &plan, plan.steps.len());
     assert_eq!(spec, before, "members are as they were");
     let end = world.observe(&spec, plan.intent.as_ref());
-    assert_eq!(AllSystems.drift(plan.prediction.as_ref().unwrap(), &end), Vec::<String>::new());
+    assert_eq!(
+        AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end),
+        Vec::<String>::new()
+    );
     (start, world, plan)
 }
 

@@ -252,9 +252,9 @@ impl World {
     pub fn observe(&self, spec: &Spec, intent: Option<&Intent>) -> Observation {
         let mut answers: Vec<Asked> = Vec::new();
         for _ in 0..3 {
-            let questions = AllSystems.next_queries(spec, intent, &answers);
+            let questions = AllSystems::default().next_queries(spec, intent, &answers);
             if questions.is_empty() {
-                return AllSystems.observation(spec, &answers);
+                return AllSystems::default().observation(spec, &answers);
             }
             for question in questions {
                 let began_at_ms = 1_000_000;
@@ -273,8 +273,12 @@ impl World {
                 });
             }
         }
-        assert_eq!(AllSystems.next_queries(spec, intent, &answers), [], "at most three rounds");
-        AllSystems.observation(spec, &answers)
+        assert_eq!(
+            AllSystems::default().next_queries(spec, intent, &answers),
+            [],
+            "at most three rounds"
+        );
+        AllSystems::default().observation(spec, &answers)
     }
 }
 
@@ -294,7 +298,7 @@ fn intent(verb: &str, kind: Verb, options: &[(&str, &str)]) -> Intent {
         .iter()
         .map(|(key, value)| KeyValue { key: (*key).to_owned(), value: (*value).to_owned() })
         .collect();
-    let typed = AllSystems.options(System::Postgresql, verb, &options).unwrap();
+    let typed = AllSystems::default().options(System::Postgresql, verb, &options).unwrap();
     let system = System::Postgresql.into();
     let (cluster, options) = (CLUSTER.to_owned(), Some(typed));
     Intent { cluster, system, verb: Some(kind), options, ..Intent::default() }
@@ -385,7 +389,8 @@ pub fn cluster(members: usize, spare: usize, options: &[(&str, &str)]) -> (World
         names.iter().map(|(node, host)| (node.as_str(), host.as_str())).collect();
     let mut spec = spec::blank(CLUSTER, System::Postgresql);
     let intent = create(&nodes, options);
-    let plan = AllSystems.plan(&spec, &world.observe(&spec, Some(&intent)), &intent).unwrap();
+    let plan =
+        AllSystems::default().plan(&spec, &world.observe(&spec, Some(&intent)), &intent).unwrap();
     crate::play::steps(&mut world, &mut spec, &plan, plan.steps.len());
     (world, spec)
 }

@@ -68,7 +68,7 @@ pub async fn start(
     let (me, fleet) = (Arc::clone(&process), Arc::clone(fleet));
     let ports = Ports {
         agents: Arc::new(SimAgents { world: Arc::clone(world), me: Arc::clone(&me), fleet }),
-        systems: Arc::new(AllSystems),
+        systems: Arc::new(AllSystems::default()),
         journal: Arc::new(SimJournal {
             world: Arc::clone(world),
             me: Arc::clone(&me),

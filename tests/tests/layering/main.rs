@@ -231,8 +231,7 @@ const TOOLS: &[(&str, &[&str])] = &[(
     ],
 )];
 /// Modules beside tools and systems that all of them may use.
-const SHARED: &[&str] =
-    &["agent::tools::context", "coordinator::systems::host", "coordinator::systems::demanding"];
+const SHARED: &[&str] = &["agent::tools::context", "coordinator::systems::host"];
 
 /// The engine does not know a system, not even by name. Names of folders in `systems/` are added.
 const SYSTEM_NAMES: &[&str] =

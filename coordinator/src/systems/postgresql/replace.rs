@@ -3,7 +3,7 @@
 //! One whose host is dead is forgotten before the new one copies: its slot keeps WAL, and it does
 //! nothing for the cluster any more.
 
-use bellows_proto::v1::{Condition, Intent, NoteKind, Observation, Plan, Refusal, Replace, Spec};
+use bellows_proto::v1::{Intent, NoteKind, Observation, Plan, Refusal, Replace, Spec};
 
 use super::{
     conditions,
@@ -151,29 +151,10 @@ fn living(change: &Change<'_>) -> Plan {
     plan.point_of_no_return = point_of_no_return;
     plan.premises = expand::premises(primary, &change.before(), new);
     plan.premises.push(can_do_without);
-    plan.invariants = invariants(change);
+    plan.invariants = shrink::invariants(&guarded.shrinking, &all);
     let left = predict::gone(gone, wipe);
     plan.prediction = Some(predict::prediction(&change.last_primary().node, &after, &left));
     plan
-}
-
-fn invariants(change: &Change<'_>) -> Vec<Condition> {
-    let (primary, staying) = (change.primary(), change.staying());
-    let at_least = draft::names(staying.iter());
-    let at_most = draft::names(change.all().iter());
-    let alike =
-        conditions::versions_match(staying.iter().map(|member| member.host.clone()).collect());
-    match change.moving() {
-        Some(moving) => {
-            let among = [primary.node.as_str(), moving.new.node.as_str()];
-            vec![conditions::role_moves(&among, at_least, at_most), alike]
-        }
-        None => vec![
-            conditions::primary_is(&primary.node),
-            conditions::members_between(at_least, at_most),
-            alike,
-        ],
-    }
 }
 
 /// Everything that is to be known before a living one is replaced.

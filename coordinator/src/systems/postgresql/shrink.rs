@@ -72,7 +72,8 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-fn invariants(guarded: &guards::Shrinking, all: &[Placed]) -> Vec<Condition> {
+/// What holds all the while members leave `all`, the primary perhaps among them.
+pub(super) fn invariants(guarded: &guards::Shrinking, all: &[Placed]) -> Vec<Condition> {
     let (staying, primary) = (&guarded.staying, &guarded.primary);
     let (at_least, at_most) = (draft::names(staying.iter()), draft::names(all.iter()));
     let alike =
