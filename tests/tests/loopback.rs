@@ -20,14 +20,40 @@ fn held<T>(stage: &Stage, what: &str, outcome: Result<T>) -> T {
     outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.last_words()))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
-    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
-    let created = Box::pin(demo::create(&mut stage, 2, 2)).await;
+/// A cluster with rows in it: so many hosts, of them so many members, never fewer than `minimum`.
+async fn filled(hosts: usize, members: usize, minimum: usize) -> Stage {
+    let mut stage = Box::pin(Stage::set(hosts)).await.unwrap();
+    let created = Box::pin(demo::create(&mut stage, members, minimum)).await;
     held(&stage, "create", created);
     held(&stage, "fill", demo::fill(&stage).await);
+    stage
+}
+
+/// The same with a writer, whose first rows are there.
+async fn under_a_writer(hosts: usize, members: usize, minimum: usize) -> (Stage, Writer) {
+    let stage = Box::pin(filled(hosts, members, minimum)).await;
     let addresses = stage.addresses().unwrap();
     let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+    writes(&writer, 20).await;
+    (stage, writer)
+}
+
+/// So many rows more are acknowledged. A failover takes repmgrd half a minute.
+async fn writes(writer: &Writer, more: usize) {
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + more, Duration::from_secs(60)).await.unwrap();
+}
+
+async fn nothing_is_lost_or_doubled(stage: &Stage, writer: Writer) {
+    let rows = held(stage, "rows", demo::look_for(stage, writer).await);
+    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
+    let findings = held(stage, "tool runs", stage.duplicates().await);
+    assert_eq!(findings.duplicates, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
+    let (mut stage, writer) = Box::pin(under_a_writer(4, 2, 2)).await;
 
     let expanded = Box::pin(demo::expand_with_kill(&mut stage, 3)).await;
     held(&stage, "expand with a killed coordinator", expanded);
@@ -39,10 +65,7 @@ async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
     assert!(refusals.iter().any(|one| one.rule.contains("minimum")), "{refusals:?}");
 
     writer.reaches(100, Duration::from_secs(30)).await.unwrap();
-    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
-    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
-    let findings = held(&stage, "tool runs", stage.duplicates().await);
-    assert_eq!(findings.duplicates, Vec::<String>::new());
+    nothing_is_lost_or_doubled(&stage, writer).await;
     let rested: Vec<_> = stage
         .operations()
         .await
@@ -60,10 +83,7 @@ async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agent_adopts_its_clone_and_a_paused_expand_is_planned_anew() {
-    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
-    let created = Box::pin(demo::create(&mut stage, 2, 2)).await;
-    held(&stage, "create", created);
-    held(&stage, "fill", demo::fill(&stage).await);
+    let mut stage = Box::pin(filled(4, 2, 2)).await;
     let expanded = Box::pin(demo::expand_with_agent_kill(&mut stage, 3)).await;
     held(&stage, "expand with a killed agent", expanded);
     let anew = Box::pin(demo::expand_planned_anew(&stage, 4)).await;
@@ -76,12 +96,7 @@ async fn a_killed_agent_adopts_its_clone_and_a_paused_expand_is_planned_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
-    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
-    let created = Box::pin(demo::create(&mut stage, 3, 3)).await;
-    held(&stage, "create", created);
-    held(&stage, "fill", demo::fill(&stage).await);
-    let addresses = stage.addresses().unwrap();
-    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
+    let (mut stage, writer) = Box::pin(under_a_writer(4, 3, 3)).await;
     let dead = demo::a_standby(&stage).await;
     let dead = held(&stage, "a standby", dead);
     let died = demo::dies(&mut stage, dead).await;
@@ -91,10 +106,7 @@ async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
     let back = demo::comes_back(&mut stage, dead).await;
     held(&stage, "the host comes back", back);
     writer.reaches(100, Duration::from_secs(30)).await.unwrap();
-    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
-    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
-    let findings = held(&stage, "tool runs", stage.duplicates().await);
-    assert_eq!(findings.duplicates, Vec::<String>::new());
+    nothing_is_lost_or_doubled(&stage, writer).await;
     // What the coordinator did by itself is in both audit logs.
     let verified = stage.site.cli().run(&["audit", "verify"]).await.unwrap();
     verified.expect_code(0).unwrap();
@@ -107,20 +119,13 @@ async fn a_standby_that_is_dead_for_good_is_replaced_and_never_starts_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_primary_moves_is_replaced_and_then_leaves_under_a_writer() {
-    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
-    let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
-    held(&stage, "create", created);
-    held(&stage, "fill", demo::fill(&stage).await);
-    let addresses = stage.addresses().unwrap();
-    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
-    writer.reaches(20, Duration::from_secs(30)).await.unwrap();
+    let (mut stage, writer) = Box::pin(under_a_writer(4, 3, 2)).await;
 
     held(&stage, "switchover", Box::pin(demo::switchover(&stage, 2)).await);
     // And back: what the first one left must not be in the way of the second.
     held(&stage, "switchover back", Box::pin(demo::switchover(&stage, 1)).await);
     // It has found the primary again.
-    let seen = writer.tally().acknowledged.len();
-    writer.reaches(seen + 1, Duration::from_secs(30)).await.unwrap();
+    writes(&writer, 1).await;
     let words = ["shrink", demo::CLUSTER, "--node", "pg1", "--dry-run"];
     let plan: Plan = stage.site.cli().json(&words).await.unwrap();
     let told = |text: &str| text.starts_with("connected to pg1 now, and cut off when it stops: 1");
@@ -129,36 +134,22 @@ async fn the_primary_moves_is_replaced_and_then_leaves_under_a_writer() {
     held(&stage, "replace of the primary", replaced);
     let shrunk = Box::pin(demo::shrink(&mut stage, 2)).await;
     held(&stage, "shrink of the primary", shrunk);
-    let seen = writer.tally().acknowledged.len();
-    writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();
+    writes(&writer, 20).await;
 
-    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
-    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
-    let findings = held(&stage, "tool runs", stage.duplicates().await);
-    assert_eq!(findings.duplicates, Vec::<String>::new());
+    nothing_is_lost_or_doubled(&stage, writer).await;
     stage.site.down().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_server_is_restarted_under_a_writer() {
-    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
-    let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
-    held(&stage, "create", created);
-    held(&stage, "fill", demo::fill(&stage).await);
-    let addresses = stage.addresses().unwrap();
-    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
-    writer.reaches(20, Duration::from_secs(30)).await.unwrap();
+    let (stage, writer) = Box::pin(under_a_writer(3, 3, 2)).await;
 
     let primary = held(&stage, "restart", Box::pin(demo::restart(&stage, false)).await);
     assert_eq!(primary, stage.address(2).unwrap());
     held(&stage, "restart in place", Box::pin(demo::restart(&stage, true)).await);
-    let seen = writer.tally().acknowledged.len();
-    writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();
+    writes(&writer, 20).await;
 
-    let rows = held(&stage, "rows", demo::look_for(&stage, writer).await);
-    assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
-    let findings = held(&stage, "tool runs", stage.duplicates().await);
-    assert_eq!(findings.duplicates, Vec::<String>::new());
+    nothing_is_lost_or_doubled(&stage, writer).await;
     stage.site.down().unwrap();
 }
 
@@ -240,8 +231,7 @@ async fn a_cluster_that_was_built_by_hand_is_adopted_and_grows() {
         let refused = refusals(&site, words).await;
         assert!(refused.iter().any(|one| one.0 == "PG-66"), "{words:?}: {refused:?}");
     }
-    let seen = writer.tally().acknowledged.len();
-    writer.reaches(seen + 20, Duration::from_secs(30)).await.unwrap();
+    writes(&writer, 20).await;
     let tally = writer.finish().await.unwrap();
     let written = primary.written().await.unwrap();
     let new = sql::Server::connect(&addresses[2], &foreign::superuser()).await.unwrap();
@@ -264,28 +254,20 @@ async fn a_cluster_that_was_built_by_hand_is_adopted_and_grows() {
 /// After a crash only a copy comes back; after a shutdown the data that are there do.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_former_primary_comes_back_under_a_writer() {
-    let mut stage = Box::pin(Stage::set(3)).await.unwrap();
-    let created = Box::pin(demo::create(&mut stage, 3, 2)).await;
-    held(&stage, "create", created);
-    held(&stage, "fill", demo::fill(&stage).await);
-    let addresses = stage.addresses().unwrap();
-    let writer = Writer::start(&addresses, &demo::application()).await.unwrap();
-    writer.reaches(20, Duration::from_secs(30)).await.unwrap();
+    let (stage, writer) = Box::pin(under_a_writer(3, 3, 2)).await;
 
     let old = demo::fails_over(&stage, demo::End::Killed).await;
     let old = held(&stage, "failover after a crash", old);
     // Replication is not synchronous: what was acknowledged last before the crash may be lost.
     let before = writer.tally().acknowledged.last().copied().unwrap();
-    let seen = writer.tally().acknowledged.len();
-    writer.reaches(seen + 20, Duration::from_secs(60)).await.unwrap();
+    writes(&writer, 20).await;
     held(&stage, "refusal", demo::rejoin_refused(&stage, old).await);
     held(&stage, "rejoin with a copy", Box::pin(demo::rejoin(&stage, old, true)).await);
 
     let old = demo::fails_over(&stage, demo::End::Stopped).await;
     let old = held(&stage, "failover after a shutdown", old);
     held(&stage, "rejoin with its data", Box::pin(demo::rejoin(&stage, old, false)).await);
-    let seen = writer.tally().acknowledged.len();
-    writer.reaches(seen + 20, Duration::from_secs(60)).await.unwrap();
+    writes(&writer, 20).await;
 
     let rows = held(&stage, "rows", demo::look_for_after(&stage, writer, before).await);
     assert_eq!(rows.missing_in_all(), 0, "{:?}", rows.missing);
