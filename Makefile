@@ -13,7 +13,9 @@ CARGO_DENY_VERSION := 0.20.2
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
 # the ones that need real PostgreSQL servers, the simulation (see below), and the ones that need root and
 # real systemd hosts.
-LOOPBACK_TESTS := loopback audit two_coordinators recover
+LOOPBACK_TEST := loopback
+# At once: they wait most of their time for PostgreSQL.
+LOOPBACK_THREADS := 4
 HOST_TESTS := testbed hosts_scenario
 KILL_TESTS := kills
 
@@ -65,7 +67,8 @@ test-workspace: setup
 
 test-loopback: setup ## the end-to-end tests on loopback alone
 	cargo test --locked --workspace --no-run
-	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS))
+	cargo test --locked --no-fail-fast --workspace --test $(LOOPBACK_TEST) \
+		-- --test-threads=$(LOOPBACK_THREADS)
 
 test-matrix:
 	nice -n 19 cargo test $(SIMULATION) --quiet --test matrix

@@ -15,6 +15,7 @@ impl Verb {
             Self::Rejoin(_) => "rejoin",
             Self::Restart(_) => "restart",
             Self::Adopt(_) => "adopt",
+            Self::Reconfigure(_) => "reconfigure",
         }
     }
 }

@@ -136,7 +136,8 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         Some(Verb::Rejoin(rejoin)) => rejoin.node.is_empty(),
         Some(Verb::Replace(replace)) => replace.node.is_empty() || replace.with.is_none(),
         // The planner may choose; all of them are restarted.
-        Some(Verb::Switchover(_) | Verb::Restart(_)) => false,
+        // What becomes another is in the options: the planner looks at them.
+        Some(Verb::Switchover(_) | Verb::Restart(_) | Verb::Reconfigure(_)) => false,
         Some(Verb::Adopt(adopt)) => {
             for from in &adopt.from {
                 from.host.parse::<HostName>().map_err(bad)?;
@@ -163,9 +164,14 @@ fn check_names(intent: &Intent) -> Result<(), Status> {
         }
         Some(Verb::Rejoin(rejoin)) => std::slice::from_ref(&rejoin.node),
         Some(Verb::Restart(restart)) => restart.nodes.as_slice(),
-        Some(Verb::Create(_) | Verb::Expand(_) | Verb::Switchover(_) | Verb::Adopt(_)) | None => {
-            &[]
-        }
+        Some(
+            Verb::Create(_)
+            | Verb::Expand(_)
+            | Verb::Switchover(_)
+            | Verb::Adopt(_)
+            | Verb::Reconfigure(_),
+        )
+        | None => &[],
     };
     for node in named {
         node.parse::<NodeName>().map_err(bad)?;

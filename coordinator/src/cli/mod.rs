@@ -22,8 +22,8 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, recover, rejoin,
-    replace, restart, serve, shrink, status, store, switchover,
+    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, reconfigure,
+    recover, rejoin, replace, restart, serve, shrink, status, store, switchover,
 };
 use connect::Client;
 use exit::Failure;
@@ -79,6 +79,9 @@ enum Command {
     /// Restart the servers of a cluster, one after the other, the primary last
     #[command(after_help = STATUSES)]
     Restart(restart::Args),
+    /// Change the options of a cluster, with --option
+    #[command(after_help = STATUSES)]
+    Reconfigure(reconfigure::Args),
     /// Carry out a plan from a file
     #[command(after_help = STATUSES)]
     Apply(apply::Args),
@@ -148,6 +151,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Replace(args) => replace::run(context, args).await,
         Command::Rejoin(args) => rejoin::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
+        Command::Reconfigure(args) => reconfigure::run(context, args).await,
         Command::Apply(args) => apply::run(context, &args).await,
         Command::Plan(command) => plan::run(context, &command),
         Command::Op(command) => op::run(context, command).await,

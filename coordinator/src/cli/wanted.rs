@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use bellows_proto::{
     names::{ClusterName, HostName, NodeName, natural},
-    v1::{Create, Expand, Intent, KeyValue, NodeAt, Shrink, Spec, System, intent::Verb},
+    v1::{
+        Create, Expand, Intent, KeyValue, NodeAt, Reconfigure, Shrink, Spec, System, intent::Verb,
+    },
 };
 use serde_json::Value;
 
@@ -82,6 +84,16 @@ impl Wanted {
         }
     }
 
+    /// An earlier version of a spec: what it did not have is to be nothing again.
+    pub fn of_version(earlier: &Spec, now: &Spec) -> Self {
+        let mut wanted = Self::of_spec(earlier);
+        for (key, is) in options(now) {
+            let nothing = if is.parse::<u64>().is_ok() { "0" } else { "" };
+            wanted.options.entry(key).or_insert_with(|| nothing.to_owned());
+        }
+        wanted
+    }
+
     /// As the file that says the same.
     pub fn text(&self) -> String {
         let mut nodes: Vec<_> = self.nodes.iter().collect();
@@ -137,6 +149,8 @@ impl Wanted {
             let lines = added.iter().map(plus).collect();
             changes.push(self.change(lines, Verb::Expand(Expand { nodes: added })));
         }
+        // In between: a greater minimum is kept by those who have joined, a lesser one lets members go.
+        changes.extend(self.reconfigure(now));
         if !gone.is_empty() {
             let minus = |node: &String| {
                 format!("- node {node} on {}", there.get(node).map_or("", String::as_str))
@@ -152,16 +166,30 @@ impl Wanted {
             let (is, wanted) = (words::system(now.system()), words::system(self.system));
             return Err(format!("{} is a cluster of {is}, not of {wanted}", self.cluster));
         }
+        Ok(())
+    }
+
+    /// The options that become others.
+    fn reconfigure(&self, now: &Spec) -> Option<Change> {
         let there = options(now);
+        let mut lines = Vec::new();
+        let mut pairs = Vec::new();
         for (key, wanted) in &self.options {
-            let is = there.get(key).map_or("not set", String::as_str);
-            if is != wanted {
-                return Err(format!(
-                    "options.{key} is {is} and is wanted to be {wanted}: this version cannot change the options of a cluster that is there"
-                ));
+            // What is nothing is not written down.
+            let is = there.get(key).map_or("", String::as_str);
+            if is != wanted && !(is.is_empty() && wanted == "0") {
+                if !is.is_empty() {
+                    lines.push(format!("- {key} = {is}"));
+                }
+                lines.push(format!("+ {key} = {wanted}"));
+                pairs.push(KeyValue { key: key.clone(), value: wanted.clone() });
             }
         }
-        Ok(())
+        if pairs.is_empty() {
+            return None;
+        }
+        let change = self.change(lines, Verb::Reconfigure(Reconfigure {}));
+        Some(Change { options: pairs, ..change })
     }
 
     fn create(&self) -> Change {
@@ -320,9 +348,39 @@ mod tests {
         let refused = |file: &str, now: &Spec| Wanted::parse(file).unwrap().changes(Some(now));
         let moved = refused(FILE, &spec(&[("pg1", "db7")])).unwrap_err();
         assert!(moved.contains("does not move"), "{moved}");
-        let other = FILE.replace("min_members = 2", "min_members = 3");
-        let other = refused(&other, &spec(&[("pg1", "db1")])).unwrap_err();
-        assert!(other.contains("min_members is 2"), "{other}");
+        let other = FILE.replace("system = \"postgresql\"", "system = \"\"");
+        assert!(Wanted::parse(&other).is_err());
+    }
+
+    fn reconfigures(change: &Change) -> Vec<String> {
+        assert!(matches!(change.intent.verb, Some(Verb::Reconfigure(_))), "{change:?}");
+        change.options.iter().map(|one| format!("{}={}", one.key, one.value)).collect()
+    }
+
+    #[test]
+    fn options_change_between_those_who_join_and_those_who_leave() {
+        let other = FILE.replace("min_members = 2", "min_members = 3\nclone_rate_kib = 0");
+        let now = spec(&[("pg1", "db1"), ("pg3", "db3")]);
+        let changes = Wanted::parse(&other).unwrap().changes(Some(&now)).unwrap();
+        assert_eq!(reconfigures(&changes[1]), ["min_members=3"]);
+        assert_eq!(changes[1].lines, ["- min_members = 2", "+ min_members = 3"]);
+        assert_eq!(changes.len(), 3);
+    }
+
+    #[test]
+    fn what_an_earlier_version_did_not_have_goes() {
+        let now = spec(&[("pg1", "db1")]);
+        let mut earlier = now.clone();
+        earlier.options = Some(SpecOptions {
+            system: Some(spec_options::System::Postgresql(PostgresqlSpecOptions {
+                min_members: 2,
+                ..PostgresqlSpecOptions::default()
+            })),
+        });
+        let back = Wanted::of_version(&earlier, &now).changes(Some(&now)).unwrap();
+        assert_eq!(reconfigures(&back[0]), ["client_networks="]);
+        let forth = Wanted::of_version(&now, &earlier).changes(Some(&earlier)).unwrap();
+        assert_eq!(reconfigures(&forth[0]), ["client_networks=10.0.0.0/8,192.168.0.0/16"]);
     }
 
     #[test]

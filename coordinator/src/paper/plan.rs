@@ -46,6 +46,7 @@ fn chinese(verb: &str) -> &str {
         "rejoin" => "重新加入",
         "restart" => "滚动重启",
         "adopt" => "接管",
+        "reconfigure" => "变更选项",
         "change" => "变更",
         other => other,
     }

@@ -14,7 +14,8 @@ pub fn added(intent: &Intent) -> &[NodeAt] {
             | Verb::Switchover(_)
             | Verb::Rejoin(_)
             | Verb::Restart(_)
-            | Verb::Adopt(_),
+            | Verb::Adopt(_)
+            | Verb::Reconfigure(_),
         )
         | None => &[],
     }

@@ -123,6 +123,16 @@ fn restart_the_primary_in_place() {
 }
 
 #[test]
+fn reconfigure_everything() {
+    let options = [("client_networks", "10.9.0.0/16,10.8.0.0/16"), ("clone_rate_kib", "1024")];
+    let (world, spec) = world::cluster(3, 0, &options);
+    let change =
+        [("client_networks", "10.9.0.0/16"), ("clone_rate_kib", "0"), ("min_members", "3")];
+    let intent = world::reconfigure(&change);
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
+}
+
+#[test]
 fn rejoin_with_the_data_that_are_there() {
     let (mut world, spec) = world::cluster(3, 0, &[]);
     world.fails_over("pg1", "pg2", false);

@@ -19,6 +19,7 @@ mod moving;
 mod paper;
 mod play;
 mod properties;
+mod reconfiguring;
 mod recorded;
 mod refusals;
 mod rejoining;

@@ -166,6 +166,9 @@ fn all_kinds() -> Vec<Plan> {
     let (mut grown, mut spec_grown) = (adopted.clone(), spec_adopted.clone());
     let growing = play::plan(&adopted, &spec_adopted, &world::expand(&[("pg4", "h4")], &[]));
     play::steps(&mut grown, &mut spec_grown, &growing, growing.steps.len());
+    let networks = [("client_networks", "10.7.0.0/16")];
+    let (networked, spec_networked) = world::cluster(3, 0, &networks);
+    let without = [("client_networks", ""), ("clone_rate_kib", "0"), ("min_members", "3")];
     vec![
         creating(),
         expanding(),
@@ -190,6 +193,9 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&unknown, &spec_three, &world::rejoin("pg1", true)),
         play::plan(&lost, &spec_three, &world::rejoin("pg3", false)),
         play::plan(&three, &spec_three, &world::restart(&[], false)),
+        play::plan(&networked, &spec_networked, &world::reconfigure(&without)),
+        play::plan(&networked, &spec_networked, &world::reconfigure(&limit[..])),
+        play::plan(&adopted, &spec_adopted, &world::reconfigure(&networks)),
         play::plan(&three, &spec_three, &world::restart(&[], true)),
         play::plan(&foreign, &blank, &adopting::from_three()),
         play::plan(&grown, &spec_grown, &world::shrink(&["pg4"], &[])),

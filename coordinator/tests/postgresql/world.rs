@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
     AcceptedGuard, Adopt, AdoptFrom, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef,
-    Observation, PostgresqlPlacement, Rejoin, Replace, RepmgrNode, Restart, Shrink, Spec,
-    Switchover, System, WriteConfiguration, asked, intent::Verb,
+    Observation, PostgresqlPlacement, Reconfigure, Rejoin, Replace, RepmgrNode, Restart, Shrink,
+    Spec, Switchover, System, WriteConfiguration, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -373,6 +373,10 @@ pub fn switchover(to: &str) -> Intent {
 
 pub fn rejoin(node: &str, discard_data: bool) -> Intent {
     intent("rejoin", Verb::Rejoin(Rejoin { node: node.to_owned(), discard_data }), &[])
+}
+
+pub fn reconfigure(options: &[(&str, &str)]) -> Intent {
+    intent("reconfigure", Verb::Reconfigure(Reconfigure {}), options)
 }
 
 pub fn restart(nodes: &[&str], in_place: bool) -> Intent {

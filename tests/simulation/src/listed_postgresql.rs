@@ -3,8 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bellows_proto::v1::{
-    Create, Expand, Intent, KeyValue, NodeAt, Rejoin, Replace, Restart, Shrink, Switchover,
-    System as Kind, intent::Verb,
+    Create, Expand, Intent, KeyValue, NodeAt, Reconfigure, Rejoin, Replace, Restart, Shrink,
+    Switchover, System as Kind, intent::Verb,
 };
 use camino::Utf8PathBuf;
 
@@ -76,6 +76,11 @@ fn restart_in_place() -> Wish {
     wish(Verb::Restart(Restart { nodes: Vec::new(), in_place: true }), &[])
 }
 
+/// Written at every member, and kept in the spec.
+fn other_networks() -> Wish {
+    wish(Verb::Reconfigure(Reconfigure {}), &[("client_networks", "10.0.0.0/8")])
+}
+
 impl System for Postgresql {
     fn name(&self) -> &'static str {
         "postgresql"
@@ -129,6 +134,7 @@ impl System for Postgresql {
             failed(operation("rejoin", &two, rejoin(1), None)),
             // Its other form ends with the steps of a switchover.
             operation("restart", &two, restart_in_place(), None),
+            operation("reconfigure", &two, other_networks(), None),
         ]
     }
 

@@ -15,8 +15,8 @@ pub use dead::{a_standby, comes_back, dies, replace_dead};
 pub use growth::{Growth, clone_log_is_whole, expand_planned_anew, goes_back, one_clone};
 pub use hosts::{CLUSTER, application, configure, superuser};
 pub use parts::{
-    create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, refused, replace,
-    restart, shrink, switchover,
+    create, expand_cancelled, expand_with_agent_kill, expand_with_kill, fill, reconfigure, refused,
+    replace, restart, shrink, switchover,
 };
 pub use returns::{End, fails_over, rejoin, rejoin_refused};
 pub use rows::{Rows, look_for, look_for_after};

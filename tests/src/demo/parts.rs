@@ -196,6 +196,35 @@ pub async fn restart(stage: &Stage, in_place: bool) -> Result<String> {
     Ok(now)
 }
 
+/// Clients of one more network are let in by every member; a file of what was there before leads back.
+///
+/// # Errors
+/// A command fails, or PostgreSQL says something else.
+pub async fn reconfigure(stage: &mut Stage) -> Result<()> {
+    let file = stage.site.coordinator().folder().join("wanted.toml");
+    let cli = stage.site.cli();
+    let shown = cli.run(&["cluster", "show", CLUSTER, "--toml"]).await?;
+    std::fs::write(&file, shown.expect_code(0)?).context("write what is wanted")?;
+    let more = "client_networks=127.0.0.0/8,10.77.0.0/16";
+    cli.run(&["reconfigure", CLUSTER, "--option", more, "--yes"]).await?.expect_code(0)?;
+    let own = "host all all 127.0.0.0 255.0.0.0 scram-sha-256";
+    let new = "host all all 10.77.0.0 255.255.0.0 scram-sha-256";
+    lets_in(stage, &[new, own]).await?;
+    cli.run(&["cluster", "apply", &file.to_string_lossy(), "--yes"]).await?.expect_code(0)?;
+    lets_in(stage, &[own]).await
+}
+
+/// The rules for clients, as every server has them.
+async fn lets_in(stage: &Stage, wanted: &[&str]) -> Result<()> {
+    for address in stage.addresses()? {
+        let server = crate::sql::Server::connect(&address, &hosts::superuser()).await?;
+        let mut rules = server.hba().await?;
+        rules.retain(|rule| rule.starts_with("host all all "));
+        ensure!(rules == wanted, "{address} has {rules:?}, not {wanted:?}");
+    }
+    Ok(())
+}
+
 /// When each server started, in seconds.
 async fn started(stage: &Stage) -> Result<Vec<(String, f64)>> {
     let mut started = Vec::new();

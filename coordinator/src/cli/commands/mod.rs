@@ -11,6 +11,7 @@ pub mod init;
 pub mod job;
 pub mod op;
 pub mod plan;
+pub mod reconfigure;
 pub mod recover;
 pub mod rejoin;
 pub mod replace;

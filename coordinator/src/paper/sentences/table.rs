@@ -9,6 +9,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("claim slot {} for {} at {}", "在 {3} 上为 {2} 登记复制槽 {1}"),
     ("claim slot {} of {} at {}", "在 {3} 上登记 {2} 的复制槽 {1}"),
     ("let the new nodes in at {} on {}", "在 {2} 的 {1} 上放行新节点"),
+    ("let clients in by the new networks at {} on {}", "在 {2} 的 {1} 上按新网段放行客户端"),
     ("write the configuration of {} on {}", "在 {2} 上写入 {1} 的配置"),
     ("log in from {} to {}", "从 {1} 登录 {2}"),
     // Before the next one, which it would fit too.
@@ -37,6 +38,35 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     ("initialise the database of {} on {}", "在 {2} 上初始化 {1} 的数据库"),
     ("create the repmgr database of {} on {}", "在 {2} 上创建 {1} 的 repmgr 数据库"),
+    // Reasons and notes: options become others.
+    (
+        "any member may become primary: all of them let the same clients in",
+        "任何成员都可能成为主节点：所有成员放行相同的客户端",
+    ),
+    (
+        "who may log in is only changed where every member can be read",
+        "只有能读取每个成员时才变更谁可以登录",
+    ),
+    (
+        "base backups for members that come from now on: at most {} KiB/s each",
+        "此后新成员的基础备份：每个最多 {1} KiB/s",
+    ),
+    (
+        "base backups for members that come from now on: without a limit",
+        "此后新成员的基础备份：不限速",
+    ),
+    (
+        "clients in {} cannot log in any more; connections that they have stay until they end",
+        "{1} 内的客户端不能再登录；已有的连接保留到其结束",
+    ),
+    (
+        "from now on no operation leaves fewer than {} members; until now: {}",
+        "此后任何操作都不会使成员少于 {1} 个；此前：{2} 个",
+    ),
+    (
+        "{} was adopted, its rules are not written by Bellows: change {} by hand",
+        "{1} 是接管来的，Bellows 不写它的访问规则：请手工修改 {2}",
+    ),
     // Titles of steps: the primary's role moves.
     ("make the slot {} at {} on {}", "在 {3} 的 {2} 上建立复制槽 {1}"),
     ("pause repmgrd of {} on {}", "在 {2} 上暂停 {1} 的 repmgrd"),

@@ -3,7 +3,7 @@
 
 use bellows_proto::v1::{
     Adopt, Condition, Intent, NewCluster, NoteKind, Observation, Plan, PostgresqlService,
-    PostgresqlSpecOptions, Refusal, Spec, SpecOptions, spec_change, spec_options,
+    PostgresqlSpecOptions, Refusal, Spec, spec_change,
 };
 
 use super::{
@@ -42,7 +42,8 @@ pub(super) fn plan(
     for (at, member) in members.iter().enumerate() {
         record(&mut draft, member);
         if at == 0 {
-            draft.changing(new_cluster(&options));
+            let options = Some(options::in_spec(options.clone()));
+            draft.changing(spec_change::Kind::NewCluster(NewCluster { options }));
         }
     }
     for member in &members {
@@ -63,11 +64,6 @@ pub(super) fn plan(
     plan.prediction = Some(predict::adopted(&found.primary, &members));
     plan.after = predict::views(&found.primary, &members);
     Ok(plan)
-}
-
-fn new_cluster(options: &PostgresqlSpecOptions) -> spec_change::Kind {
-    let system = Some(spec_options::System::Postgresql(options.clone()));
-    spec_change::Kind::NewCluster(NewCluster { options: Some(SpecOptions { system }) })
 }
 
 /// The host remembers where the member is: from then on it can be read by its name.

@@ -2,7 +2,7 @@
 
 use bellows_proto::v1::{
     Intent, NewCluster, NoteKind, Observation, Plan, PostgresqlServerSettings, PostgresqlService,
-    PostgresqlSpecOptions, Refusal, Spec, SpecOptions, spec_change, spec_options,
+    PostgresqlSpecOptions, Refusal, Spec, spec_change,
 };
 
 use super::{
@@ -37,7 +37,7 @@ pub(super) fn plan(
         join::claim(&mut draft, node);
         match at {
             0 => draft.changing(spec_change::Kind::NewCluster(NewCluster {
-                options: Some(spec_options(&options)),
+                options: Some(options::in_spec(options.clone())),
             })),
             1 => draft.changing(draft::ids_used(&new)),
             _ => {}
@@ -59,10 +59,6 @@ pub(super) fn plan(
     plan.prediction = Some(predict::prediction(&primary.node, &new, &[]));
     plan.after = predict::views(&primary.node, &new);
     Ok(plan)
-}
-
-fn spec_options(options: &PostgresqlSpecOptions) -> SpecOptions {
-    SpecOptions { system: Some(spec_options::System::Postgresql(options.clone())) }
 }
 
 fn server_settings(options: &PostgresqlSpecOptions) -> PostgresqlServerSettings {

@@ -21,7 +21,8 @@ use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
 pub(super) use adopting::Adopting;
 pub(super) use capacity::seen as capacity_seen;
 pub(super) use judge::{
-    Replacing, Shrinking, adopt, create, expand, rejoin, replace, restart, shrink, switchover,
+    Replacing, Shrinking, adopt, create, expand, reconfigure, rejoin, replace, restart, shrink,
+    switchover,
 };
 pub(super) use moving::Moving;
 pub(super) use newcomers::obstacles;

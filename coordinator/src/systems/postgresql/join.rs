@@ -269,6 +269,14 @@ pub(super) fn prove(draft: &mut Draft, new: &Placed) {
 
 /// The end: the whole cluster is as it should be. `gone`: those who left.
 pub(super) fn conclude(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed]) {
+    await_health(draft, nodes, gone);
+    // What follows is the comparison with the prediction, which holds by itself where the members are
+    // not the wanted ones.
+    draft.skippable();
+}
+
+/// The same as a step that a change of the spec may hang on.
+pub(super) fn await_health(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed]) {
     let mut end = vec![conditions::healthy(), conditions::members_are(nodes)];
     end.extend(gone.iter().map(|node| conditions::has_tombstone(&node.node, &node.host)));
     draft.wait(
@@ -277,9 +285,6 @@ pub(super) fn conclude(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed]) {
         end,
         SHORT_STALL_MS,
     );
-    // What follows is the comparison with the prediction, which holds by itself where the members are
-    // not the wanted ones.
-    draft.skippable();
 }
 
 /// Nodes with their hosts, in words.

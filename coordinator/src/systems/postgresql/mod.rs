@@ -25,6 +25,7 @@ mod options;
 mod predict;
 mod probe;
 mod queries;
+mod reconfigure;
 mod rejoin;
 mod replace;
 mod replace_dead;
@@ -94,6 +95,7 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
         Some(Verb::Rejoin(wanted)) => rejoin::plan(spec, observation, intent, wanted),
         Some(Verb::Switchover(_)) => switchover::plan(spec, observation, intent),
         Some(Verb::Restart(wanted)) => restart::plan(spec, observation, intent, wanted),
+        Some(Verb::Reconfigure(_)) => reconfigure::plan(spec, observation, intent),
         None => Err(vec![
             guards::Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb"),
         ]),

@@ -3,15 +3,20 @@
 use bellows_proto::{
     names::natural,
     v1::{
-        Intent, IntentOptions, KeyValue, PostgresqlIntentOptions, PostgresqlSpecOptions, Spec,
-        intent_options, spec_options,
+        Intent, IntentOptions, KeyValue, PostgresqlIntentOptions, PostgresqlNetworks,
+        PostgresqlReconfigure, PostgresqlSpecOptions, Spec, SpecOptions, intent_options,
+        spec_options,
     },
 };
 
 /// A cluster that may lose a member has at least two.
 pub(super) const LEAST_MEMBERS: usize = 2;
 const LEAST_MEMBERS_OPTION: u32 = 2;
+const MOST_MEMBERS: u32 = 100;
 const MAX_CONNECTIONS: u32 = 100;
+/// What pg_basebackup's --max-rate takes, KiB/s.
+const LEAST_RATE_KIB: u32 = 32;
+const MOST_RATE_KIB: u32 = 1 << 20;
 
 const CREATE: &[&str] = &[
     "client_networks",
@@ -25,6 +30,7 @@ const ADOPT: &[&str] = &["client_networks", "clone_rate_kib", "min_members"];
 const EXPAND: &[&str] = &["clone_rate_kib", "port"];
 const SHRINK: &[&str] = &["data"];
 const REPLACE: &[&str] = &["clone_rate_kib", "data", "port"];
+const RECONFIGURE: &[&str] = &["client_networks", "clone_rate_kib", "min_members"];
 
 /// Types the options of a verb. All mistakes at once.
 pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
@@ -34,6 +40,7 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         "expand" => EXPAND,
         "shrink" => SHRINK,
         "replace" => REPLACE,
+        "reconfigure" => RECONFIGURE,
         _ => &[],
     };
     let mut mistakes = Vec::new();
@@ -45,7 +52,9 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
             mistakes.push(format!("{} is given twice", option.key));
         }
         seen.push(&option.key);
-        let set = if known.contains(&option.key.as_str()) {
+        let set = if known.contains(&option.key.as_str()) && verb == "reconfigure" {
+            change(typed.reconfigure.get_or_insert_default(), &option.key, &option.value)
+        } else if known.contains(&option.key.as_str()) {
             set(&mut typed, &mut spec, &option.key, &option.value)
         } else {
             Err(format!("{} is no option of {verb}; known: {}", option.key, known.join(", ")))
@@ -75,11 +84,11 @@ fn set(
         "client_networks" => spec.client_networks = networks(value)?,
         // Kept with the cluster at its making, else for one expand.
         "clone_rate_kib" => {
-            typed.clone_rate_kib = number(key, value, 32, 1 << 20)?;
+            typed.clone_rate_kib = number(key, value, LEAST_RATE_KIB, MOST_RATE_KIB)?;
             spec.clone_rate_kib = typed.clone_rate_kib;
         }
         "max_connections" => spec.max_connections = number(key, value, 10, 10_000)?,
-        "min_members" => spec.min_members = number(key, value, LEAST_MEMBERS_OPTION, 100)?,
+        "min_members" => spec.min_members = number(key, value, LEAST_MEMBERS_OPTION, MOST_MEMBERS)?,
         "port" => typed.port = number(key, value, 1024, 65_535)?,
         "shared_buffers_mib" => spec.shared_buffers_mib = number(key, value, 1, 1 << 20)?,
         "data" => {
@@ -88,6 +97,27 @@ fn set(
                 "wipe" => true,
                 _ => return Err(format!("data={value}: known are keep and wipe")),
             }
+        }
+        _ => return Err(format!("{key} is not known")),
+    }
+    Ok(())
+}
+
+/// One option of a cluster that is there.
+fn change(change: &mut PostgresqlReconfigure, key: &str, value: &str) -> Result<(), String> {
+    match key {
+        "client_networks" => {
+            let networks = if value.is_empty() { Vec::new() } else { networks(value)? };
+            change.client_networks = Some(PostgresqlNetworks { networks });
+        }
+        "clone_rate_kib" => {
+            change.clone_rate_kib = Some(match value {
+                "0" => 0,
+                rate => number(key, rate, LEAST_RATE_KIB, MOST_RATE_KIB)?,
+            })
+        }
+        "min_members" => {
+            change.min_members = Some(number(key, value, LEAST_MEMBERS_OPTION, MOST_MEMBERS)?);
         }
         _ => return Err(format!("{key} is not known")),
     }
@@ -159,6 +189,25 @@ pub(super) fn of_spec(spec: &Spec) -> PostgresqlSpecOptions {
         spec_options::System::Postgresql(options) => Some(options.clone()),
     });
     defaulted(stored.unwrap_or_default())
+}
+
+/// The options of a cluster as they are to be.
+pub(super) fn reconfigured(spec: &Spec, intent: &Intent) -> PostgresqlSpecOptions {
+    let mut options = of_spec(spec);
+    let Some(change) = of_intent(intent).and_then(|options| options.reconfigure.as_ref()) else {
+        return options;
+    };
+    options.min_members = change.min_members.unwrap_or(options.min_members);
+    options.clone_rate_kib = change.clone_rate_kib.unwrap_or(options.clone_rate_kib);
+    if let Some(wanted) = &change.client_networks {
+        options.client_networks.clone_from(&wanted.networks);
+    }
+    options
+}
+
+/// As the spec keeps them.
+pub(super) fn in_spec(options: PostgresqlSpecOptions) -> SpecOptions {
+    SpecOptions { system: Some(spec_options::System::Postgresql(options)) }
 }
 
 /// The wanted port of new nodes; 0: each host's default.

@@ -100,7 +100,8 @@ fn left<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Vec<(&'a str, &'a str)> 
             | Verb::Switchover(_)
             | Verb::Rejoin(_)
             | Verb::Restart(_)
-            | Verb::Adopt(_),
+            | Verb::Adopt(_)
+            | Verb::Reconfigure(_),
         )
         | None => &[],
     };
@@ -127,7 +128,8 @@ fn found<'a>(
             | Verb::Replace(_)
             | Verb::Switchover(_)
             | Verb::Rejoin(_)
-            | Verb::Restart(_),
+            | Verb::Restart(_)
+            | Verb::Reconfigure(_),
         )
         | None => &[],
     };
@@ -159,7 +161,8 @@ fn copied_anew<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Option<&'a str> {
             | Verb::Switchover(_)
             | Verb::Rejoin(_)
             | Verb::Restart(_)
-            | Verb::Adopt(_),
+            | Verb::Adopt(_)
+            | Verb::Reconfigure(_),
         )
         | None => None,
     }

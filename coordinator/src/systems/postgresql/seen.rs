@@ -53,7 +53,8 @@ fn returning(plan: &Plan) -> Option<&Rejoin> {
         | Verb::Replace(_)
         | Verb::Switchover(_)
         | Verb::Restart(_)
-        | Verb::Adopt(_) => None,
+        | Verb::Adopt(_)
+        | Verb::Reconfigure(_) => None,
     }
 }
 
@@ -142,15 +143,17 @@ fn clock(reading: &HostReading) -> Option<String> {
 
 fn members(spec: &Spec, plan: &Plan) -> GuardSeen {
     let left = sizes::count(plan.after.len(), "member");
-    // A cluster that comes into being brings its options along.
+    // A cluster that comes into being brings its options along, and a plan may change them.
     let new =
         plan.steps.iter().find_map(|step| match step.spec_change.as_ref()?.kind.as_ref()? {
             spec_change::Kind::NewCluster(new) => {
                 Some(Spec { options: new.options.clone(), ..Spec::default() })
             }
+            spec_change::Kind::Options(change) => {
+                Some(Spec { options: change.after.clone(), ..Spec::default() })
+            }
             spec_change::Kind::AddNode(_)
             | spec_change::Kind::RemoveNode(_)
-            | spec_change::Kind::Options(_)
             | spec_change::Kind::IdsUsed(_) => None,
         });
     let asked = options::of_spec(new.as_ref().unwrap_or(spec)).min_members;

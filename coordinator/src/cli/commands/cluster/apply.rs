@@ -26,7 +26,7 @@ pub struct Args {
     /// A TOML file that says what the cluster is to be, as `bellows cluster show --toml` prints it
     #[arg(required_unless_present = "version", conflicts_with = "version")]
     file: Option<PathBuf>,
-    /// Go back to the nodes of this version of the spec; see `bellows cluster history`
+    /// Go back to the nodes and options of this version of the spec; see `bellows cluster history`
     #[arg(long, value_name = "NUMBER", requires = "cluster")]
     version: Option<u64>,
     /// The cluster that goes back
@@ -39,12 +39,23 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let Args { file, version, cluster, agreement } = args;
     let client = context.client()?;
-    let wanted = match (&file, cluster, version) {
-        (Some(file), _, _) => read(file)?,
-        (None, Some(cluster), Some(version)) => version_of(&client, cluster, version).await?,
+    let (wanted, now) = match (&file, cluster, version) {
+        (Some(file), _, _) => {
+            let wanted = read(file)?;
+            let now = spec_of(&client, &wanted.cluster).await?;
+            (wanted, now)
+        }
+        (None, Some(cluster), Some(version)) => {
+            let earlier = version_of(&client, &cluster, version).await?;
+            let now = spec_of(&client, &cluster).await?;
+            let wanted = match &now {
+                Some(now) => Wanted::of_version(&earlier, now),
+                None => Wanted::of_spec(&earlier),
+            };
+            (wanted, now)
+        }
         (None, _, _) => return Err(Failure::usage("what to apply?", "name a file")),
     };
-    let now = spec_of(&client, &wanted.cluster).await?;
     let changes = wanted.changes(now.as_ref()).map_err(|text| {
         Failure::usage(text, "nothing was changed; correct what is wanted, or go there by commands")
     })?;
@@ -83,10 +94,11 @@ fn tell(context: &Context, changes: &[Change]) {
         page.line(Tone::Plain, line);
     }
     if changes.len() > 1 {
-        page.line(
-            Tone::Plain,
-            "These are two operations: nodes join, and when that is done, nodes leave.",
+        let text = format!(
+            "These are {} operations, in this order; each begins when the one before it is done.",
+            changes.len()
         );
+        page.line(Tone::Plain, &text);
     }
     page.gap();
     context.out.note(page);
@@ -102,8 +114,8 @@ async fn spec_of(client: &Client, cluster: &str) -> Result<Option<Spec>, Failure
     Ok(client.answer(client.api.clone().get_cluster(request)).await?.spec)
 }
 
-async fn version_of(client: &Client, cluster: String, version: u64) -> Result<Wanted, Failure> {
-    let request = GetClusterHistoryRequest { cluster: cluster.clone(), limit: VERSIONS };
+async fn version_of(client: &Client, cluster: &str, version: u64) -> Result<Spec, Failure> {
+    let request = GetClusterHistoryRequest { cluster: cluster.to_owned(), limit: VERSIONS };
     let ClusterHistory { versions, .. } =
         client.answer(client.api.clone().get_cluster_history(request)).await?;
     let found =
@@ -116,5 +128,5 @@ async fn version_of(client: &Client, cluster: String, version: u64) -> Result<Wa
         let remedy = "choose a later version; bellows cluster delete forgets a cluster";
         return Err(Failure::usage(format!("version {version} of {cluster} has no nodes"), remedy));
     }
-    Ok(Wanted::of_spec(&found))
+    Ok(found)
 }

@@ -7,6 +7,7 @@ use bellows_proto::v1::{
 use super::{
     super::{
         draft::Placed,
+        options,
         view::{Primary, View},
     },
     Rule,
@@ -220,7 +221,8 @@ pub(in super::super) fn switchover(
             | Verb::Replace(_)
             | Verb::Rejoin(_)
             | Verb::Restart(_)
-            | Verb::Adopt(_),
+            | Verb::Adopt(_)
+            | Verb::Reconfigure(_),
         )
         | None => "",
     };
@@ -242,6 +244,25 @@ pub(in super::super) fn restart(
     let good =
         seen.and_then(|seen| restarting::judge(&mut findings, &members, seen, &names, wanted));
     findings.end(good)
+}
+
+/// Whether a cluster may have these options from now on. Its members, and its primary.
+pub(in super::super) fn reconfigure(
+    spec: &Spec,
+    view: View<'_>,
+    options: &PostgresqlSpecOptions,
+) -> Result<(Vec<Placed>, Placed), Vec<Refusal>> {
+    let mut findings = Findings::new(spec, view);
+    let members = cluster::members(&mut findings);
+    let seen = cluster::sound(&mut findings);
+    if !members.is_empty() && *options == options::of_spec(spec) {
+        let value = format!("nothing would change: {} has these options already", spec.cluster);
+        findings.say(Rule::ValidIntent, "", "", value);
+    }
+    cluster::enough(&mut findings, members.len(), options.min_members);
+    let primary = seen
+        .and_then(|seen| members.iter().find(|member| member.node == seen.member.node).cloned());
+    findings.end(primary.map(|primary| (members, primary)))
 }
 
 /// Whether this member may come back.

@@ -63,7 +63,8 @@ pub(super) fn wanted(intent: &Intent) -> &[String] {
             | Verb::Switchover(_)
             | Verb::Rejoin(_)
             | Verb::Restart(_)
-            | Verb::Adopt(_),
+            | Verb::Adopt(_)
+            | Verb::Reconfigure(_),
         )
         | None => &[],
     }

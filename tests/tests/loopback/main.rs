@@ -2,6 +2,10 @@
 //! to `make test`, which builds the programs first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod audit;
+mod recover;
+mod two_coordinators;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -141,12 +145,14 @@ async fn the_primary_moves_is_replaced_and_then_leaves_under_a_writer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_server_is_restarted_under_a_writer() {
-    let (stage, writer) = Box::pin(under_a_writer(3, 3, 2)).await;
+async fn every_server_is_restarted_and_lets_others_in_under_a_writer() {
+    let (mut stage, writer) = Box::pin(under_a_writer(3, 3, 2)).await;
 
     let primary = held(&stage, "restart", Box::pin(demo::restart(&stage, false)).await);
     assert_eq!(primary, stage.address(2).unwrap());
     held(&stage, "restart in place", Box::pin(demo::restart(&stage, true)).await);
+    let reconfigured = Box::pin(demo::reconfigure(&mut stage)).await;
+    held(&stage, "reconfigure", reconfigured);
     writes(&writer, 20).await;
 
     nothing_is_lost_or_doubled(&stage, writer).await;

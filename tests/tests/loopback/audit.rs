@@ -1,7 +1,5 @@
 //! The audit log end to end: a real cluster is made, the logs of coordinator and agents are
 //! verified, then each is tampered with in every way that a program with write access could.
-//! Belongs to `make test`, which builds the programs first.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 

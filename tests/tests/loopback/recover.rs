@@ -1,7 +1,5 @@
 //! The coordinator's store is lost in the middle of an operation and made anew from what the agents
-//! keep, with real programs and a real cluster. Belongs to `make test`, which builds the programs
-//! first.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//! keep, with real programs and a real cluster.
 
 use std::os::unix::fs::PermissionsExt as _;
 

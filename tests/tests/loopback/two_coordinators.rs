@@ -1,8 +1,6 @@
 //! Two coordinators on one site, with real programs and a real cluster: a copy of the store, an old
 //! VM that comes back, a store out of a backup. What holds is asked of the agents, and of the
-//! tools that ran, not of a coordinator's own word. Belongs to `make test`, which builds the
-//! programs first.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+//! tools that ran, not of a coordinator's own word.
 
 use std::{path::PathBuf, time::Duration};
 
