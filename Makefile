@@ -96,7 +96,7 @@ test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root
 	cargo test --locked --workspace --no-run
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
 
-test-kills: setup-kills ## real kills and troubles, some 70 points under a writer (root, about 20 minutes; KILLS="words" plays some)
+test-kills: setup-kills ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
 	cargo test --locked --workspace --no-run
 	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")
 

@@ -1,13 +1,16 @@
-//! Three real systemd hosts, the coordinator beside them: a cluster of two grows onto the
-//! third host while `systemctl restart bellows-agent` strikes that host in the middle of the
-//! clone. Needs root; belongs to `make test-hosts`, which builds the programs first.
+//! Real systemd hosts, the coordinator beside them. A cluster of two grows onto the third host while
+//! `systemctl restart bellows-agent` strikes that host in the middle of the clone; in a cluster of
+//! three the primary is killed in a switchover, and a dead host comes back. Needs root; belongs to
+//! `make test-hosts`, which builds the programs first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use bellows_tests::{
-    demo, process,
+    demo,
+    kills::{cluster::Cluster, moves, returns, scene::Scene as _},
+    process,
     site::{Cli, Coordinator, temporary},
     sql::{Login, Server},
     testbed::{Host, Testbed},
@@ -241,4 +244,21 @@ fn services_survive(testbed: &Testbed) -> Result<()> {
         ensure!(services(host, node)? == before, "a restart of the agent touched {before:?}");
     }
     Ok(())
+}
+
+/// Two of the points of `make test-kills`, on one cluster: the primary is killed as a switchover
+/// stops it, and a dead host boots by itself while its replacement is copied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_switchover_is_taken_back_and_a_dead_host_that_returns_is_held() {
+    let mut cluster = Box::pin(Cluster::up()).await.expect("a cluster on four hosts");
+    let kill = moves::POINTS.iter().find(|point| point.name.contains("as it stops")).unwrap();
+    let back = returns::POINTS.first().unwrap();
+    let played = match Box::pin(moves::play(&mut cluster, kill)).await {
+        Ok(_) => (back.play)(&mut cluster).await.context(back.name),
+        Err(error) => Err(error.context(kill.name)),
+    };
+    if let Err(error) = played {
+        let log = std::fs::read_to_string(cluster.on.coordinator.log()).unwrap_or_default();
+        panic!("{:#}\n== coordinator\n{log}", cluster.story(error).await);
+    }
 }

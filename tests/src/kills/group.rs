@@ -8,11 +8,10 @@ use futures::future::{BoxFuture, FutureExt as _};
 use super::{
     failover,
     ground::Ground,
-    hosts::{self, OnHosts},
-    machines::Machines,
-    play,
+    hosts, moves, play,
     point::{Point, Verb},
-    points,
+    points, returns,
+    scene::Scene,
     special::Special,
     tally::Line,
     troubles,
@@ -47,17 +46,18 @@ pub fn all() -> Vec<Group> {
         points: points.iter().map(|point| point.name).collect(),
         play,
     };
-    let special = |name, points: &'static [Special], play| Group {
-        name,
-        points: points.iter().map(|point| point.name).collect(),
-        play,
-    };
     vec![
         Group {
-            name: "hosts",
-            points: hosts::POINTS.iter().map(|point| point.name).collect(),
-            play: |name, wanted| on_hosts(name, hosts::POINTS, wanted).boxed(),
+            name: "moves on hosts",
+            points: moves::POINTS.iter().map(|point| point.name).collect(),
+            play: |name, wanted| moves(name, wanted).boxed(),
         },
+        special("returns on hosts", returns::POINTS, |name, wanted| {
+            specials(name, returns::POINTS, wanted).boxed()
+        }),
+        special("hosts", hosts::POINTS, |name, wanted| {
+            specials(name, hosts::POINTS, wanted).boxed()
+        }),
         special("tools", troubles::TOOLS, |name, wanted| {
             specials(name, troubles::TOOLS, wanted).boxed()
         }),
@@ -100,6 +100,14 @@ pub fn all() -> Vec<Group> {
     ]
 }
 
+fn special<G>(
+    name: &'static str,
+    points: &'static [Special<G>],
+    play: fn(&'static str, Wanted) -> BoxFuture<'static, Vec<Line>>,
+) -> Group {
+    Group { name, points: points.iter().map(|point| point.name).collect(), play }
+}
+
 async fn on_a_cluster(group: &'static str, points: &[Point], wanted: Wanted) -> Vec<Line> {
     play_all(group, points, wanted, Ground::with_cluster().boxed()).await
 }
@@ -140,64 +148,58 @@ async fn play_all(
     lines
 }
 
-async fn specials(group: &'static str, points: &[Special], wanted: Wanted) -> Vec<Line> {
-    let points: Vec<&Special> =
-        points.iter().filter(|point| wanted.has(group, point.name)).collect();
-    let mut lines = Vec::new();
-    let mut ground = None;
-    for point in points {
-        let began = Instant::now();
-        let mut here = match ground.take() {
-            Some(ground) => ground,
-            None => match Box::pin(Ground::with_cluster()).await {
-                Ok(ground) => ground,
-                Err(error) => {
-                    lines.extend(nowhere(group, std::iter::once(point.name), &error));
-                    continue;
-                }
-            },
-        };
-        let outcome = match (point.play)(&mut here).await {
-            Ok(told) => Ok(told),
-            Err(error) => Err(play::with_story(&here, error).await),
-        };
-        if outcome.is_ok() {
-            ground = Some(here);
-        }
-        lines.push(Line::tell(group, point.name, began, outcome));
+async fn specials<G: Scene>(
+    group: &'static str,
+    points: &[Special<G>],
+    wanted: Wanted,
+) -> Vec<Line> {
+    fn play<'a, G>(scene: &'a mut G, point: &'a Special<G>) -> BoxFuture<'a, Result<String>> {
+        (point.play)(scene)
     }
-    if let Some(Err(error)) = ground.map(|ground| ground.site.down()) {
-        let left = Line::tell(group, "nothing is left", Instant::now(), Err(error));
-        lines.push(Line { hit: false, ..left });
-    }
-    lines
+    each(group, points, |point| point.name, play, wanted).await
 }
 
-async fn on_hosts(group: &'static str, points: &[OnHosts], wanted: Wanted) -> Vec<Line> {
-    let points: Vec<&OnHosts> =
-        points.iter().filter(|point| wanted.has(group, point.name)).collect();
+async fn moves(group: &'static str, wanted: Wanted) -> Vec<Line> {
+    each(group, moves::POINTS, |point| point.name, moves::play, wanted).await
+}
+
+/// How a point is played on a scene.
+type Play<G, P> = for<'a> fn(&'a mut G, &'a P) -> BoxFuture<'a, Result<String>>;
+
+/// One after the other on one scene; on a fresh one after each that did not end well.
+async fn each<G: Scene, P>(
+    group: &'static str,
+    points: &[P],
+    name: fn(&P) -> &'static str,
+    play: Play<G, P>,
+    wanted: Wanted,
+) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut machines = None;
-    for point in points {
+    let mut scene = None;
+    for point in points.iter().filter(|point| wanted.has(group, name(point))) {
         let began = Instant::now();
-        let mut here = match machines.take() {
-            Some(machines) => machines,
-            None => match Box::pin(Machines::up()).await {
-                Ok(machines) => machines,
+        let mut here: G = match scene.take() {
+            Some(scene) => scene,
+            None => match G::up().await {
+                Ok(scene) => scene,
                 Err(error) => {
-                    lines.extend(nowhere(group, std::iter::once(point.name), &error));
+                    lines.extend(nowhere(group, std::iter::once(name(point)), &error));
                     continue;
                 }
             },
         };
-        let outcome = match (point.play)(&mut here).await {
+        let outcome = match play(&mut here, point).await {
             Ok(told) => Ok(told),
-            Err(error) => Err(play::with_journal(&here.cli(), error).await),
+            Err(error) => Err(here.story(error).await),
         };
         if outcome.is_ok() {
-            machines = Some(here);
+            scene = Some(here);
         }
-        lines.push(Line::tell(group, point.name, began, outcome));
+        lines.push(Line::tell(group, name(point), began, outcome));
+    }
+    if let Some(Err(error)) = scene.map(G::down) {
+        let left = Line::tell(group, "nothing is left", Instant::now(), Err(error));
+        lines.push(Line { hit: false, ..left });
     }
     lines
 }

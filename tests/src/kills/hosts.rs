@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::FutureExt as _;
 
 use super::{
     drive,
-    machines::{DATA, LIMIT, Machines, NAMES},
+    machines::{DATA, GROWING, LIMIT, Machines},
     point::End,
     proof,
-    special::{ANY, until_held_for},
+    special::{ANY, Special, until_held_for},
 };
 use crate::{process, writer::TABLE};
 
@@ -24,27 +24,18 @@ const SLOW_KIB: u32 = 4 * 1024;
 /// KiB/s of one that lasts a minute.
 const SLOWEST_KIB: u32 = 1024;
 
-/// A point on real hosts.
-#[derive(Clone, Copy)]
-pub struct OnHosts {
-    /// Its name in the table.
-    pub name: &'static str,
-    /// Plays it; says what happened.
-    pub play: for<'a> fn(&'a mut Machines) -> BoxFuture<'a, Result<String>>,
-}
-
 /// In this order: the last one takes the primary away for good.
-pub const POINTS: &[OnHosts] = &[
-    OnHosts {
+pub const POINTS: &[Special<Machines>] = &[
+    Special {
         name: "network of the new host cut for 35 s in the copy",
         play: |on| network_cut(on).boxed(),
     },
-    OnHosts {
+    Special {
         name: "disk full under the coordinator's store in the copy",
         play: |on| store_full(on).boxed(),
     },
-    OnHosts { name: "disk full at the new node in the copy", play: |on| node_full(on).boxed() },
-    OnHosts {
+    Special { name: "disk full at the new node in the copy", play: |on| node_full(on).boxed() },
+    Special {
         name: "power cut of the primary's host, failover by repmgrd",
         play: |on| power_cut(on).boxed(),
     },
@@ -56,7 +47,7 @@ async fn network_cut(on: &mut Machines) -> Result<String> {
     on.testbed.host("db3")?.network(false)?;
     let cut = tokio::time::Instant::now();
     let noticed = process::until("the host is told as unreachable", LIMIT, || async {
-        Ok(cli.connected_hosts().await? < NAMES.len())
+        Ok(cli.connected_hosts().await? < GROWING.hosts.len())
     })
     .await;
     tokio::time::sleep_until(cut + CUT).await;

@@ -1,10 +1,11 @@
 //! Real systemd hosts with a site: the coordinator runs beside them, on a small file system of
 //! its own.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::small_disk::SmallDisk;
 use crate::{
     process,
     site::{Cli, Coordinator, temporary},
@@ -14,19 +15,33 @@ use crate::{
     writer::{TABLE, Writer},
 };
 
-const CLUSTER: &str = "orders";
+/// The cluster's name.
+pub const CLUSTER: &str = "orders";
 const TOOLS: &str = "/opt/tools";
-const TOOL_LOG: &str = "/var/log/tools.log";
+/// The log of each host's wrappers.
+pub const TOOL_LOG: &str = "/var/log/tools.log";
 /// Where the data directories are, a small file system of its own.
 pub const DATA: &str = "/srv/pg";
 const PASSWORD: &str = "throw-away";
 /// Nothing of a test takes longer.
 pub const LIMIT: Duration = Duration::from_secs(240);
-/// Names of the hosts.
-pub const NAMES: [&str; 3] = ["db1", "db2", "db3"];
 
-/// Real hosts with a cluster of two, a writer, and a coordinator beside them whose folder is a
-/// small file system of its own.
+/// What is there at first.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Names of the hosts.
+    pub hosts: &'static [&'static str],
+    /// The first so many have a member each: `pg1` on the first one, and so on.
+    pub members: usize,
+    /// Data directories lie in small file systems that a power cut takes away.
+    pub small_disks: bool,
+}
+
+/// Two members, and room for a third one.
+pub const GROWING: Shape = Shape { hosts: &["db1", "db2", "db3"], members: 2, small_disks: true };
+
+/// Real hosts with a cluster, a writer, and a coordinator beside them whose folder is a small file
+/// system of its own.
 pub struct Machines {
     /// The hosts.
     pub testbed: Testbed,
@@ -39,68 +54,26 @@ pub struct Machines {
     third: u32,
 }
 
-/// A tmpfs over a folder, taken away when dropped.
-pub struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    async fn over(folder: PathBuf, size: &str) -> Result<Self> {
-        let mut mount = process::command("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"]).arg(&folder);
-        process::run(mount, LIMIT).await?.expect_code(0)?;
-        Ok(Self(folder))
-    }
-
-    /// Writes until nothing fits any more.
-    ///
-    /// # Errors
-    /// The filler cannot be made.
-    pub fn fill(&self) -> Result<()> {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(self.0.join("full")).context("the filler")?;
-        for size in [1 << 20, 4096, 1] {
-            let block = vec![0; size];
-            while file.write_all(&block).is_ok() {}
-        }
-        Ok(())
-    }
-
-    /// Makes room again.
-    ///
-    /// # Errors
-    /// The filler cannot be removed.
-    pub fn free(&self) -> Result<()> {
-        std::fs::remove_file(self.0.join("full")).context("remove the filler")
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // The coordinator's handle was dropped before; lazily, should it still be ending.
-        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Machines {
-    /// Boots hosts, makes a site and a cluster of two, and lets a writer begin.
+    /// Boots hosts, makes a site and a cluster, and lets a writer begin.
     ///
     /// # Errors
     /// As [`Testbed::up`]; or something of Bellows does not come.
-    pub async fn up() -> Result<Self> {
-        let testbed = Testbed::up(&NAMES)?;
+    pub async fn up(shape: Shape) -> Result<Self> {
+        let testbed = Testbed::up(shape.hosts)?;
         let disk = SmallDisk::over(temporary("hosts")?, "64m").await?;
         let outside = testbed.outside().to_string();
-        let mut coordinator = Coordinator::init(&disk.0, &outside).await?;
+        let mut coordinator = Coordinator::init(disk.folder(), &outside).await?;
         coordinator.start().await?;
         let cli = coordinator.cli().clone();
         for host in testbed.hosts() {
-            install(host)?;
+            install(host, shape.small_disks)?;
             let token = cli.token(host.name()).await?;
             enrol(host, coordinator.enrolment_address(), &token)?;
         }
         let mut machines = Self { testbed, coordinator, disk, writer: None, third: 2 };
         machines.connected().await?;
-        machines.create().await?;
+        machines.create(shape.members).await?;
         Ok(machines)
     }
 
@@ -116,29 +89,19 @@ impl Machines {
     pub async fn connected(&self) -> Result<()> {
         let cli = self.cli();
         process::until("all agents are connected", LIMIT, || async {
-            Ok(cli.connected_hosts().await? == NAMES.len())
+            Ok(cli.connected_hosts().await? == self.testbed.hosts().len())
         })
         .await
     }
 
-    async fn create(&mut self) -> Result<()> {
+    async fn create(&mut self, members: usize) -> Result<()> {
         let networks = format!("client_networks={}/32", self.testbed.outside());
-        let words = [
-            "cluster",
-            "create",
-            CLUSTER,
-            "--system",
-            "postgresql",
-            "--node",
-            "pg1@db1",
-            "--node",
-            "pg2@db2",
-            "--option",
-            &networks,
-            "--option",
-            "shared_buffers_mib=32",
-            "--yes",
-        ];
+        let hosts = self.testbed.hosts().iter().take(members).enumerate();
+        let nodes: Vec<String> =
+            hosts.map(|(number, host)| format!("pg{}@{}", number + 1, host.name())).collect();
+        let mut words = vec!["cluster", "create", CLUSTER, "--system", "postgresql"];
+        words.extend(nodes.iter().flat_map(|node| ["--node", node]));
+        words.extend(["--option", &networks, "--option", "shared_buffers_mib=32", "--yes"]);
         self.cli().run(&words).await?.expect_code(0)?;
         // On the host itself the database's administrator needs no password.
         let statements = format!(
@@ -161,12 +124,18 @@ impl Machines {
             "--command",
             &statements,
         ])?;
-        let addresses = vec![self.address("db1")?, self.address("db2")?];
+        // Any host may have the primary one day.
+        let hosts = self.testbed.hosts().iter();
+        let addresses: Vec<String> = hosts.map(|host| host.address().to_string()).collect();
         self.writer = Some(Writer::start(&addresses, &login()).await?);
         Ok(())
     }
 
-    fn address(&self, host: &str) -> Result<String> {
+    /// A host's address.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn address(&self, host: &str) -> Result<String> {
         Ok(self.testbed.host(host)?.address().to_string())
     }
 
@@ -207,7 +176,7 @@ impl Machines {
         let third = format!("pg{}", self.third);
         let rows = self.writer.as_ref().context("no writer")?.tally().acknowledged;
         let written = self.server("db1").await?.written().await?;
-        for host in NAMES {
+        for host in GROWING.hosts {
             let server = self.server(host).await?;
             let names: Vec<String> =
                 server.members().await?.into_iter().map(|one| one.name).collect();
@@ -253,14 +222,15 @@ impl Machines {
     }
 }
 
-/// systemd starts servers and repmgrd again by itself, and repmgrd promotes by repmgr.
+/// systemd starts servers and repmgrd again by itself, and repmgrd promotes and follows by repmgr.
 fn of_a_service(run: &str) -> bool {
-    [": postgres ", ": repmgrd ", " standby promote", " standby follow"]
+    [": postgres ", ": repmgrd ", " standby promote", " standby follow", " reload"]
         .iter()
         .any(|words| run.contains(words))
 }
 
-fn login() -> Login {
+/// A superuser that may log in from beside the hosts.
+pub fn login() -> Login {
     Login {
         user: "observer".to_owned(),
         password: PASSWORD.to_owned(),
@@ -270,7 +240,7 @@ fn login() -> Login {
 }
 
 /// What a package and an administrator would put on a host.
-fn install(host: &Host) -> Result<()> {
+fn install(host: &Host, small_disks: bool) -> Result<()> {
     let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
     host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
     let unit = include_bytes!("../../../packaging/systemd/bellows-agent.service");
@@ -281,9 +251,11 @@ fn install(host: &Host) -> Result<()> {
         let script = wrapper::script(tool, &real, std::path::Path::new(TOOL_LOG));
         host.put(&format!("{TOOLS}/{tool}"), script.as_bytes(), 0o755)?;
     }
-    // The guards want 1 GiB and the databases' size.
     host.succeed(&["mkdir", "-p", DATA])?;
-    host.succeed(&["mount", "-t", "tmpfs", "-o", "size=2500m,mode=755", "tmpfs", DATA])?;
+    if small_disks {
+        // The guards want 1 GiB and the databases' size.
+        host.succeed(&["mount", "-t", "tmpfs", "-o", "size=2500m,mode=755", "tmpfs", DATA])?;
+    }
     let passfile = "/etc/bellows/repmgr.pgpass";
     host.put(passfile, format!("*:*:*:repmgr:{PASSWORD}\n").as_bytes(), 0o600)?;
     host.succeed(&["chown", "postgres:postgres", passfile])?;

@@ -1,7 +1,9 @@
 //! Real kills and real troubles (`make test-kills`): the programs as they are, real PostgreSQL
 //! and repmgr, a writer all the time. What is struck, when, and how it must end is data
-//! ([`points`], [`troubles`], [`failover`], [`hosts`]); the rest of this module plays it and looks at the system afterwards.
+//! ([`points`], [`troubles`], [`failover`], [`hosts`], [`moves`], [`returns`]); the rest of this module plays it and looks at the system afterwards.
 
+pub mod blow;
+pub mod cluster;
 pub mod drive;
 pub mod failover;
 pub mod ground;
@@ -9,10 +11,15 @@ pub mod group;
 pub mod hosts;
 pub mod machines;
 pub mod moment;
+pub mod moves;
 pub mod play;
 pub mod point;
 pub mod points;
 pub mod proof;
+pub mod reigns;
+pub mod returns;
+pub mod scene;
+pub mod small_disk;
 pub mod special;
 pub mod strike;
 pub mod tally;

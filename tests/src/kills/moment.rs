@@ -92,8 +92,12 @@ async fn copying(ground: &Ground) -> Result<()> {
     .await
 }
 
-/// Reads the stream of events until the one that is looked for.
-async fn follows(cli: &Cli, operation: &str, seen: Seen, words: &str) -> Result<()> {
+/// Reads the stream of events until the one that is looked for: of the first step whose title has
+/// these words; without words: the first one.
+///
+/// # Errors
+/// The operation comes to rest without it.
+pub async fn follows(cli: &Cli, operation: &str, seen: Seen, words: &str) -> Result<()> {
     let mut command = cli.command(&["op", "watch", operation, "--output", "json"]);
     command.stderr(std::process::Stdio::null());
     let mut child = command.spawn().context("start bellows op watch")?;

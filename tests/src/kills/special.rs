@@ -15,13 +15,12 @@ use super::{
 };
 use crate::{process, site::Cli};
 
-/// A point with a play of its own.
-#[derive(Clone, Copy)]
-pub struct Special {
+/// A point with a play of its own, on ground of this kind.
+pub struct Special<G: 'static = Ground> {
     /// Its name in the table.
     pub name: &'static str,
     /// Plays it; says what happened.
-    pub play: for<'a> fn(&'a mut Ground) -> BoxFuture<'a, Result<String>>,
+    pub play: for<'a> fn(&'a mut G) -> BoxFuture<'a, Result<String>>,
 }
 
 /// Every cause.

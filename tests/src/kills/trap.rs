@@ -65,55 +65,33 @@ impl Trap {
     /// # Errors
     /// A file cannot be written.
     pub fn set(log: &Path, run: Run, trick: Trick) -> Result<Self> {
+        Self::within(Path::new("/"), log, run, trick)
+    }
+
+    /// As [`Trap::set`], for a host whose root is a folder of this machine. `log`: as its tools see
+    /// it; the process ids that such a trap tells are the host's own.
+    ///
+    /// # Errors
+    /// As [`Trap::set`].
+    pub fn within(root: &Path, log: &Path, run: Run, trick: Trick) -> Result<Self> {
         let mut random = [0; 4];
         getrandom::fill(&mut random).context("random bytes")?;
-        let marks = log.with_extension(format!("marks-{:08x}", u32::from_le_bytes(random)));
+        let seen = log.with_extension(format!("marks-{:08x}", u32::from_le_bytes(random)));
+        let marks = below(root, &seen);
         std::fs::create_dir(&marks).with_context(|| format!("folder {}", marks.display()))?;
         std::fs::set_permissions(&marks, std::fs::Permissions::from_mode(0o777))
             .context("mode of the marks")?;
-        let mut file = log.as_os_str().to_owned();
+        let mut file = below(root, log).into_os_string();
         file.push(".trap");
         let trap = Self { file: file.into(), marks };
         let fresh = trap.marks.join("trap");
-        std::fs::write(&fresh, trap.script(run, trick)).context("write a trap")?;
+        std::fs::write(&fresh, script(&seen, run, trick)).context("write a trap")?;
         std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o644))
             .context("mode of a trap")?;
         // By rename: a wrapper that reads it now must not read the half of it.
         std::fs::rename(&fresh, &trap.file)
             .with_context(|| format!("set {}", trap.file.display()))?;
         Ok(trap)
-    }
-
-    fn script(&self, run: Run, trick: Trick) -> String {
-        let marks = self.marks.display();
-        let words: String = run.words.iter().map(|word| format!("*'{word}'")).collect();
-        let told = format!("echo $$ >'{marks}/told.'$$; mv '{marks}/told.'$$ '{marks}/pid'");
-        let wait =
-            format!("{told}; while [ ! -e '{marks}/go' ] && [ -d '{marks}' ]; do sleep 0.02; done");
-        let flood = "yes 'a flood of words that nobody asked for' | head -c 200000000";
-        let once = if trick == Trick::RubbishAlways {
-            ":".to_owned()
-        } else {
-            format!("mkdir '{marks}/taken' 2>/dev/null")
-        };
-        let happens = match trick {
-            Trick::HoldBefore => wait,
-            Trick::HoldAfter => format!("after=\"{wait}\"").replace("$$", "\\$\\$"),
-            Trick::Hang => format!("{told}; exec sleep {LEFT_BEHIND}"),
-            Trick::HangIgnoringTerm => format!("trap '' TERM; {told}; exec sleep {LEFT_BEHIND}"),
-            Trick::Flood => format!("{told}; {flood}; {flood} >&2"),
-            Trick::Rubbish | Trick::RubbishAlways => {
-                format!("{told}; head -c 100000 /dev/urandom; exit 0")
-            }
-            Trick::Fork => format!("{told}; sleep {LEFT_BEHIND} &"),
-            Trick::ForkAway => {
-                format!("{told}; setsid sh -c 'trap \"\" TERM HUP; sleep {LEFT_BEHIND} & :'")
-            }
-        };
-        format!(
-            "case \"$tool $folded $*\" in\n'{} '{words}*)\n  if {once}; then {happens}\n  fi ;;\nesac\n",
-            run.tool
-        )
     }
 
     /// Waits until a tool has fallen into it, and returns its process id.
@@ -139,6 +117,44 @@ impl Trap {
     pub fn release(&self) -> Result<()> {
         std::fs::write(self.marks.join("go"), "").context("let a tool go on")
     }
+}
+
+/// A path of a host whose root is this folder.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// What the wrapper reads. `marks`: the folder as the tools see it.
+fn script(marks: &Path, run: Run, trick: Trick) -> String {
+    let marks = marks.display();
+    let words: String = run.words.iter().map(|word| format!("*'{word}'")).collect();
+    let told = format!("echo $$ >'{marks}/told.'$$; mv '{marks}/told.'$$ '{marks}/pid'");
+    let wait =
+        format!("{told}; while [ ! -e '{marks}/go' ] && [ -d '{marks}' ]; do sleep 0.02; done");
+    let flood = "yes 'a flood of words that nobody asked for' | head -c 200000000";
+    let once = if trick == Trick::RubbishAlways {
+        ":".to_owned()
+    } else {
+        format!("mkdir '{marks}/taken' 2>/dev/null")
+    };
+    let happens = match trick {
+        Trick::HoldBefore => wait,
+        Trick::HoldAfter => format!("after=\"{wait}\"").replace("$$", "\\$\\$"),
+        Trick::Hang => format!("{told}; exec sleep {LEFT_BEHIND}"),
+        Trick::HangIgnoringTerm => format!("trap '' TERM; {told}; exec sleep {LEFT_BEHIND}"),
+        Trick::Flood => format!("{told}; {flood}; {flood} >&2"),
+        Trick::Rubbish | Trick::RubbishAlways => {
+            format!("{told}; head -c 100000 /dev/urandom; exit 0")
+        }
+        Trick::Fork => format!("{told}; sleep {LEFT_BEHIND} &"),
+        Trick::ForkAway => {
+            format!("{told}; setsid sh -c 'trap \"\" TERM HUP; sleep {LEFT_BEHIND} & :'")
+        }
+    };
+    format!(
+        "case \"$tool $folded $*\" in\n'{} '{words}*)\n  if {once}; then {happens}\n  fi ;;\nesac\n",
+        run.tool
+    )
 }
 
 impl Drop for Trap {

@@ -170,6 +170,13 @@ impl Host {
         Ok(output.stdout)
     }
 
+    /// Where a file of the host's own disk lies on this machine. What it has mounted since its boot
+    /// (`/run`, `/tmp`) is not seen there.
+    #[must_use]
+    pub fn outside(&self, path: &str) -> PathBuf {
+        self.root().join(path.trim_start_matches('/'))
+    }
+
     /// Ends everything on the host at once, without warning; returns when nothing of it runs any more.
     /// What was written stays (the page cache is this machine's: this proves nothing about fsync).
     ///
