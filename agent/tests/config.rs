@@ -200,6 +200,17 @@ fn servers_that_may_be_adopted_are_named_whole_and_once() {
     let good = r#"{ data_dir = "/srv/a", repmgr_conf = "/etc/a.conf" }"#;
     let config = read(good).unwrap().systems.postgresql.unwrap();
     assert_eq!(config.adopted.first().unwrap().repmgr_conf, "/etc/a.conf");
+    assert_eq!(config.adopted.first().unwrap().server_unit, None);
+    let units = good.replace(" }", r#", server_unit = "postgresql@15-main.service" }"#);
+    let config = read(&units).unwrap().systems.postgresql.unwrap();
+    let unit = config.adopted.first().unwrap().server_unit.as_deref();
+    assert_eq!(unit, Some("postgresql@15-main.service"));
+    for bad in ["postgresql@15-main", "postgresql@.service", "-x.service", "a b.service", "x.timer"]
+    {
+        let bad = good.replace(" }", &format!(r#", repmgrd_unit = "{bad}" }}"#));
+        let error = read(&bad).unwrap_err().to_string();
+        assert!(error.contains("repmgrd_unit") && error.contains("is no unit"), "{error}");
+    }
     let bad = format!(r#"{good}, {good}, {{ data_dri = "/srv/b" }}, {{ data_dir = "srv" }}"#);
     let error = read(&bad).unwrap_err().to_string();
     for said in [

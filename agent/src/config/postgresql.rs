@@ -35,13 +35,17 @@ pub struct PostgresqlConfig {
 }
 
 /// `[[systems.postgresql.adopted]]`: a server that was there before Bellows. It is read, and repmgr and
-/// SQL are run at it; its files and services are never touched.
+/// SQL are run at it; where its units are named it may be stopped and started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
     /// Its data directory: which server is meant.
     pub data_dir: Utf8PathBuf,
     /// Its `repmgr.conf`, with which repmgr is run.
     pub repmgr_conf: Utf8PathBuf,
+    /// The unit that starts it, under systemd; `None`: it is never stopped or started from here.
+    pub server_unit: Option<String>,
+    /// The unit that starts its repmgrd, likewise.
+    pub repmgrd_unit: Option<String>,
 }
 
 /// What tells of backups: pgBackRest.
@@ -78,10 +82,13 @@ pub(super) struct Raw {
 pub(super) struct RawAdopted {
     pub(super) data_dir: Option<String>,
     pub(super) repmgr_conf: Option<String>,
+    pub(super) server_unit: Option<String>,
+    pub(super) repmgrd_unit: Option<String>,
 }
 
 /// The keys of `[[systems.postgresql.adopted]]`.
-pub(super) const ADOPTED_KEYS: &[&str] = &["data_dir", "repmgr_conf"];
+pub(super) const ADOPTED_KEYS: &[&str] =
+    &["data_dir", "repmgr_conf", "server_unit", "repmgrd_unit"];
 
 /// Its keys.
 pub(super) const KEYS: &[&str] = &[
@@ -167,15 +174,42 @@ fn adopted(raw: Vec<RawAdopted>, checker: &mut Checker) -> Vec<Adopted> {
         };
         let data_dir = path("data_dir", entry.data_dir);
         let repmgr_conf = path("repmgr_conf", entry.repmgr_conf);
+        let mut unit = |name: &str, value: Option<String>| {
+            let unit = value?;
+            if is_unit(&unit) {
+                return Some(unit);
+            }
+            checker.mistake(format!(
+                "systems.postgresql.adopted {number}, {name}: {unit:?} is no unit that can be stopped and started, like \"postgresql@15-main.service\""
+            ));
+            None
+        };
+        let server_unit = unit("server_unit", entry.server_unit);
+        let repmgrd_unit = unit("repmgrd_unit", entry.repmgrd_unit);
         let Some((data_dir, repmgr_conf)) = data_dir.zip(repmgr_conf) else { continue };
         if found.iter().any(|known| known.data_dir == data_dir) {
             let key = format!("systems.postgresql.adopted {number}, data_dir");
             checker.mistake(format!("{key}: {data_dir} is listed twice"));
             continue;
         }
-        found.push(Adopted { data_dir, repmgr_conf });
+        found.push(Adopted { data_dir, repmgr_conf, server_unit, repmgrd_unit });
     }
     found
+}
+
+/// The longest name of a unit.
+const LONGEST_UNIT: usize = 200;
+
+/// A service, not a template: `postgresql@15-main.service`.
+fn is_unit(text: &str) -> bool {
+    let Some(name) = text.strip_suffix(".service") else { return false };
+    let inner =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | ':' | '\\');
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= LONGEST_UNIT
+        && name.starts_with(first)
+        && name.chars().all(inner)
+        && !name.ends_with('@')
 }
 
 /// The longest stanza.

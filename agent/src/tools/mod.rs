@@ -121,13 +121,30 @@ pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<
 
 /// What a placement takes, as it says, nothing refused: for those of this host's own records.
 /// `None`: of a system that this agent does not know.
-pub fn takes(placement: &Placement) -> Option<Holdings> {
+pub fn takes(node: &NodeRef, placement: &Placement) -> Option<Holdings> {
     placement.system.as_ref().map(|system| match system {
-        placement::System::Postgresql(placement) => postgresql::takes(placement),
+        placement::System::Postgresql(placement) => postgresql::takes(node, placement),
     })
 }
 
-/// Whether the node was there before Bellows: then nothing of it is ours to change or remove.
+/// Remembers the services of an adopted node under names of ours, so that they can be stopped for good.
+///
+/// # Errors
+/// `FAULT_CODE_DENIED` if `agent.toml` does not allow it, or does not say what starts them.
+pub async fn take_over(
+    node: &NodeRef,
+    placement: &Placement,
+    context: &JobContext,
+) -> Result<(), Fault> {
+    match &placement.system {
+        Some(placement::System::Postgresql(placement)) => {
+            postgresql::take_over(node, placement, context).await
+        }
+        None => Err(empty("placement")),
+    }
+}
+
+/// Whether the node was there before Bellows: then no file and no data of it are ours.
 pub fn is_adopted(placement: &Placement) -> bool {
     match &placement.system {
         Some(placement::System::Postgresql(placement)) => placement.adopted,

@@ -99,20 +99,24 @@ async fn what_was_adopted_is_not_touched() {
     assert!(reading.files.is_empty(), "its files are not ours: {:?}", reading.files);
     assert!(matches!(reading.server, Some(postgresql_reading::Server::Down(_))));
 
-    let actions: [Kind; 4] = [
-        stop("pg1", SERVER),
-        start("pg1", SERVER),
-        discard("pg1"),
-        configuration("pg1", &[&h1], 0),
+    // Its data and files never are; its services not where agent.toml does not list it.
+    let actions: [(Kind, FaultCode); 4] = [
+        (stop("pg1", SERVER), FaultCode::Denied),
+        (start("pg1", SERVER), FaultCode::Denied),
+        (discard("pg1"), FaultCode::NotClaimed),
+        (configuration("pg1", &[&h1], 0), FaultCode::NotClaimed),
     ];
-    for action in actions {
+    for (action, code) in actions {
         let what = format!("{action:?}");
         let fault = h1.act(action).await.unwrap_err();
-        assert_eq!(fault.code(), FaultCode::NotClaimed, "{what}: {fault}");
+        assert_eq!(fault.code(), code, "{what}: {fault}");
     }
-    let stone = Tombstone { node: Some(node("pg1")), wipe_data: true };
-    let fault = h1.try_host(host_action::Kind::Tombstone(stone)).await.unwrap_err();
-    assert_eq!(fault.code(), FaultCode::NotClaimed, "{fault}");
+    assert!(reading.left_alone[0].contains("agent.toml"), "{:?}", reading.left_alone);
+    for (wipe_data, code) in [(true, FaultCode::NotClaimed), (false, FaultCode::Denied)] {
+        let stone = Tombstone { node: Some(node("pg1")), wipe_data };
+        let fault = h1.try_host(host_action::Kind::Tombstone(stone)).await.unwrap_err();
+        assert_eq!(fault.code(), code, "{fault}");
+    }
     let lift = LiftTombstone { node: Some(node("pg1")) };
     h1.try_host(host_action::Kind::LiftTombstone(lift)).await.unwrap();
 

@@ -25,17 +25,22 @@ pub fn with_everything() -> (World, Spec) {
     world.below.insert("pg3".to_owned(), "pg2".to_owned());
     let row = world.registered.iter_mut().find(|row| row.name == "pg3").unwrap();
     row.upstream_id = 2;
-    world.registered.push(RepmgrNode {
+    world.registered.push(witness());
+    world.slots.insert("backup".to_owned());
+    world.node("pg2").kept_slots.insert("archive".to_owned());
+    (world, spec)
+}
+
+/// repmgr's record of one.
+pub fn witness() -> RepmgrNode {
+    RepmgrNode {
         node_id: 9,
         name: "watcher".to_owned(),
         upstream_id: 1,
         active: true,
         kind: "witness".to_owned(),
         slot: String::new(),
-    });
-    world.slots.insert("backup".to_owned());
-    world.node("pg2").kept_slots.insert("archive".to_owned());
-    (world, spec)
+    }
 }
 
 pub fn adopted() -> (World, Spec) {
@@ -129,6 +134,77 @@ fn a_new_member_joins_and_leaves_again() {
     assert_eq!(world.registered, before.registered);
 }
 
+/// Three adopted members, all of them below the primary; a spare host, and a stranger's slot.
+pub fn flat() -> (World, Spec) {
+    let (mut world, mut spec) = world::foreign(3, 1);
+    world.slots.insert("backup".to_owned());
+    let wanted = world::adopt(&[("h1", 0), ("h2", 0), ("h3", 0)], &[("min_members", "2")]);
+    let plan = play::plan(&world, &spec, &wanted);
+    play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    (world, spec)
+}
+
+/// Every verb that stops what somebody else made: to its end, which is as predicted, and back from
+/// wherever there is a way back.
+#[test]
+fn adopted_members_are_moved_stopped_and_replaced() {
+    let verbs: [(&str, Intent); 7] = [
+        ("replace of a dead one", world::replace("pg3", ("pg4", "h4"), true, &[])),
+        ("switchover", world::switchover("pg2")),
+        ("restart", world::restart(&[], false)),
+        ("restart in place", world::restart(&[], true)),
+        ("shrink", world::shrink(&["pg3"], &[])),
+        ("shrink of the primary", world::shrink(&["pg1"], &[])),
+        ("replace", world::replace("pg3", ("pg4", "h4"), false, &[])),
+    ];
+    for (title, intent) in verbs {
+        let (mut start, first_spec) = flat();
+        if title == "replace of a dead one" {
+            start.dies("h3");
+        }
+        let plan = play::plan(&start, &first_spec, &intent);
+        let written = effects(&plan).into_iter().find(|effect| {
+            let theirs = ["h1", "h2", "h3"].iter().any(|host| effect.ends_with(host));
+            theirs && (effect.contains("configuration") || effect.contains("pg_hba"))
+        });
+        assert_eq!(written, None, "{title}");
+        let (mut world, mut spec) = (start.clone(), first_spec.clone());
+        play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+        let end = world.observe(&spec, plan.intent.as_ref());
+        let drift = AllSystems::default().drift(plan.prediction.as_ref().unwrap(), &end);
+        assert_eq!(drift, Vec::<String>::new(), "{title}");
+        assert!(world.slots.contains("backup") || world.node("pg1").kept_slots.contains("backup"));
+        // All steps before the point of no return.
+        let no_return = usize::try_from(plan.point_of_no_return).unwrap();
+        let upto = if no_return == 0 { plan.steps.len() } else { no_return - 1 };
+        let (mut back, mut back_spec) = (start.clone(), first_spec.clone());
+        play::steps(&mut back, &mut back_spec, &plan, upto);
+        play::undo(&mut back, &mut back_spec, &plan, upto);
+        assert_eq!(back.registered, start.registered, "{title}");
+        assert_eq!(back_spec.nodes, first_spec.nodes, "{title}");
+        for name in ["pg1", "pg2", "pg3"] {
+            let (now, before) = (back.node(name).clone(), start.clone().node(name).clone());
+            assert_eq!((now.server, now.repmgrd), (before.server, before.repmgrd), "{title}");
+        }
+    }
+}
+
+#[test]
+fn switchover_of_adopted() {
+    let (world, spec) = flat();
+    insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &world::switchover("pg2"))));
+}
+
+#[test]
+fn shrink_of_adopted() {
+    let (world, spec) = flat();
+    insta::assert_snapshot!(render::plan(&play::plan(
+        &world,
+        &spec,
+        &world::shrink(&["pg3"], &[])
+    )));
+}
+
 #[test]
 fn two_are_a_cluster_and_one_may_grow() {
     for members in [1, 2] {
@@ -159,6 +235,9 @@ pub struct Case {
 }
 
 fn nothing(_: &mut World) {}
+
+const NO_UNIT: &str =
+    "agent.toml does not name the unit that starts its repmgrd: write adopted = [...]";
 
 /// Of a cluster that is not adopted yet.
 pub const CASES: &[Case] = &[
@@ -272,34 +351,49 @@ const LATER: &[Case] = &[
         intent: || world::expand(&[("pg4", "h4")], &[]),
     },
     Case {
-        title: "an adopted member leaves",
+        title: "root names no unit of an adopted member that leaves",
         code: "PG-66",
-        odd: nothing,
+        odd: |world| world.host("h3").left_alone = NO_UNIT,
         intent: || world::shrink(&["pg3"], &[]),
     },
     Case {
-        title: "an adopted member is replaced",
+        title: "... of one that is replaced",
         code: "PG-66",
-        odd: nothing,
+        odd: |world| world.host("h3").left_alone = NO_UNIT,
         intent: || world::replace("pg3", ("pg4", "h4"), false, &[]),
     },
     Case {
-        title: "an adopted member is dead",
+        title: "... of one whose repmgrd is started anew",
         code: "PG-66",
-        odd: |world| world.dies("h3"),
-        intent: || world::replace("pg3", ("pg4", "h4"), true, &[]),
-    },
-    Case {
-        title: "the role moves among adopted members",
-        code: "PG-66",
-        odd: nothing,
+        odd: |world| world.host("h3").left_alone = NO_UNIT,
         intent: || world::switchover("pg2"),
     },
     Case {
-        title: "adopted members are restarted",
+        title: "... of one that is restarted",
         code: "PG-66",
-        odd: nothing,
+        odd: |world| world.host("h2").left_alone = NO_UNIT,
         intent: || world::restart(&["pg2"], false),
+    },
+    Case {
+        title: "an adopted member's data are to go",
+        code: "PG-67",
+        odd: nothing,
+        intent: || world::shrink(&["pg3"], &[("data", "wipe")]),
+    },
+    Case {
+        title: "an adopted member is replaced and its data are to go",
+        code: "PG-67",
+        odd: nothing,
+        intent: || world::replace("pg3", ("pg4", "h4"), false, &[("data", "wipe")]),
+    },
+    Case {
+        title: "an adopted member streams without a slot",
+        code: "PG-67",
+        odd: |world| {
+            let row = world.registered.iter_mut().find(|row| row.name == "pg3").unwrap();
+            row.slot.clear();
+        },
+        intent: || world::switchover("pg2"),
     },
 ];
 

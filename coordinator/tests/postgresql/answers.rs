@@ -61,11 +61,8 @@ impl World {
             declared: host.declared,
             declaration: "adopted = [...]".to_owned(),
             system_identifier: host.identifier.to_owned(),
-            obstacles: Some(host.obstacle)
-                .filter(|it| !it.is_empty())
-                .map(str::to_owned)
-                .into_iter()
-                .collect(),
+            obstacles: said(host.obstacle),
+            left_alone: said(host.left_alone),
             running: node.server.running,
             addresses: self
                 .registered
@@ -84,7 +81,8 @@ impl World {
     }
 
     fn reading(&self, host: &Host, name: &str) -> PostgresqlReading {
-        let recorded = |node: &&Node| !node.place.adopted || !node.claimed_by.is_empty();
+        let recorded =
+            |node: &&Node| !node.place.adopted || !node.claimed_by.is_empty() || node.tombstone;
         let Some(node) = host.nodes.get(name).filter(recorded) else {
             return PostgresqlReading {
                 node: Some(node_ref(name)),
@@ -122,6 +120,7 @@ impl World {
             repmgrd_service: Some(service(node.repmgrd, node)),
             files: files(node),
             tombstone: Some(node.tombstone),
+            left_alone: if node.place.adopted { said(host.left_alone) } else { Vec::new() },
             placement: Some(node.place.clone()),
             standby_configured: Some(node.data == Data::Copy),
             hba: hba.clone(),
@@ -281,6 +280,10 @@ impl World {
         let reason = if ok { "" } else { "no pg_hba.conf entry, or no password" };
         PostgresqlLogin { ok, reason: reason.to_owned() }
     }
+}
+
+fn said(why: &str) -> Vec<String> {
+    Some(why).filter(|it| !it.is_empty()).map(str::to_owned).into_iter().collect()
 }
 
 fn service(service: Service, node: &Node) -> ServiceReading {

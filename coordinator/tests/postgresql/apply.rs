@@ -158,9 +158,8 @@ impl World {
             }
             Kind::StartService(start) => {
                 let node = self.at(host, &start.node);
-                assert!(
-                    !node.tombstone && node.configuration.is_some() && node.data != Data::Absent
-                );
+                let configured = node.configuration.is_some() || node.place.adopted;
+                assert!(!node.tombstone && configured && node.data != Data::Absent);
                 *service(node, start.service()) =
                     Service { running: true, enabled: true, masked: false };
                 // A connection is made anew.
@@ -170,7 +169,8 @@ impl World {
             }
             Kind::StopService(stop) => {
                 if let Some(node) = self.maybe(host, &stop.node) {
-                    *service(node, stop.service()) = Service::default();
+                    let masked = node.place.adopted;
+                    *service(node, stop.service()) = Service { masked, ..Service::default() };
                 }
             }
             Kind::PauseRepmgrd(pause) => {

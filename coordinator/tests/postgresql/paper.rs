@@ -160,9 +160,13 @@ fn all_kinds() -> Vec<Plan> {
     let (mut foreign, blank) = adopting::with_everything();
     // Nobody's unit starts this one.
     foreign.node("pg2").place.server_service.clear();
+    foreign.host("h2").left_alone = "NO UNIT";
     foreign.node("pg2").repmgrd.running = false;
     foreign.tablespaces = vec!["fast".to_owned()];
     let (adopted, spec_adopted) = adopting::adopted();
+    let (built, spec_built) = adopting::flat();
+    let mut built_dead = built.clone();
+    built_dead.dies("h3");
     let (mut grown, mut spec_grown) = (adopted.clone(), spec_adopted.clone());
     let growing = play::plan(&adopted, &spec_adopted, &world::expand(&[("pg4", "h4")], &[]));
     play::steps(&mut grown, &mut spec_grown, &growing, growing.steps.len());
@@ -199,8 +203,18 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&three, &spec_three, &world::restart(&[], true)),
         play::plan(&foreign, &blank, &adopting::from_three()),
         play::plan(&grown, &spec_grown, &world::shrink(&["pg4"], &[])),
+        play::plan(&built, &spec_built, &world::shrink(&["pg3"], &[])),
+        play::plan(&built_dead, &spec_built, &world::replace("pg3", ("pg4", "h4"), true, &[])),
+        play::plan(&watched(&built), &spec_built, &world::switchover("pg2")),
         growing,
     ]
+}
+
+/// With a witness.
+fn watched(world: &World) -> World {
+    let mut world = world.clone();
+    world.registered.push(adopting::witness());
+    world
 }
 
 /// Two plain words side by side: a part of it is English still.

@@ -79,6 +79,8 @@ pub struct Host {
     pub login_file: bool,
     /// agent.toml allows the servers that are there to be adopted.
     pub declared: bool,
+    /// Why the services of an adopted server may not be stopped.
+    pub left_alone: &'static str,
     /// Why a server that is there cannot be adopted.
     pub obstacle: &'static str,
     /// The system identifier in the control file of a server that is there.
@@ -107,6 +109,7 @@ impl Default for Host {
             vacancy_answers: true,
             login_file: true,
             declared: true,
+            left_alone: "",
             obstacle: "",
             identifier: SYSTEM_ID,
             nodes: BTreeMap::new(),

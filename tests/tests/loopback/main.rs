@@ -168,6 +168,16 @@ async fn refusals(site: &Site, words: &[&str]) -> Vec<(String, String, String)> 
     list.iter().map(|one| (text(one, "code"), text(one, "host"), text(one, "value"))).collect()
 }
 
+/// The files of settings of a cluster that was built by hand.
+fn files(site: &Site) -> Snapshot {
+    let mut seen = Snapshot::default();
+    for agent in &site.agents()[..2] {
+        let folder = foreign::configuration(&agent.host);
+        seen.add_files(&agent.host.name, &folder).unwrap();
+    }
+    seen
+}
+
 /// What a cluster that was built by hand is: its servers' words, and its files.
 async fn as_it_is(site: &Site, members: usize) -> Snapshot {
     let addresses = site.host_addresses();
@@ -181,7 +191,7 @@ async fn as_it_is(site: &Site, members: usize) -> Snapshot {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_was_built_by_hand_is_adopted_and_grows() {
+async fn a_cluster_that_was_built_by_hand_is_adopted_moved_and_shrunk() {
     let mut site = Box::pin(Site::up(3, foreign::configure)).await.unwrap();
     let hosts: Vec<Host> = site.agents().iter().map(|agent| agent.host.clone()).collect();
     let user = User::of_the_servers().unwrap();
@@ -228,30 +238,47 @@ async fn a_cluster_that_was_built_by_hand_is_adopted_and_grows() {
     let has_slot = |slots: &[sql::Slot]| slots.iter().any(|slot| slot.name == foreign::SLOT);
     assert!(has_slot(&primary.slots().await.unwrap()));
 
-    // What Bellows did not make it does not stop.
+    // The role moves between servers that Bellows did not make; the former primary is started anew, and
+    // leaves.
+    drop(primary);
+    let settings = files(&site);
     for words in [
-        &["shrink", "shop", "--node", "pg2", "--yes"][..],
-        &["switchover", "shop", "--to", "pg3", "--yes"],
-        &["restart", "shop", "--node", "pg2", "--yes"],
+        &["switchover", "shop", "--to", "pg2", "--yes"][..],
+        &["restart", "shop", "--node", "pg1", "--yes"],
     ] {
-        let refused = refusals(&site, words).await;
-        assert!(refused.iter().any(|one| one.0 == "PG-66"), "{words:?}: {refused:?}");
+        site.cli().run(words).await.unwrap().expect_code(0).unwrap();
+        let primary = sql::Server::connect(&addresses[1], &foreign::superuser()).await.unwrap();
+        let senders = primary.senders().await.unwrap();
+        let mut streaming: Vec<_> =
+            senders.iter().filter(|one| one.state == "streaming").map(|one| &one.name).collect();
+        streaming.sort();
+        assert_eq!(streaming, ["pg1", "pg3"], "{words:?}");
+        assert!(!has_slot(&primary.slots().await.unwrap()));
+        let former = sql::Server::connect(&addresses[0], &foreign::superuser()).await.unwrap();
+        let slots: Vec<_> = former.slots().await.unwrap().into_iter().map(|one| one.name).collect();
+        assert_eq!(slots, [foreign::SLOT], "{words:?}");
+        writes(&writer, 20).await;
     }
+    let wipe = ["shrink", "shop", "--node", "pg1", "--option", "data=wipe", "--yes"];
+    let codes: Vec<_> = refusals(&site, &wipe).await.into_iter().map(|one| one.0).collect();
+    assert_eq!(codes, ["PG-67"]);
+    let shrink = ["shrink", "shop", "--node", "pg1", "--yes"];
+    site.cli().run(&shrink).await.unwrap().expect_code(0).unwrap();
+    let left = foreign::folder(&hosts[0]);
+    assert!(left.join("data/PG_VERSION").exists() && !left.join("data/postmaster.pid").exists());
+    assert_eq!(settings.differences(&files(&site)), Vec::<String>::new());
+
     writes(&writer, 20).await;
     let tally = writer.finish().await.unwrap();
+    let primary = sql::primary(&addresses[1..], &foreign::superuser()).await.unwrap();
+    let names: Vec<_> = primary.members().await.unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["pg2", "pg3"]);
     let written = primary.written().await.unwrap();
     let new = sql::Server::connect(&addresses[2], &foreign::superuser()).await.unwrap();
     new.replayed(&written, Duration::from_secs(30)).await.unwrap();
     let copy = sql::Server::connect(&addresses[2], &foreign::application()).await.unwrap();
     let there = copy.ids(TABLE).await.unwrap();
     assert_eq!(tally.acknowledged.difference(&there).count(), 0);
-
-    // What it made it takes away again: then everything is as it was.
-    let shrink = ["shrink", "shop", "--node", "pg3", "--yes"];
-    site.cli().run(&shrink).await.unwrap().expect_code(0).unwrap();
-    assert!(has_slot(&primary.slots().await.unwrap()));
-    let names: Vec<_> = primary.members().await.unwrap().into_iter().map(|one| one.name).collect();
-    assert_eq!(names, ["pg1", "pg2"]);
     let folders = site.folders();
     site.down().unwrap();
     assert!(reap::processes(&folders).is_empty());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::ServiceSpec;
+use super::{ServiceSpec, systemd};
 use crate::host::Signal;
 
 /// What the agent keeps of a service.
@@ -40,9 +40,31 @@ pub(super) struct ServiceRecord {
     pub(super) pid: u32,
     #[prost(uint64, tag = "15")]
     pub(super) pid_started: u64,
+    /// Somebody else made it: it is stopped and started, never installed or removed.
+    #[prost(bool, tag = "16")]
+    pub(super) foreign: bool,
+    /// Its unit, where somebody else made that.
+    #[prost(string, tag = "17")]
+    pub(super) unit: String,
+    /// Stopped by us: nothing starts its unit until we do.
+    #[prost(bool, tag = "18")]
+    pub(super) held: bool,
+    /// It was enabled, and we disabled it: to be enabled again with its start.
+    #[prost(bool, tag = "19")]
+    pub(super) disabled: bool,
 }
 
 impl ServiceRecord {
+    /// A service that was never installed.
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// Its unit under systemd.
+    pub(super) fn unit(&self) -> String {
+        if self.unit.is_empty() { systemd::unit(&self.name) } else { self.unit.clone() }
+    }
+
     pub(super) fn of(spec: &ServiceSpec) -> Self {
         Self {
             name: spec.name.clone(),

@@ -14,10 +14,12 @@ use crate::{
     host::{Access, Signal},
 };
 
+mod foreign;
 mod kept;
 mod process;
 mod systemd;
 
+pub use foreign::{Foreign, Unit, UnitState};
 use kept::ServiceRecord;
 pub use process::{mark as process_mark, start as start_process, stop as stop_process};
 pub use systemd::{UNIT_DIRECTORY, render as render_unit};
@@ -96,6 +98,33 @@ impl<'a> Services<'a> {
         Ok(local.host.remove_file(&path(local, name)?)?)
     }
 
+    /// Remembers a service that somebody else made under a name of ours: from then on it is stopped and
+    /// started like those that were installed. Changes nothing of it.
+    ///
+    /// # Errors
+    /// If the record cannot be read or written.
+    pub fn take_over(&self, found: &Foreign) -> Result<(), Fault> {
+        foreign::take_over(self.runner.local(), found)
+    }
+
+    /// Forgets a service of [`Services::take_over`], which goes on as it is; absent is fine. One that is
+    /// stopped by us stays remembered: only its record says who masked its unit.
+    ///
+    /// # Errors
+    /// If the record cannot be read or removed.
+    pub fn give_back(&self, name: &str) -> Result<(), Fault> {
+        foreign::give_back(self.runner.local(), name)
+    }
+
+    /// How a unit is, whoever made it, and whether it is the one that is remembered as `name` (empty: as
+    /// none); the process form has none.
+    ///
+    /// # Errors
+    /// If the service manager cannot be asked.
+    pub async fn unit(&self, unit: &str, name: &str) -> Result<Unit, Fault> {
+        foreign::unit(self.runner, unit, name).await
+    }
+
     /// Starts a service and lets it start at boot; running is fine. That it works is for the
     /// caller to read back.
     ///
@@ -104,8 +133,10 @@ impl<'a> Services<'a> {
     /// `FAULT_CODE_TOOL_FAILED` if it does not start.
     pub async fn start(&self, name: &str) -> Result<(), Fault> {
         let local = self.runner.local();
-        refuse_masked(&required(local, name)?)?;
+        let known = required(local, name)?;
+        refuse_masked(&known)?;
         match local.form {
+            LaunchForm::Systemd if known.foreign => foreign::start(self.runner, known).await,
             LaunchForm::Systemd => systemd::start(self.runner, name).await,
             LaunchForm::Process => self.own("start", name).await,
         }
@@ -117,10 +148,9 @@ impl<'a> Services<'a> {
     /// `FAULT_CODE_TOOL_FAILED` if it does not stop.
     pub async fn stop(&self, name: &str) -> Result<(), Fault> {
         let local = self.runner.local();
-        if get(local, name)?.is_none() {
-            return Ok(());
-        }
+        let Some(known) = get(local, name)? else { return Ok(()) };
         match local.form {
+            LaunchForm::Systemd if known.foreign => foreign::stop(self.runner, known).await,
             LaunchForm::Systemd => systemd::stop(self.runner, name).await,
             LaunchForm::Process => self.own("stop", name).await,
         }
@@ -144,12 +174,14 @@ impl<'a> Services<'a> {
 
     async fn set_masked(&self, name: &str, masked: bool) -> Result<(), Fault> {
         let local = self.runner.local();
-        let mut known = get(local, name)?
-            .unwrap_or_else(|| ServiceRecord { name: name.to_owned(), ..ServiceRecord::default() });
+        let mut known = get(local, name)?.unwrap_or_else(|| ServiceRecord::named(name));
         known.masked = masked;
         put(local, &known)?;
         match local.form {
-            LaunchForm::Systemd => systemd::mask(self.runner, name, masked).await,
+            LaunchForm::Systemd if known.foreign => {
+                foreign::set_masked(self.runner, known, masked).await
+            }
+            LaunchForm::Systemd => systemd::mask(self.runner, &known.unit(), masked).await,
             LaunchForm::Process => Ok(()),
         }
     }
@@ -161,7 +193,10 @@ impl<'a> Services<'a> {
     pub async fn reading(&self, name: &str) -> Result<ServiceReading, Fault> {
         let local = self.runner.local();
         match local.form {
-            LaunchForm::Systemd => systemd::reading(self.runner, name).await,
+            LaunchForm::Systemd => match get(local, name)? {
+                Some(known) if known.foreign => foreign::reading(self.runner, &known).await,
+                Some(_) | None => systemd::reading(self.runner, &systemd::unit(name)).await,
+            },
             LaunchForm::Process => process::reading(local, name),
         }
     }

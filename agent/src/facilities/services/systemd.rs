@@ -18,9 +18,9 @@ use crate::{
 /// Where our units are.
 pub const UNIT_DIRECTORY: &str = "/usr/local/lib/systemd/system";
 /// `systemctl` answers soon, but a start or stop waits for the service.
-const ASK: Duration = Duration::from_secs(5);
+pub(super) const ASK: Duration = Duration::from_secs(5);
 const CHANGE: Duration = Duration::from_secs(300);
-const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID";
+const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID";
 
 /// The text of a unit. Values are typed and quoted; systemd's `%` and `$` are doubled.
 pub fn render(spec: &ServiceSpec) -> String {
@@ -93,7 +93,8 @@ fn argument(text: &str) -> String {
     quoted(&text.replace('%', "%%").replace('$', "$$"))
 }
 
-fn unit(name: &str) -> String {
+/// The unit of a service of ours.
+pub(super) fn unit(name: &str) -> String {
     format!("{name}.service")
 }
 
@@ -101,7 +102,10 @@ fn unit_file(name: &str) -> Utf8PathBuf {
     Utf8Path::new(UNIT_DIRECTORY).join(unit(name))
 }
 
-fn systemctl<'a>(arguments: impl IntoIterator<Item = &'a str>, deadline: Duration) -> Invocation {
+pub(super) fn systemctl<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+    deadline: Duration,
+) -> Invocation {
     let program = ["/usr/bin/systemctl", "/bin/systemctl"]
         .into_iter()
         .find(|path| Utf8Path::new(path).exists())
@@ -109,7 +113,12 @@ fn systemctl<'a>(arguments: impl IntoIterator<Item = &'a str>, deadline: Duratio
     Invocation::new(program, arguments, deadline)
 }
 
-async fn change(runner: &dyn Runner, arguments: &[&str], what: &str) -> Result<(), Fault> {
+/// `systemctl` that waits for what it does.
+pub(super) async fn change(
+    runner: &dyn Runner,
+    arguments: &[&str],
+    what: &str,
+) -> Result<(), Fault> {
     let invocation = systemctl(arguments.iter().copied(), CHANGE);
     succeeded(runner, invocation, what).await.map(|_| ())
 }
@@ -141,7 +150,7 @@ pub(super) async fn start(runner: &dyn Runner, name: &str) -> Result<(), Fault> 
 
 pub(super) async fn stop(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
     let unit = unit(name);
-    let shown = show(runner, name).await?;
+    let shown = show(runner, &unit).await?;
     // A unit that is masked, or whose file is gone, may run all the same.
     if !matches!(shown.active.as_str(), "inactive" | "failed") {
         change(runner, &["stop", &unit], "stop the service").await?;
@@ -152,13 +161,13 @@ pub(super) async fn stop(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) async fn mask(runner: &dyn Runner, name: &str, masked: bool) -> Result<(), Fault> {
+pub(super) async fn mask(runner: &dyn Runner, unit: &str, masked: bool) -> Result<(), Fault> {
     let verb = if masked { "mask" } else { "unmask" };
-    change(runner, &[verb, &unit(name)], &format!("{verb} the service")).await
+    change(runner, &[verb, unit], &format!("{verb} the service")).await
 }
 
-pub(super) async fn reading(runner: &dyn Runner, name: &str) -> Result<ServiceReading, Fault> {
-    let shown = show(runner, name).await?;
+pub(super) async fn reading(runner: &dyn Runner, unit: &str) -> Result<ServiceReading, Fault> {
+    let shown = show(runner, unit).await?;
     let state = match (shown.load.as_str(), shown.active.as_str()) {
         // A masked unit that still runs is told as running: that is what matters.
         (_, "active" | "activating" | "reloading" | "deactivating") => ServiceState::Running,
@@ -171,23 +180,31 @@ pub(super) async fn reading(runner: &dyn Runner, name: &str) -> Result<ServiceRe
 }
 
 pub(super) async fn holder(runner: &dyn Runner, name: &str) -> Result<String, Fault> {
-    Ok(match show(runner, name).await?.load.as_str() {
+    Ok(match show(runner, &unit(name)).await?.load.as_str() {
         "not-found" => String::new(),
         other => format!("unit {} ({other})", unit(name)),
     })
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Shown {
-    load: String,
-    active: String,
-    enabled: bool,
-    pid: u32,
+pub(super) struct Shown {
+    /// `loaded`, `not-found`, `masked`, ...
+    pub(super) load: String,
+    /// `active`, `inactive`, `failed`, ...
+    pub(super) active: String,
+    /// `running`, `exited`, `dead`, ...
+    pub(super) sub: String,
+    /// The file that it is made of.
+    pub(super) fragment: String,
+    pub(super) enabled: bool,
+    /// The main process; 0: none, or a script of old started it.
+    pub(super) pid: u32,
 }
 
-async fn show(runner: &dyn Runner, name: &str) -> Result<Shown, Fault> {
+/// What systemd says of a unit.
+pub(super) async fn show(runner: &dyn Runner, unit: &str) -> Result<Shown, Fault> {
     let property = format!("--property={PROPERTIES}");
-    let invocation = systemctl(["show", &property, "--", &unit(name)], ASK);
+    let invocation = systemctl(["show", &property, "--", unit], ASK);
     let command = invocation.command();
     let finished = runner.read(invocation).await?;
     if !finished.success() {
@@ -204,6 +221,8 @@ fn parse(bytes: &[u8]) -> Option<Shown> {
         match line.split_once('=') {
             Some(("LoadState", value)) => value.clone_into(&mut shown.load),
             Some(("ActiveState", value)) => value.clone_into(&mut shown.active),
+            Some(("SubState", value)) => value.clone_into(&mut shown.sub),
+            Some(("FragmentPath", value)) => value.clone_into(&mut shown.fragment),
             Some(("UnitFileState", value)) => shown.enabled = value == "enabled",
             Some(("MainPID", value)) => shown.pid = value.parse().ok()?,
             Some(_) | None => {}

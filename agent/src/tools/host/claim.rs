@@ -127,7 +127,7 @@ pub(super) fn held(local: &Local, node: &NodeRef, wanted: &Holdings) -> Result<H
         let Some(claim) = other.claim.filter(|_| other.node.as_ref() != Some(node)) else {
             continue;
         };
-        let name = other.node.map(|node| format!("{}/{}", node.cluster, node.node));
+        let name = other.node.as_ref().map(|node| format!("{}/{}", node.cluster, node.node));
         let holder = |what: &str| {
             format!("node {} claims {what}", name.as_deref().unwrap_or("without a name"))
         };
@@ -141,7 +141,8 @@ pub(super) fn held(local: &Local, node: &NodeRef, wanted: &Holdings) -> Result<H
         if let Some(service) = claim.services.iter().find(|name| wanted.services.contains(name)) {
             held.service = holder(&format!("service {service}"));
         }
-        let theirs = claim.placement.as_ref().and_then(crate::tools::takes);
+        let theirs = other.node.as_ref().zip(claim.placement.as_ref());
+        let theirs = theirs.and_then(|(node, place)| crate::tools::takes(node, place));
         if theirs
             .is_some_and(|theirs| (&theirs.address, theirs.port) == (&wanted.address, wanted.port))
         {
@@ -172,6 +173,9 @@ pub(super) async fn release_node(
         return Ok("not claimed".to_owned());
     };
     if crate::tools::is_adopted(part(&claim.placement, "the claim's placement")?) {
+        for service in &claim.services {
+            services(context).give_back(service)?;
+        }
         local.claims().put(node, &known)?;
         return Ok("given back; everything stays as it is".to_owned());
     }

@@ -4,7 +4,11 @@ use bellows_proto::v1::{Fault, FaultCode, LiftTombstone, ServiceState, Tombstone
 
 use super::{claim, part};
 use crate::{
-    facilities::{Runner, claims::Remembered, services},
+    facilities::{
+        Runner,
+        claims::{NodeClaim, Remembered},
+        services,
+    },
     tools::{JobContext, Note},
 };
 
@@ -22,15 +26,18 @@ pub(super) async fn set(wanted: &Tombstone, context: &JobContext) -> Result<Note
             ),
         ));
     };
-    if crate::tools::is_adopted(part(&owned.placement, "the claim's placement")?) {
-        return Err(Fault::new(
-            FaultCode::NotClaimed,
-            format!(
-                "node {}/{} was adopted: what starts it is not Bellows' own and is not masked",
-                node.cluster, node.node
-            ),
-        )
-        .remedy("take it out by hand, as it was done before Bellows"));
+    let placement = part(&owned.placement, "the claim's placement")?;
+    if crate::tools::is_adopted(placement) {
+        if wanted.wipe_data {
+            let name = format!("{}/{}", node.cluster, node.node);
+            let message = format!("node {name} was adopted: its data are not Bellows' own to wipe");
+            return Err(Fault::new(FaultCode::NotClaimed, message)
+                .remedy("let it leave with its data kept, and remove them by hand"));
+        }
+        crate::tools::take_over(node, placement, context).await?;
+        let services = crate::tools::takes(node, placement).map(|takes| takes.services);
+        known.claim =
+            known.claim.map(|claim| NodeClaim { services: services.unwrap_or_default(), ..claim });
     }
     known.tombstone = true;
     known.buried = false;

@@ -10,8 +10,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures::future::join_all;
 
 use super::{
-    adopted, data, place,
+    adopted,
+    adopted::Units,
+    data, place,
     render::REPMGR_CONF,
+    service,
     values::{Node, PlainPath},
 };
 use crate::{
@@ -162,6 +165,7 @@ async fn server(
         None => Default::default(),
     };
     obstacles.extend(said.iter().flat_map(|said| said.obstacles.clone()));
+    let units = units(runner, found.process.pid, &repmgr_conf).await?;
     let place = PostgresqlPlacement {
         os_user: section.os_user.clone(),
         bin_dir: section.bin_dir.to_string(),
@@ -172,26 +176,32 @@ async fn server(
         address: address.to_string(),
         port: found.file.port,
         node_id,
-        server_service: unit_of(local.host.as_ref(), found.process.pid)?,
-        repmgrd_service: String::new(),
+        server_service: units.server.clone(),
+        repmgrd_service: units.repmgrd.clone(),
         passfile: section.passfile.to_string(),
         adopted: true,
         repmgr_conf: repmgr_conf.clone(),
         config_file: said.as_ref().map_or(String::new(), |said| said.config_file.clone()),
         hba_file: said.as_ref().map_or(String::new(), |said| said.hba_file.clone()),
     };
+    let mut left_alone = Vec::new();
     if !node.is_empty() && said.is_some() {
         // The cluster's name is not known here; it has a form of its own.
         let reference = NodeRef { cluster: "adopted".to_owned(), node: node.clone() };
-        obstacles.extend(Node::new(&reference, &place).err().map(|error| error.to_string()));
+        match Node::new(&reference, &place) {
+            Ok(node) => left_alone = service::obstacles(runner, &node).await?,
+            Err(error) => obstacles.push(error.to_string()),
+        }
     }
+    let named = adopted::wanted_units(local, &place);
     Ok(PostgresqlFoundServer {
         node,
         claimed: claimed(local, data_dir)?,
         declared: adopted::is_declared(local, data_dir, &repmgr_conf),
-        declaration: adopted::declaration(local, data_dir, &repmgr_conf),
+        declaration: adopted::declaration(local, data_dir, &repmgr_conf, &named),
         system_identifier: identifier(local.host.as_ref(), data_dir)?,
         obstacles,
+        left_alone,
         running: true,
         addresses: said.map(|said| said.addresses).unwrap_or_default(),
         server: Some(match up {
@@ -260,14 +270,16 @@ fn log_dir(data_dir: &str, said: Option<&Said>) -> String {
     Utf8Path::new(data_dir).join(folder).to_string().trim_end_matches('/').to_owned()
 }
 
-fn unit_of(host: &dyn Host, pid: u32) -> Result<String, Fault> {
-    let path = Utf8PathBuf::from(format!("/proc/{pid}/cgroup"));
-    let text = match host.read(&path, CONTROL_LIMIT) {
-        Ok(bytes) => bytes.unwrap_or_default(),
-        Err(_) if host.process(pid).is_none() => return Ok(String::new()),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(parse::unit(&String::from_utf8_lossy(&text)))
+/// The units that server and repmgrd were started by.
+async fn units(runner: &dyn Runner, server: u32, repmgr_conf: &str) -> Result<Units, Fault> {
+    let mut units =
+        Units { server: service::unit_of(runner, server).await?, repmgrd: String::new() };
+    if let Ok(conf) = PlainPath::new("repmgr.conf", repmgr_conf)
+        && let Some(pid) = adopted::repmgrd(runner.local(), &conf, "")?
+    {
+        units.repmgrd = service::unit_of(runner, pid).await?;
+    }
+    Ok(units)
 }
 
 fn identifier(host: &dyn Host, data_dir: &str) -> Result<String, Fault> {

@@ -5,18 +5,19 @@
 use std::{net::IpAddr, time::Duration};
 
 use bellows_proto::v1::{
-    CloneStandby, Fault, FaultCode, Progress, RegisterPrimary, RegisterStandby, ServiceState,
-    UnregisterStandby,
+    CloneStandby, Fault, FaultCode, PostgresqlService, Progress, RegisterPrimary, RegisterStandby,
+    ServiceState, UnregisterStandby,
 };
 use tokio::select;
 
 use super::{
     data::prepare_data_directory,
-    session::{Client, at, made, required},
+    service,
+    session::{Client, at, led, made, required},
     values::{self, Node},
 };
 use crate::{
-    facilities::{Runner, fault, services},
+    facilities::{Runner, fault},
     tools::{
         JobContext, Note, psql,
         repmgr::{Done, Server},
@@ -145,8 +146,8 @@ pub(super) async fn register_standby(
     action: &RegisterStandby,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
-    let service = services(context).reading(&node.server_service).await?;
+    let (node, _) = led(context.local(), required(action.node.as_ref())?)?;
+    let service = service::reading(context, &node, PostgresqlService::Server).await?;
     let upstream = action.upstream_id;
     let outcome = if service.state() == ServiceState::Running {
         node.repmgr(context, "register the standby", |repmgr| match action.force {

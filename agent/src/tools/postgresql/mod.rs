@@ -26,6 +26,7 @@ pub mod render;
 mod role;
 mod running;
 pub mod server;
+mod service;
 mod session;
 mod slots;
 pub mod values;
@@ -97,6 +98,19 @@ pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<
         Some(Kind::DemotePrimary(action)) => role::demote_primary(action, context).await,
         None => Err(empty("action")),
     }
+}
+
+/// Remembers the services of an adopted node under names of ours, so that they can be stopped for good.
+/// Those that Bellows made are remembered already.
+///
+/// # Errors
+/// `DENIED` if `agent.toml` does not allow it, or does not say what starts them.
+pub async fn take_over(
+    node: &NodeRef,
+    placement: &PostgresqlPlacement,
+    context: &JobContext,
+) -> Result<(), Fault> {
+    service::take_over(context, &values::Node::new(node, placement)?).await
 }
 
 /// Refuses while the node's server runs.

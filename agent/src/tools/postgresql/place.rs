@@ -21,6 +21,20 @@ use crate::{
 const SERVER_STOP: Duration = Duration::from_secs(180);
 const REPMGRD_STOP: Duration = Duration::from_secs(20);
 
+/// The kind of the service that is the server.
+pub(super) const SERVER: &str = "server";
+/// The kind of the service that is repmgrd.
+pub(super) const REPMGRD: &str = "repmgrd";
+
+/// What a service of a node is called at this agent; under systemd, where Bellows made it, its unit too.
+pub(super) fn service_name(
+    cluster: impl std::fmt::Display,
+    node: impl std::fmt::Display,
+    kind: &str,
+) -> String {
+    format!("bellows-{cluster}-{node}-{kind}")
+}
+
 /// The section of `agent.toml`.
 pub(super) fn section(local: &Local) -> Result<&PostgresqlConfig, Fault> {
     local.config.systems.postgresql.as_ref().ok_or_else(|| {
@@ -47,7 +61,7 @@ fn conventional(
 ) -> Result<PostgresqlPlacement, Fault> {
     let (cluster, name) = names(node)?;
     let folder = |root: &Utf8Path| root.join(cluster.as_str()).join(name.as_str()).into_string();
-    let service = |kind: &str| format!("bellows-{cluster}-{name}-{kind}");
+    let service = |kind: &str| service_name(&cluster, &name, kind);
     Ok(PostgresqlPlacement {
         os_user: section.os_user.clone(),
         bin_dir: section.bin_dir.to_string(),
@@ -58,8 +72,8 @@ fn conventional(
         address: address.to_string(),
         port: u32::from(if port == 0 { section.port } else { port }),
         node_id: 0,
-        server_service: service("server"),
-        repmgrd_service: service("repmgrd"),
+        server_service: service(SERVER),
+        repmgrd_service: service(REPMGRD),
         passfile: section.passfile.to_string(),
         ..PostgresqlPlacement::default()
     })
@@ -99,14 +113,15 @@ pub fn holdings(
         )
         .remedy("plan anew: the plan then has this host's placement"));
     }
-    Ok(takes(placement))
+    Ok(takes(node, placement))
 }
 
 /// What a placement takes, as it says; nothing is refused.
-pub fn takes(placement: &PostgresqlPlacement) -> Holdings {
-    // Of an adopted node nothing but its places is known to be its own.
+pub fn takes(node: &NodeRef, placement: &PostgresqlPlacement) -> Holdings {
+    let name = |kind| service_name(&node.cluster, &node.node, kind);
+    // Of an adopted node nothing but its places is its own, and its services have names of ours.
     let (others, services) = match placement.adopted {
-        true => (Vec::new(), Vec::new()),
+        true => (Vec::new(), vec![name(SERVER), name(REPMGRD)]),
         false => (
             vec![placement.log_dir.clone().into(), placement.socket_dir.clone().into()],
             vec![placement.server_service.clone(), placement.repmgrd_service.clone()],

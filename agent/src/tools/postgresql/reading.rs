@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use bellows_proto::v1::{
     DirectoryState, Fault, FaultCode, HbaSettings, ManagedFileState, NodeRef, PostgresqlLogin,
-    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, ServiceReading, StandbyOf, placement,
-    postgresql_reading,
+    PostgresqlPlacement, PostgresqlReading, PostgresqlServer, PostgresqlService, ServiceReading,
+    ServiceState, StandbyOf, placement, postgresql_reading,
 };
 use camino::Utf8Path;
 
@@ -18,12 +18,12 @@ use super::{
     render::{
         FILES, PG_HBA_CONF, POSTGRESQL_CONF, REPMGR_CONF, pg_hba, postgresql_conf, repmgr_conf,
     },
-    server,
+    server, service,
     session::{Client, READ_DEADLINE, as_owner},
     values::Node,
 };
 use crate::{
-    facilities::{Local, Runner, claims, fault, services},
+    facilities::{Local, Runner, claims, fault},
     tools::{pg_controldata, psql},
 };
 
@@ -59,15 +59,12 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
 
     let (up, control, services) =
         futures::join!(ask(runner, &node), control(runner, &node), own_services(runner, &node));
-    let (server_service, repmgrd_service) = match services? {
-        Some(read) => read,
-        None => {
-            let server = adopted::server_service(local, &node)?;
-            (server, adopted::repmgrd_service(up.as_ref().ok()))
-        }
-    };
+    let (server_service, repmgrd_service) = services?;
     reading.server_service = Some(server_service);
     reading.repmgrd_service = Some(repmgrd_service);
+    if node.adopted {
+        theirs(runner, &node, up.as_ref().ok(), &mut reading).await?;
+    }
     if local.host.metadata(data::unfinished(&node).as_path())?.is_some() {
         // What initdb left when it was cut short may look whole.
         reading.control_state = UNFINISHED.to_owned();
@@ -96,20 +93,39 @@ fn of_claim(claim: &claims::NodeClaim) -> Option<PostgresqlPlacement> {
     }
 }
 
-/// The services that Bellows made for it; `None`: it was adopted, and has none of ours.
 async fn own_services(
     runner: &dyn Runner,
     node: &Node,
-) -> Result<Option<(ServiceReading, ServiceReading)>, Fault> {
-    if node.adopted {
-        return Ok(None);
-    }
-    let services = services(runner);
+) -> Result<(ServiceReading, ServiceReading), Fault> {
     let (server, repmgrd) = futures::join!(
-        services.reading(&node.server_service),
-        services.reading(&node.repmgrd_service),
+        service::reading(runner, node, PostgresqlService::Server),
+        service::reading(runner, node, PostgresqlService::Repmgrd),
     );
-    Ok(Some((server?, repmgrd?)))
+    Ok((server?, repmgrd?))
+}
+
+/// What else there is to say of the services of an adopted node: why they are left alone, and what its
+/// server knows of its repmgrd.
+async fn theirs(
+    runner: &dyn Runner,
+    node: &Node,
+    server: Option<&PostgresqlServer>,
+    reading: &mut PostgresqlReading,
+) -> Result<(), Fault> {
+    reading.left_alone = match adopted::still_listed(runner.local(), node) {
+        Ok(()) => service::obstacles(runner, node).await?,
+        Err(fault) => vec![fault.to_string()],
+    };
+    let Some(repmgrd) = &mut reading.repmgrd_service else { return Ok(()) };
+    let known = server.and_then(|server| server.repmgrd_running) == Some(true);
+    if known && repmgrd.state() != ServiceState::Running {
+        repmgrd.set_state(ServiceState::Running);
+        reading.left_alone.push(format!(
+            "its repmgrd runs, and no process of it names {} on its command line: start it with --config-file",
+            node.repmgr_conf
+        ));
+    }
+    Ok(())
 }
 
 /// Asks the server everything.

@@ -12,7 +12,7 @@ use super::{
     data::{AUTO_CONF, CONF_LIMIT, STANDBY_SIGNAL},
     reading,
     running::{self, refuse_running},
-    session::{Client, made, required},
+    session::{Client, led, required},
     values::{self, Node},
 };
 use crate::{
@@ -31,7 +31,7 @@ pub(super) async fn pause_repmgrd(
     action: &PauseRepmgrd,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = led(context.local(), required(action.node.as_ref())?)?;
     if !action.paused {
         running::repmgrd_anew(context, &node).await?;
     }
@@ -50,7 +50,7 @@ pub(super) async fn promote_standby(
     action: &PromoteStandby,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = led(context.local(), required(action.node.as_ref())?)?;
     if reading::ask(context, &node).await?.in_recovery == Some(false) {
         // An earlier try came that far, and repmgr does not promote a primary.
         node.repmgr(context, "record the new primary", |repmgr| repmgr.primary_register_again())
@@ -66,7 +66,7 @@ pub(super) async fn follow_upstream(
     action: &FollowUpstream,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
+    let (node, _) = led(context.local(), required(action.node.as_ref())?)?;
     let id = action.upstream_id;
     let when =
         node.repmgr(context, "follow the new upstream", |repmgr| repmgr.standby_follow(id)).await?;
@@ -90,7 +90,7 @@ pub(super) async fn demote_primary(
     context: &JobContext,
 ) -> Result<Note, Fault> {
     let local = context.local();
-    let (node, _) = made(local, required(action.node.as_ref())?)?;
+    let (node, _) = led(local, required(action.node.as_ref())?)?;
     let address = values::address("primary", &action.primary_address)?;
     let port = values::port("primary", action.primary_port)?.get();
     let slot = super::slots::slot_name(&action.slot)?;

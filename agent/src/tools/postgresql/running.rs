@@ -10,12 +10,12 @@ use bellows_proto::v1::{
 
 use super::{
     adopted::PID_FILE,
-    reading,
-    session::{Client, made, required},
+    reading, service,
+    session::{Client, led, required},
     values::Node,
 };
 use crate::{
-    facilities::{Runner, services},
+    facilities::Runner as _,
     tools::{JobContext, Note},
 };
 
@@ -25,24 +25,13 @@ const START_WAIT: Duration = Duration::from_secs(20);
 const CHECKPOINT: &str = include_str!("checkpoint.sql");
 const POLL: Duration = Duration::from_millis(250);
 
-fn service_name(node: &Node, service: PostgresqlService) -> Result<&str, Fault> {
-    match service {
-        PostgresqlService::Server => Ok(&node.server_service),
-        PostgresqlService::Repmgrd => Ok(&node.repmgrd_service),
-        PostgresqlService::Unspecified => {
-            Err(Fault::new(FaultCode::Invalid, "the action names no service"))
-        }
-    }
-}
-
 /// Starts and enables a service; for the server, waits until it lets somebody in.
 pub(super) async fn start_service(
     action: &StartService,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
-    let name = service_name(&node, action.service())?;
-    services(context).start(name).await?;
+    let (node, _) = led(context.local(), required(action.node.as_ref())?)?;
+    let name = service::start(context, &node, action.service()).await?;
     match action.service() {
         PostgresqlService::Server => accepting(context, &node).await,
         PostgresqlService::Repmgrd | PostgresqlService::Unspecified => {
@@ -58,7 +47,7 @@ async fn accepting(context: &JobContext, node: &Node) -> Result<Note, Fault> {
             Ok(_) => return Ok("the server accepts connections".to_owned()),
             Err(fault) if fault.code() == FaultCode::Cancelled => return Err(fault),
             Err(fault) => {
-                let service = services(context).reading(&node.server_service).await?;
+                let service = service::reading(context, node, PostgresqlService::Server).await?;
                 if service.state() != ServiceState::Running {
                     return Err(Fault::new(FaultCode::ToolFailed, "the server has ended again")
                         .remedy(format!("read its log in {}", node.log_dir)));
@@ -78,8 +67,7 @@ pub(super) async fn stop_service(
     action: &StopService,
     context: &JobContext,
 ) -> Result<Note, Fault> {
-    let (node, _) = made(context.local(), required(action.node.as_ref())?)?;
-    let name = service_name(&node, action.service())?;
+    let (node, _) = led(context.local(), required(action.node.as_ref())?)?;
     if action.checkpoint_first {
         // It only makes the stop shorter: a server that cannot do it now stops all the same.
         let script = Client::of_node(&node).change(context, node.endpoint(), &[], CHECKPOINT).await;
@@ -89,7 +77,7 @@ pub(super) async fn stop_service(
             return Err(fault);
         }
     }
-    services(context).stop(name).await?;
+    let name = service::stop(context, &node, action.service()).await?;
     Ok(format!("service {name} is stopped"))
 }
 
@@ -99,13 +87,12 @@ pub(super) async fn stop_service(
 /// is a failover, unless it is paused at that moment; and where its old primary comes back as a
 /// standby in between and no other can be reached just then, it ends.
 pub(super) async fn repmgrd_anew(context: &JobContext, node: &Node) -> Result<(), Fault> {
-    let services = services(context);
-    let name = &node.repmgrd_service;
-    services.stop(name).await?;
+    let repmgrd = PostgresqlService::Repmgrd;
+    service::stop(context, node, repmgrd).await?;
     let mut waited = Duration::ZERO;
     loop {
-        if services.reading(name).await?.state() != ServiceState::Running {
-            services.start(name).await?;
+        if service::reading(context, node, repmgrd).await?.state() != ServiceState::Running {
+            service::start(context, node, repmgrd).await?;
         }
         if reading::ask(context, node).await?.repmgrd_running == Some(true) {
             return Ok(());
@@ -125,10 +112,9 @@ pub(super) async fn refuse_running(context: &JobContext, node: &Node) -> Result<
     let running = |what: String| {
         Fault::new(FaultCode::Drift, what).remedy("stop the node's server, then retry")
     };
-    let service = services(context).reading(&node.server_service).await?;
+    let service = service::reading(context, node, PostgresqlService::Server).await?;
     if service.state() == ServiceState::Running {
-        let name = &node.server_service;
-        return Err(running(format!("service {name} runs")));
+        return Err(running(format!("the server of {} runs", node.name)));
     }
     let file = node.data_dir.as_path().join(PID_FILE);
     let Some((bytes, _)) = local.host.read_guarded(&file, 4096)? else {

@@ -45,8 +45,8 @@ pub(super) fn claimed(local: &Local, reference: &NodeRef) -> Result<(Node, NodeC
     Ok((node, claim))
 }
 
-/// The node that is claimed here under this name and was made by Bellows: what changes a node's files,
-/// services or data asks for it.
+/// The node that is claimed here under this name and was made by Bellows: what writes a node's files or
+/// removes its data asks for it.
 ///
 /// # Errors
 /// As [`claimed`]; `NOT_CLAIMED` if the node was adopted.
@@ -56,11 +56,24 @@ pub(super) fn made(local: &Local, reference: &NodeRef) -> Result<(Node, NodeClai
         return Err(Fault::new(
             FaultCode::NotClaimed,
             format!(
-                "node {}/{} was adopted: its files, services and data are not Bellows' own",
+                "node {}/{} was adopted: its files and data are not Bellows' own",
                 reference.cluster, reference.node
             ),
         )
         .remedy("do it by hand, as it was done before Bellows"));
+    }
+    Ok((node, claim))
+}
+
+/// The node that is claimed here under this name, one that was adopted too, if `agent.toml` still lists it:
+/// for what stops, starts and leads servers.
+///
+/// # Errors
+/// As [`claimed`]; `DENIED` if `agent.toml` does not list the adopted node any more.
+pub(super) fn led(local: &Local, reference: &NodeRef) -> Result<(Node, NodeClaim), Fault> {
+    let (node, claim) = claimed(local, reference)?;
+    if node.adopted {
+        super::adopted::still_listed(local, &node)?;
     }
     Ok((node, claim))
 }

@@ -183,7 +183,9 @@ pub struct Node {
     pub repmgrd_service: String,
     /// Its `repmgr.conf`.
     pub repmgr_conf: PlainPath,
-    /// It was there before Bellows: it is read, and nothing of it is changed.
+    /// Of an adopted one: the server's main configuration file, as the server named it.
+    pub config_file: String,
+    /// It was there before Bellows: its files and data are not Bellows' own.
     pub adopted: bool,
 }
 
@@ -223,6 +225,7 @@ impl Node {
             server_service: placement.server_service.clone(),
             repmgrd_service: placement.repmgrd_service.clone(),
             repmgr_conf,
+            config_file: placement.config_file.clone(),
             adopted: placement.adopted,
         })
     }

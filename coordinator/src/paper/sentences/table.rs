@@ -357,8 +357,28 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "{2} 上的 {1}：数据在 {3}，设置 {4}，访问规则 {5}，{6}，地址 {7} 端口 {8}，节点号 {9}，由 {10} 启动",
     ),
     (
-        "nothing of it is ever stopped, configured or removed by Bellows: new members join beside what is there",
-        "Bellows 从不停止、配置或移除它的任何东西：新成员在已有的旁边加入",
+        "nothing of it is ever configured or removed by Bellows; it is stopped and started only by what agent.toml of its host names",
+        "Bellows 从不配置或移除它的任何东西；只通过其主机的 agent.toml 所指明的方式停止和启动它",
+    ),
+    (
+        "{} on {} may be neither stopped nor moved from here: {}",
+        "{2} 上的 {1} 不能从这里停止或移动：{3}",
+    ),
+    (
+        "{} was adopted: its settings stay in {} too; its server and repmgrd are stopped for good, their units masked",
+        "{1} 是接管来的：它的设置也留在 {2}；它的服务器和 repmgrd 永久停止，其单元被屏蔽",
+    ),
+    (
+        "{} was adopted: if agent.toml of {} does not name its units, the agent there refuses the tombstone: mask them by hand before that host is used again",
+        "{1} 是接管来的：如果 {2} 的 agent.toml 没有指明它的单元，那里的 agent 会拒绝墓碑：在再次使用该主机之前请手工屏蔽这些单元",
+    ),
+    (
+        "slot {} at {} is no member's: it stays there, and {} has none of its name; whoever reads it must be told",
+        "{2} 上的复制槽 {1} 不属于任何成员：它留在那里，{3} 上没有同名的槽；须告知读取它的一方",
+    ),
+    (
+        "the witness {} is not led to {}: register it anew with repmgr on its host",
+        "见证节点 {1} 不会被引向 {2}：请在它的主机上用 repmgr 重新注册",
     ),
     ("never fewer than {} members", "成员从不少于 {1} 个"),
     (
@@ -578,7 +598,8 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("one cluster, of which all say the same", "同一个集群，各成员说法一致"),
     ("every member's host is named", "每个成员的主机都已指明"),
     ("adopted members let the new ones in", "接管来的成员放行新成员"),
-    ("members that Bellows made", "由 Bellows 建立的成员"),
+    ("adopted members that may be stopped", "可以停止的接管来的成员"),
+    ("what stays somebody else's", "始终属于别人的东西"),
     ("data that can follow the primary", "数据可以跟随主节点"),
     ("the primary comes after the returning node", "主节点在回来的节点之后接管"),
     ("nobody follows the returning node", "没有成员跟随回来的节点"),

@@ -128,7 +128,7 @@ fn notes(draft: &mut Draft, found: &Adopting<'_>, options: &PostgresqlSpecOption
     }
     draft.note(
         NoteKind::Data,
-        "nothing of it is ever stopped, configured or removed by Bellows: new members join beside what is there"
+        "nothing of it is ever configured or removed by Bellows; it is stopped and started only by what agent.toml of its host names"
             .to_owned(),
     );
     understood(draft, found);
@@ -160,7 +160,13 @@ fn understood(draft: &mut Draft, found: &Adopting<'_>) {
 /// What guards will say later.
 fn risks(draft: &mut Draft, found: &Adopting<'_>) {
     for member in &found.members {
-        let node = &member.placed.node;
+        let Placed { node, host, .. } = &member.placed;
+        for why in &member.found.left_alone {
+            draft.note(
+                NoteKind::Risk,
+                format!("{node} on {host} may be neither stopped nor moved from here: {why}"),
+            );
+        }
         if member.server.repmgrd_running != Some(true) {
             draft.note(
                 NoteKind::Risk,

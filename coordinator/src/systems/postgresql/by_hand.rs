@@ -54,7 +54,12 @@ fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
         Some(host_action::Kind::Tombstone(stone)) => {
             let Some(place) = place(places, stone.node.as_ref()) else { return unknown() };
             let (server, repmgrd) = (quoted(&place.server_service), quoted(&place.repmgrd_service));
-            let mut lines = vec![format!("systemctl disable --now {repmgrd} {server}")];
+            let mut lines = match place.adopted {
+                true => [PostgresqlService::Repmgrd, PostgresqlService::Server]
+                    .map(|service| stopped(place, service))
+                    .to_vec(),
+                false => vec![format!("systemctl disable --now {repmgrd} {server}")],
+            };
             if stone.wipe_data {
                 lines.push(format!("rm -r -- {}", quoted(&place.data_dir)));
             }
@@ -75,59 +80,57 @@ fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
 fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
     let Some(kind) = &action.kind else { return Vec::new() };
     let of = |node: &Option<NodeRef>| place(places, node.as_ref());
-    let made =
-        match kind {
-            Kind::WriteConfiguration(write) => of(&write.node).map(|at| {
-                let files = "postgresql.conf, pg_hba.conf, pg_ident.conf, repmgr.conf";
-                vec![format!("# write {files} in {} as above, and both units", at.conf_dir)]
-            }),
-            Kind::RemoveConfiguration(remove) => {
-                of(&remove.node).map(|at| vec![format!("rm -r -- {}", quoted(&at.conf_dir))])
+    let made = match kind {
+        Kind::WriteConfiguration(write) => of(&write.node).map(|at| {
+            let files = "postgresql.conf, pg_hba.conf, pg_ident.conf, repmgr.conf";
+            vec![format!("# write {files} in {} as above, and both units", at.conf_dir)]
+        }),
+        Kind::RemoveConfiguration(remove) => {
+            of(&remove.node).map(|at| vec![format!("rm -r -- {}", quoted(&at.conf_dir))])
+        }
+        Kind::WriteHba(write) => of(&write.node).map(|at| {
+            let file = format!("# edit {}/pg_hba.conf as above", at.conf_dir);
+            vec![file, psql(at, "SELECT pg_reload_conf()")]
+        }),
+        Kind::InitDatabase(init) => of(&init.node).map(|at| vec![initdb(at)]),
+        Kind::CreateRepmgrDatabase(create) => {
+            of(&create.node).map(|at| vec![in_database(at, "postgres", "CREATE DATABASE repmgr")])
+        }
+        Kind::RegisterPrimary(register) => {
+            of(&register.node).map(|at| vec![repmgr(at, "primary register")])
+        }
+        Kind::CloneStandby(clone) => of(&clone.node).map(|at| vec![cloned(at, clone)]),
+        Kind::RegisterStandby(register) => {
+            of(&register.node).map(|at| vec![registered(at, register)])
+        }
+        Kind::UnregisterStandby(gone) => of(&gone.at).map(|at| vec![unregistered(at, gone)]),
+        Kind::CreateSlot(make) => {
+            of(&make.at).map(|at| vec![slot(at, "pg_create_physical_replication_slot", &make.slot)])
+        }
+        Kind::DropSlot(gone) => {
+            of(&gone.at).map(|at| vec![slot(at, "pg_drop_replication_slot", &gone.slot)])
+        }
+        Kind::StartService(start) => of(&start.node).map(|at| vec![started(at, start.service())]),
+        Kind::StopService(stop) => of(&stop.node).map(|at| vec![stopped(at, stop.service())]),
+        Kind::PauseRepmgrd(pause) => of(&pause.node).map(|at| {
+            let statement = format!("SELECT repmgr.repmgrd_pause({})", pause.paused);
+            let mut commands = vec![psql(at, &statement)];
+            if !pause.paused {
+                commands.insert(0, restarted(at, PostgresqlService::Repmgrd));
             }
-            Kind::WriteHba(write) => of(&write.node).map(|at| {
-                let file = format!("# edit {}/pg_hba.conf as above", at.conf_dir);
-                vec![file, psql(at, "SELECT pg_reload_conf()")]
-            }),
-            Kind::InitDatabase(init) => of(&init.node).map(|at| vec![initdb(at)]),
-            Kind::CreateRepmgrDatabase(create) => of(&create.node)
-                .map(|at| vec![in_database(at, "postgres", "CREATE DATABASE repmgr")]),
-            Kind::RegisterPrimary(register) => {
-                of(&register.node).map(|at| vec![repmgr(at, "primary register")])
-            }
-            Kind::CloneStandby(clone) => of(&clone.node).map(|at| vec![cloned(at, clone)]),
-            Kind::RegisterStandby(register) => {
-                of(&register.node).map(|at| vec![registered(at, register)])
-            }
-            Kind::UnregisterStandby(gone) => of(&gone.at).map(|at| vec![unregistered(at, gone)]),
-            Kind::CreateSlot(make) => of(&make.at)
-                .map(|at| vec![slot(at, "pg_create_physical_replication_slot", &make.slot)]),
-            Kind::DropSlot(gone) => {
-                of(&gone.at).map(|at| vec![slot(at, "pg_drop_replication_slot", &gone.slot)])
-            }
-            Kind::StartService(start) => of(&start.node)
-                .map(|at| vec![format!("systemctl enable --now {}", unit(at, start.service()))]),
-            Kind::StopService(stop) => of(&stop.node)
-                .map(|at| vec![format!("systemctl disable --now {}", unit(at, stop.service()))]),
-            Kind::PauseRepmgrd(pause) => of(&pause.node).map(|at| {
-                let statement = format!("SELECT repmgr.repmgrd_pause({})", pause.paused);
-                let mut commands = vec![psql(at, &statement)];
-                if !pause.paused {
-                    let repmgrd = unit(at, PostgresqlService::Repmgrd);
-                    commands.insert(0, format!("systemctl restart {repmgrd}"));
-                }
-                commands
-            }),
-            Kind::PromoteStandby(promote) => {
-                of(&promote.node).map(|at| vec![repmgr(at, "standby promote")])
-            }
-            Kind::FollowUpstream(follow) => of(&follow.node).map(|at| {
-                let upstream = format!("standby follow --upstream-node-id={}", follow.upstream_id);
-                vec![repmgr(at, &upstream)]
-            }),
-            Kind::DemotePrimary(demote) => of(&demote.node).map(|at| demoted(at, demote)),
-            Kind::DiscardData(discard) => of(&discard.node)
-                .map(|at| vec![format!("find {} -mindepth 1 -delete", quoted(&at.data_dir))]),
-        };
+            commands
+        }),
+        Kind::PromoteStandby(promote) => {
+            of(&promote.node).map(|at| vec![repmgr(at, "standby promote")])
+        }
+        Kind::FollowUpstream(follow) => of(&follow.node).map(|at| {
+            let upstream = format!("standby follow --upstream-node-id={}", follow.upstream_id);
+            vec![repmgr(at, &upstream)]
+        }),
+        Kind::DemotePrimary(demote) => of(&demote.node).map(|at| demoted(at, demote)),
+        Kind::DiscardData(discard) => of(&discard.node)
+            .map(|at| vec![format!("find {} -mindepth 1 -delete", quoted(&at.data_dir))]),
+    };
     made.unwrap_or_else(unknown)
 }
 
@@ -221,6 +224,42 @@ fn unit(at: &PostgresqlPlacement, service: PostgresqlService) -> String {
         PostgresqlService::Repmgrd => quoted(&at.repmgrd_service),
         PostgresqlService::Unspecified => "''".to_owned(),
     }
+}
+
+fn started(at: &PostgresqlPlacement, service: PostgresqlService) -> String {
+    let unit = unit(at, service);
+    match (at.adopted, is_named(at, service)) {
+        (false, _) => format!("systemctl enable --now {unit}"),
+        (true, true) => format!("systemctl unmask {unit} && systemctl start {unit}"),
+        (true, false) => as_always("start", at, service),
+    }
+}
+
+fn stopped(at: &PostgresqlPlacement, service: PostgresqlService) -> String {
+    let unit = unit(at, service);
+    match (at.adopted, is_named(at, service)) {
+        (false, _) => format!("systemctl disable --now {unit}"),
+        // Something else than its being enabled may start it.
+        (true, true) => format!("systemctl stop {unit} && systemctl mask {unit}"),
+        (true, false) => as_always("stop", at, service),
+    }
+}
+
+fn restarted(at: &PostgresqlPlacement, service: PostgresqlService) -> String {
+    match at.adopted && !is_named(at, service) {
+        true => as_always("restart", at, service),
+        false => format!("systemctl restart {}", unit(at, service)),
+    }
+}
+
+/// The unit is known: that of an adopted node need not be.
+fn is_named(at: &PostgresqlPlacement, service: PostgresqlService) -> bool {
+    unit(at, service) != "''"
+}
+
+fn as_always(verb: &str, at: &PostgresqlPlacement, service: PostgresqlService) -> String {
+    let (what, data) = (super::join::service_name(service), &at.data_dir);
+    format!("# {verb} {what} of {data} as it is done on that host")
 }
 
 /// A statement as one shell word: its own quotes stay readable where that is safe.

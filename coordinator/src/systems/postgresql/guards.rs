@@ -192,9 +192,12 @@ rules! {
     LetInByHand = "PG-65", "adopted members let the new ones in",
         "Any member may become primary and must then let the new ones in; the rules of an adopted one are not Bellows' to write.",
         "add the line to that file by hand, reload: SELECT pg_reload_conf(); then plan again";
-    MadeByBellows = "PG-66", "members that Bellows made",
-        "What starts, configures and fills an adopted member is somebody else's: Bellows stops, moves and removes only what it made.",
-        "do it by hand, with repmgr, as it was done before; then see bellows status CLUSTER --fresh";
+    StoppableByRoot = "PG-66", "adopted members that may be stopped",
+        "An adopted member is stopped and started only by what root of its host has named for it: stopped in another way, it would be started again behind the plan's back.",
+        "mend what is named on that host: have the line in agent.toml (root) and restart the agent, or have the unit start it; or do it by hand, with repmgr; then plan again";
+    TheirsToKeep = "PG-67", "what stays somebody else's",
+        "Data and settings of an adopted member are not Bellows' own: it neither removes nor changes them to make a plan possible.",
+        "do what is named by hand, then plan again";
     CanFollow = "PG-70", "data that can follow the primary",
         "What is written in a data directory and is not in the primary's past is in the way of what the primary sends.",
         "have the data copied anew, what is only there is lost: bellows rejoin CLUSTER --node NODE --discard-data; or look at them first, and replace the node: bellows replace";

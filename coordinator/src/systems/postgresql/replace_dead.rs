@@ -175,6 +175,15 @@ fn notes(draft: &mut Draft, change: &Change<'_>, point_of_no_return: u32) {
             old.host, old.node
         ),
     );
+    if old.place.adopted {
+        draft.note(
+            NoteKind::Risk,
+            format!(
+                "{} was adopted: if agent.toml of {} does not name its units, the agent there refuses the tombstone: mask them by hand before that host is used again",
+                old.node, old.host
+            ),
+        );
+    }
     draft.note(
         NoteKind::Data,
         format!(

@@ -328,8 +328,33 @@ pub(super) fn notes(draft: &mut Draft, moving: &Moving, point_of_no_return: u32)
             old.node, new.node
         ),
     );
+    strangers(draft, moving);
     draft.note(
         NoteKind::Impact,
         "no host needs ssh to another: each step runs through its own agent".to_owned(),
     );
+}
+
+/// What is no member's, and nobody leads to the new primary.
+fn strangers(draft: &mut Draft, moving: &Moving) {
+    let (old, new) = (&moving.old, &moving.new);
+    // Those of members have repmgr's names.
+    for slot in moving.slots_at_old.iter().filter(|slot| !slot.starts_with("repmgr_slot_")) {
+        draft.note(
+            NoteKind::Risk,
+            format!(
+                "slot {slot} at {} is no member's: it stays there, and {} has none of its name; whoever reads it must be told",
+                old.node, new.node
+            ),
+        );
+    }
+    for witness in &moving.witnesses {
+        draft.note(
+            NoteKind::Risk,
+            format!(
+                "the witness {witness} is not led to {}: register it anew with repmgr on its host",
+                new.node
+            ),
+        );
+    }
 }

@@ -53,8 +53,11 @@ pub fn named(host: &dyn Host, names: &[&str]) -> Result<Vec<Running>, Fault> {
     Ok(found)
 }
 
-/// `None`: it has ended.
-fn command(host: &dyn Host, pid: u32) -> Result<Option<Vec<String>>, Fault> {
+/// Program and arguments of a process; `None`: it has ended.
+///
+/// # Errors
+/// If it lives and cannot be read.
+pub fn command(host: &dyn Host, pid: u32) -> Result<Option<Vec<String>>, Fault> {
     let path = Utf8PathBuf::from(format!("/proc/{pid}/cmdline"));
     let bytes = match host.read_at(&path, 0, COMMAND_LIMIT) {
         Ok(bytes) => bytes.unwrap_or_default(),

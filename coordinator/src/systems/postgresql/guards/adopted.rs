@@ -1,16 +1,57 @@
-//! Guards on members that were adopted: what Bellows did not make it neither stops nor writes.
+//! Guards on members that were adopted: they are stopped and started as their hosts' root has named it, and
+//! their settings and data stay somebody else's.
 
-use super::{super::draft::Placed, Rule, judge::Findings};
+use super::{
+    super::{
+        draft::Placed,
+        view::{self, Primary},
+    },
+    Rule,
+    judge::{Findings, Shrinking},
+};
 
-/// None of these is adopted. `what` would be done to them: "stop".
-pub(super) fn none_of<'p>(
+/// The hosts of these let Bellows stop and start them, where they were adopted.
+pub(super) fn stoppable<'p>(findings: &mut Findings<'_>, nodes: impl Iterator<Item = &'p Placed>) {
+    // A dead one is not asked for anything; its plan says what follows from that.
+    let dead = findings.dead.clone();
+    for node in nodes.filter(|node| node.place.adopted && !dead.contains(&node.node)) {
+        let reading = findings.view.reading(&node.node);
+        let Some(reading) = findings.known(&node.node, &node.host, reading) else { continue };
+        for why in &reading.left_alone {
+            let value = format!("{} on {}: {why}", node.node, node.host);
+            findings.say(Rule::StoppableByRoot, &node.node, &node.host, value);
+        }
+    }
+}
+
+/// Data of those who leave stay, where they were adopted.
+pub(super) fn data_stay(findings: &mut Findings<'_>, leaving: Option<&Shrinking>, wipe: bool) {
+    let leaving = leaving.into_iter().flat_map(|good| &good.leaving);
+    for node in leaving.filter(|node| wipe && node.place.adopted) {
+        let value = format!(
+            "data=wipe: {} was adopted, its data in {} are kept",
+            node.node, node.place.data_dir
+        );
+        findings.say(Rule::TheirsToKeep, &node.node, &node.host, value);
+    }
+}
+
+/// These read their WAL by slots of repmgr's: without one, what is made for them at the next primary would
+/// keep WAL there for ever.
+pub(super) fn have_slots<'p>(
     findings: &mut Findings<'_>,
+    primary: Primary<'_>,
     nodes: impl Iterator<Item = &'p Placed>,
-    what: &str,
 ) {
     for node in nodes.filter(|node| node.place.adopted) {
-        let value = format!("{} was adopted: Bellows does not {what}", node.node);
-        findings.say(Rule::MadeByBellows, &node.node, &node.host, value);
+        let Some(row) = view::row(primary.server, &node.node) else { continue };
+        if row.kind == "standby" && row.slot.is_empty() {
+            let value = format!(
+                "repmgr has no slot for {}: set use_replication_slots=yes in {} on {}, then repmgr standby follow",
+                node.node, node.place.repmgr_conf, node.host
+            );
+            findings.say(Rule::TheirsToKeep, &node.node, &node.host, value);
+        }
     }
 }
 

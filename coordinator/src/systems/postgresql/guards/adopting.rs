@@ -39,7 +39,7 @@ pub(in super::super) struct Adopting<'a> {
 pub(in super::super) struct Member<'a> {
     pub(in super::super) placed: Placed,
     pub(in super::super) server: &'a PostgresqlServer,
-    found: &'a PostgresqlFoundServer,
+    pub(in super::super) found: &'a PostgresqlFoundServer,
 }
 
 /// Judges what was found on the hosts.

@@ -10,7 +10,7 @@ use super::{
         options,
         view::{Primary, View},
     },
-    Rule,
+    Rule, adopted,
     adopting::{self, Adopting},
     cluster, dead, leaving,
     moving::{self, Moving},
@@ -172,6 +172,7 @@ pub(in super::super) fn shrink(
     let seen = cluster::sound(&mut findings);
     let names = leaving::named(&mut findings, leaving::wanted(intent));
     let good = leaving::judge(&mut findings, &names, &members, seen, &[]);
+    adopted::data_stay(&mut findings, good.as_ref(), options::wipe_data(intent));
     findings.end(good)
 }
 
@@ -199,6 +200,7 @@ pub(in super::super) fn replace<'a>(
     }
     let coming: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
     let shrinking = leaving::judge(&mut findings, &names, &members, seen, &coming);
+    adopted::data_stay(&mut findings, shrinking.as_ref(), options::wipe_data(intent));
     let good = seen.zip(shrinking);
     findings.end(good.map(|(seen, shrinking)| Replacing { shrinking, seen, new }))
 }

@@ -28,7 +28,7 @@ pub(super) fn judge(
         members.iter().cloned().partition(|member| names.contains(&member.node.as_str()));
     let spec = findings.spec;
     cluster::enough(findings, staying.len() + coming.len(), options::of_spec(spec).min_members);
-    adopted::none_of(findings, leaving.iter(), "stop and remove what it did not make");
+    adopted::stoppable(findings, leaving.iter());
     let primary = primary?;
     for node in &leaving {
         downstream(findings, primary, node);

@@ -29,6 +29,8 @@ pub(in super::super) struct Moving {
     pub(in super::super) slots_at_old: Vec<String>,
     /// Of these, the claimed ones.
     pub(in super::super) claimed_at_old: Vec<String>,
+    /// Witnesses that repmgr has records of: they are no members, and nobody leads them.
+    pub(in super::super) witnesses: Vec<String>,
     /// Slots that are claimed at the new primary's host already.
     pub(in super::super) claimed_at_new: Vec<String>,
 }
@@ -56,9 +58,9 @@ pub(super) fn judge(
     let old = members.iter().find(|member| member.node == primary.member.node)?.clone();
     let standbys: Vec<Placed> =
         in_order(staying.iter()).into_iter().filter(|member| member.node != old.node).collect();
-    // Each of them is told to pause its repmgrd, to stop or to follow.
-    let role = "move the primary's role among servers that it did not make";
-    adopted::none_of(findings, standbys.iter().chain([&old]), role);
+    // The primary is stopped, and repmgrd of the others started anew.
+    adopted::stoppable(findings, standbys.iter().chain([&old]));
+    adopted::have_slots(findings, primary, standbys.iter());
     flat(findings, primary, &standbys);
     let new = match to {
         "" => choose(findings, &standbys),
@@ -81,7 +83,18 @@ pub(super) fn judge(
     };
     let (claimed_at_old, claimed_at_new) = (claimed_at(&old), claimed_at(&new));
     let chosen = to.is_empty();
-    Some(Moving { old, new, others, chosen, slots_at_old, claimed_at_old, claimed_at_new })
+    let witnesses = primary.server.registered.iter().filter(|row| view::is_witness(row));
+    let witnesses = witnesses.map(|row| row.name.clone()).collect();
+    Some(Moving {
+        old,
+        new,
+        others,
+        chosen,
+        slots_at_old,
+        claimed_at_old,
+        witnesses,
+        claimed_at_new,
+    })
 }
 
 fn verdict(view: View<'_>, node: &str) -> Result<(), String> {

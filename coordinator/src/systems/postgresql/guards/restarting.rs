@@ -61,8 +61,7 @@ pub(super) fn judge(
     let named = |member: &&Placed| names.contains(member.node.as_str());
     let (last, standbys): (Vec<Placed>, Vec<Placed>) =
         members.iter().filter(named).cloned().partition(|member| member.node == primary.node);
-    let restarted = standbys.iter().chain(&last);
-    adopted::none_of(findings, restarted, "restart a server that it did not make");
+    adopted::stoppable(findings, standbys.iter().chain(&last));
     for standby in &standbys {
         let others = members.iter().filter(|other| other.node != standby.node);
         let others: Vec<Placed> = others.cloned().collect();

@@ -123,7 +123,7 @@ pub(super) fn judge<'a>(
     }
     let ailing = others.iter().filter(|other| wrong(&other.node));
     let ailing = ailing.map(|other| other.node.clone()).collect();
-    adopted::none_of(findings, std::iter::once(node), "stop a server that it did not make");
+    adopted::stoppable(findings, std::iter::once(node));
     nobody_below(findings, seen, node);
     let past = lineage::past(&node.node, &node.slot(), reading, seen);
     way(findings, node, reading, &primary, &past, discard);

@@ -45,6 +45,15 @@ pub(in super::super) fn leaving_notes(draft: &mut Draft, node: &Placed, wipe: bo
             node.node, node.place.address, node.place.port
         ),
     );
+    if node.place.adopted {
+        draft.note(
+            NoteKind::Data,
+            format!(
+                "{} was adopted: its settings stay in {} too; its server and repmgrd are stopped for good, their units masked",
+                node.node, node.place.conf_dir
+            ),
+        );
+    }
     draft.note(
         NoteKind::Data,
         if wipe {
