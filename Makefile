@@ -16,7 +16,7 @@ CARGO_DENY_VERSION := 0.20.2
 LOOPBACK_TEST := loopback
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_scenario
+HOST_TESTS := testbed hosts_scenario hosts_adopted
 KILL_TESTS := kills
 
 .PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-workspace test-loopback test-matrix test-hosts test-kills demo bench crash-matrix soak replay defects

@@ -1,0 +1,230 @@
+//! Three real systemd hosts. On two of them a cluster that an administrator built in Debian's own way; it
+//! is adopted, grows onto the third, its role moves, its servers are restarted, and an adopted member
+//! leaves, under a writer. Needs root; belongs to `make test-hosts`, which builds the programs first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bellows_tests::{
+    debian::{self, REPMGRD_UNIT, SERVER_UNIT},
+    process,
+    site::{Cli, Coordinator, temporary},
+    sql::Server,
+    testbed::{Host, Testbed},
+    writer::{TABLE, Writer},
+};
+
+const CONFIG: &str = "/etc/bellows/agent.toml";
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The folder of the coordinator, removed at the end.
+struct Folder(std::path::PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_built_in_debians_way_is_adopted_moved_and_shrunk_under_a_writer() {
+    let testbed = Testbed::up(&["db1", "db2", "db3"]).expect("three hosts");
+    let folder = Folder(temporary("adopted").unwrap());
+    let outside = testbed.outside().to_string();
+    let mut coordinator = Coordinator::init(&folder.0, &outside).await.unwrap();
+    coordinator.start().await.unwrap();
+    let played = Box::pin(play(&testbed, &coordinator)).await;
+    if let Err(error) = played {
+        let log = std::fs::read_to_string(coordinator.log()).unwrap_or_default();
+        panic!("{error:#}\n== coordinator\n{log}");
+    }
+}
+
+async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
+    let cli = coordinator.cli();
+    let network = network(testbed);
+    for host in testbed.hosts() {
+        debian::put_login(host)?;
+        install(host)?;
+        let token = cli.token(host.name()).await?;
+        enrol(host, coordinator.enrolment_address(), &token)?;
+    }
+    let (first, second) = (testbed.host("db1")?, testbed.host("db2")?);
+    debian::build(&[first, second], &network)?;
+    connected(testbed, cli).await?;
+    let words = [
+        "cluster",
+        "adopt",
+        "shop",
+        "--system",
+        "postgresql",
+        "--host",
+        "db1",
+        "--host",
+        "db2",
+        "--option",
+        "client_networks=",
+        "--yes",
+    ];
+    let networks = format!("client_networks={network}");
+    let words = words.map(|word| if word == "client_networks=" { &networks } else { word });
+    allow(testbed, cli, &words).await?;
+    let settings = [debian::settings(first)?, debian::settings(second)?];
+    let enabled = [enabled(first)?, enabled(second)?];
+    cli.run(&words).await?.expect_code(0)?;
+
+    let addresses: Vec<String> =
+        testbed.hosts().iter().map(|host| host.address().to_string()).collect();
+    let writer = Writer::start(&addresses, &debian::application()).await?;
+    done(cli, &["expand", "shop", "--node", "pg3@db3"]).await?;
+    follow(&addresses, 0, &["pg2", "pg3"]).await?;
+    done(cli, &["switchover", "shop", "--to", "pg2"]).await?;
+    follow(&addresses, 1, &["pg1", "pg3"]).await?;
+    done(cli, &["restart", "shop", "--in-place"]).await?;
+    follow(&addresses, 1, &["pg1", "pg3"]).await?;
+    for (host, before) in [(first, &enabled[0]), (second, &enabled[1])] {
+        runs(host)?;
+        ensure!(self::enabled(host)? == *before, "{}: {:?}", host.name(), self::enabled(host)?);
+    }
+
+    done(cli, &["shrink", "shop", "--node", "pg1"]).await?;
+    follow(&addresses, 1, &["pg3"]).await?;
+    rests(first)?;
+    let kept = format!("{}/PG_VERSION", debian::DATA);
+    ensure!(first.succeed(&["cat", &kept])?.trim() == "15", "its data are gone");
+    let now = [debian::settings(first)?, debian::settings(second)?];
+    ensure!(settings == now, "its settings have changed: {settings:#?} {now:#?}");
+    // Nothing starts it at the next boot either.
+    first.power_cut()?;
+    first.boot()?;
+    rests(first)?;
+
+    let seen = writer.tally().acknowledged.len();
+    writer.reaches(seen + 20, LIMIT).await?;
+    let tally = writer.finish().await?;
+    let primary = Server::connect(&addresses[1], &debian::superuser()).await?;
+    // The rules that Bellows writes let nobody but members in as that role.
+    let copy = Server::connect(&addresses[2], &debian::application()).await?;
+    copy.replayed(&primary.written().await?, LIMIT).await?;
+    let rows = copy.ids(TABLE).await?;
+    ensure!(tally.acknowledged.difference(&rows).count() == 0, "rows are lost");
+    Ok(())
+}
+
+fn network(testbed: &Testbed) -> String {
+    let [a, b, c, _] = testbed.outside().octets();
+    format!("{a}.{b}.{c}.0/24")
+}
+
+/// What a package and an administrator would put on a host.
+fn install(host: &Host) -> Result<()> {
+    let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
+    host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
+    let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
+    host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
+    let config = format!(
+        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
+         [systems.postgresql]\npassfile = \"{}\"\n",
+        host.name(),
+        debian::PASSFILE,
+        address = host.address(),
+    );
+    host.put(CONFIG, config.as_bytes(), 0o644)
+}
+
+fn enrol(host: &Host, coordinator: &str, token: &str) -> Result<()> {
+    let enrol = ["bellows-agent", "enrol", "--coordinator", coordinator, "--token", token];
+    host.succeed(&[&enrol[..], &["--config", CONFIG]].concat())?;
+    host.succeed(&["systemctl", "enable", "--now", "bellows-agent"])?;
+    Ok(())
+}
+
+async fn connected(testbed: &Testbed, cli: &Cli) -> Result<()> {
+    let wanted = testbed.hosts().len();
+    process::until("all agents are connected", LIMIT, || async {
+        Ok(cli.connected_hosts().await? == wanted)
+    })
+    .await
+}
+
+/// The adoption is refused until root has put the lines of the refusal into `agent.toml`: they name the
+/// units.
+async fn allow(testbed: &Testbed, cli: &Cli, words: &[&str]) -> Result<()> {
+    let ended = cli.run(&[words, &["--output", "json"]].concat()).await?;
+    let answer: serde_json::Value = serde_json::from_str(ended.expect_code(5)?)?;
+    let refusals = answer["refusals"]["refusals"].as_array().context("refusals")?;
+    ensure!(refusals.len() == 2, "{refusals:?}");
+    for refusal in refusals {
+        let text = |key: &str| refusal[key].as_str().unwrap_or_default();
+        ensure!(text("code") == "PG-62", "{refusal}");
+        let line = text("value").split_once(": ").context("a line for agent.toml")?.1;
+        for unit in [SERVER_UNIT, REPMGRD_UNIT] {
+            ensure!(line.contains(unit), "{line}");
+        }
+        let host = testbed.host(text("host"))?;
+        let mut config = host.get(CONFIG)?;
+        config.extend(format!("{line}\n").as_bytes());
+        host.put(CONFIG, &config, 0o644)?;
+        host.succeed(&["systemctl", "restart", "bellows-agent"])?;
+    }
+    connected(testbed, cli).await
+}
+
+async fn done(cli: &Cli, words: &[&str]) -> Result<()> {
+    let ended = cli.run(&[words, &["--yes"]].concat()).await?;
+    ended.expect_code(0).map(|_| ()).with_context(|| words.join(" "))
+}
+
+/// By SQL: who is primary, and who streams from it.
+async fn follow(addresses: &[String], primary: usize, standbys: &[&str]) -> Result<()> {
+    let there = Server::connect(&addresses[primary], &debian::superuser()).await?;
+    ensure!(!there.in_recovery().await?, "{} is no primary", addresses[primary]);
+    let mut streaming: Vec<String> = there
+        .senders()
+        .await?
+        .into_iter()
+        .filter(|one| one.state == "streaming")
+        .map(|one| one.name)
+        .collect();
+    streaming.sort();
+    ensure!(streaming == standbys, "{streaming:?} stream, not {standbys:?}");
+    Ok(())
+}
+
+/// What systemd says of the two units.
+fn asked(host: &Host, verb: &str) -> Result<Vec<String>> {
+    let one = |unit: &str| {
+        let output = host.exec(&["systemctl", verb, unit])?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    [SERVER_UNIT, REPMGRD_UNIT].into_iter().map(one).collect()
+}
+
+fn enabled(host: &Host) -> Result<Vec<String>> {
+    asked(host, "is-enabled")
+}
+
+/// systemd and what is really there agree.
+fn runs(host: &Host) -> Result<()> {
+    let name = host.name();
+    ensure!(asked(host, "is-active")? == ["active", "active"], "{name}: not both are active");
+    let shown = host.succeed(&["systemctl", "show", SERVER_UNIT, "--property=MainPID"])?;
+    let file = host.get(&format!("{}/postmaster.pid", debian::DATA))?;
+    let pid = String::from_utf8_lossy(&file).lines().next().unwrap_or_default().to_owned();
+    ensure!(shown.trim() == format!("MainPID={pid}"), "{name}: {shown} and {pid}");
+    host.succeed(&["pgrep", "--full", "repmgrd --config-file"])?;
+    Ok(())
+}
+
+/// Stopped for good.
+fn rests(host: &Host) -> Result<()> {
+    let (active, enabled) = (asked(host, "is-active")?, enabled(host)?);
+    ensure!(active.iter().all(|state| state != "active"), "{}: {active:?}", host.name());
+    ensure!(enabled == ["masked", "masked"], "{}: {enabled:?}", host.name());
+    for program in ["postgres", "repmgrd"] {
+        let found = host.exec(&["pgrep", "--exact", program])?;
+        ensure!(!found.status.success(), "{program} runs on {}", host.name());
+    }
+    Ok(())
+}
