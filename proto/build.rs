@@ -8,6 +8,7 @@ use prost::Message;
 const FILES: &[&str] = &[
     "bellows/v1/names.proto",
     "bellows/v1/fault.proto",
+    "bellows/v1/postgresql_front.proto",
     "bellows/v1/postgresql.proto",
     "bellows/v1/placement.proto",
     "bellows/v1/host.proto",

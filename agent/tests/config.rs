@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use bellows_agent::config::{Launch, Mode, parse};
+use bellows_agent::config::{Launch, Mode, fronts::Kind, parse};
 use camino::Utf8Path;
 
 const GOOD: &str = r#"
@@ -219,6 +219,42 @@ fn servers_that_may_be_adopted_are_named_whole_and_once() {
         "adopted 3, data_dir: missing",
         "adopted 4, data_dir: \"srv\" must be an absolute path",
         "adopted 4, repmgr_conf: missing",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}
+
+#[test]
+fn fronts_are_named_whole_and_once() {
+    let text = |entries: &str| {
+        format!("[agent]\nhost = \"h1\"\naddress = \"10.0.0.1\"\n[systems.postgresql]\n{entries}")
+    };
+    let read = |entries: &str| parse(Utf8Path::new("agent.toml"), &text(entries));
+    let pool =
+        "[[systems.postgresql.fronts]]\nname = \"pool\"\ncluster = \"orders\"\nkind = \"pgpool\"\n";
+    let hook = "[[systems.postgresql.fronts]]\nname = \"web\"\ncluster = \"orders\"\nkind = \"hook\"\ncommand = [\"/etc/hook\", \"a b\"]\n";
+    let fronts = read(&format!("{pool}{hook}")).unwrap().systems.postgresql.unwrap().fronts;
+    let [pgpool, web] = fronts.as_slice() else { panic!("{fronts:?}") };
+    let Kind::Pgpool(settings) = &pgpool.kind else { panic!("{pgpool:?}") };
+    assert_eq!((pgpool.port, settings.pcp_port), (9999, 9898));
+    assert_eq!(settings.config, "/etc/pgpool2/pgpool.conf");
+    assert_eq!(settings.restart.last().map(String::as_str), Some("pgpool2.service"));
+    assert!(matches!(&web.kind, Kind::Hook { command, .. } if command.len() == 2));
+    let bad = format!(
+        "{pool}{pool}restart = [\"systemctl\"]\n{pool}nam = \"x\"\n{}{}",
+        hook.replace("command", "config = \"/x\"\nport = 0\n# "),
+        "[[systems.postgresql.fronts]]\nkind = \"proxy\"\n"
+    );
+    let error = read(&bad).unwrap_err().to_string();
+    for said in [
+        "fronts.nam: unknown key; did you mean systems.postgresql.fronts.name?",
+        "fronts 2, restart: \"systemctl\" must be an absolute path",
+        "fronts 3: pool of cluster orders is listed twice",
+        "fronts 4, config: only of pgpool",
+        "fronts 4, port must be 1 to 65535",
+        "fronts 4, command: a program is wanted",
+        "fronts 5, kind: \"proxy\" is not pgpool or hook",
+        "fronts 5, name: missing",
     ] {
         assert!(error.contains(said), "{said}: {error}");
     }

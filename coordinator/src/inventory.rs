@@ -264,7 +264,10 @@ impl Inventory {
         let Some(spec) = self.store.spec(cluster)? else {
             return Ok(None);
         };
-        Ok(Some(ClusterDetail { summary: Some(self.summary(&spec)?), spec: Some(spec) }))
+        let seen = self.status(cluster)?.filter(|seen| seen.spec_version == spec.version);
+        let connections = seen.map(|seen| seen.connections).unwrap_or_default();
+        let summary = Some(self.summary(&spec)?);
+        Ok(Some(ClusterDetail { summary, spec: Some(spec), connections }))
     }
 
     fn summary(&self, spec: &Spec) -> Result<ClusterSummary, StoreError> {

@@ -91,7 +91,8 @@ pub enum ServeError {
 /// As [`serve`].
 pub async fn serve_all_systems(options: &Options) -> Result<(), ServeError> {
     let config = Site::load_config(&options.site)?;
-    let policy = Policy { backup_max_age_ms: config.backup_max_age_ms() };
+    let policy =
+        Policy { backup_max_age_ms: config.backup_max_age_ms(), fronts: config.fronts.clone() };
     serve(options, AllSystems { postgresql: policy }).await
 }
 

@@ -147,7 +147,9 @@ fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> 
         Kind::StopService(stop) => {
             stop.checkpoint_first && tool == "psql" && statement.contains("checkpoint")
         }
-        Kind::WriteConfiguration(_)
+        // What stands in front is called without the wrapper.
+        Kind::SetFront(_)
+        | Kind::WriteConfiguration(_)
         | Kind::RemoveConfiguration(_)
         | Kind::DemotePrimary(_)
         | Kind::DiscardData(_) => false,

@@ -8,6 +8,7 @@ pub mod debian;
 pub mod demo;
 pub mod duplicates;
 pub mod foreign;
+pub mod front;
 pub mod guard;
 pub mod kills;
 pub mod narrate;

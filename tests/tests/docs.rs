@@ -77,6 +77,9 @@ fn every_key_of_agent_toml_is_explained() {
     let postgresql = read("agent/src/config/postgresql.rs");
     let wanted = quoted(&postgresql, "const KEYS: &[&str] = &[", "];");
     stand("config.md", "key", &code(wanted));
+    let fronts = read("agent/src/config/fronts.rs");
+    let wanted = quoted(&fronts, "const KEYS: &[&str] = &[", "];");
+    stand("config.md", "key", &code(wanted));
     let sections = ["[agent]", "[systems.postgresql]", "[profiles.NAME]"];
     stand("config.md", "section", &code(sections.map(str::to_owned)));
 }

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{postgresql, values::Checker};
+use super::{fronts, postgresql, values::Checker};
 
 const TOP: &[&str] = &["agent", "systems", "profiles"];
 const AGENT: &[&str] =
@@ -24,6 +24,10 @@ pub(super) fn check(table: &Table, checker: &mut Checker) {
             for entry in adopted.into_iter().flatten().filter_map(Value::as_table) {
                 let prefix = "systems.postgresql.adopted.";
                 section(checker, prefix, entry, postgresql::ADOPTED_KEYS);
+            }
+            let declared = postgresql.get("fronts").and_then(Value::as_array);
+            for entry in declared.into_iter().flatten().filter_map(Value::as_table) {
+                section(checker, "systems.postgresql.fronts.", entry, fronts::KEYS);
             }
         }
     }

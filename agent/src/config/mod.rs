@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bellows_proto::names::HostName;
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub mod fronts;
 mod keys;
 mod load;
 pub mod postgresql;

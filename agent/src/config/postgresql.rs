@@ -3,7 +3,10 @@
 use camino::Utf8PathBuf;
 use serde::Deserialize;
 
-use super::values::{Checker, absolute};
+use super::{
+    fronts::{self, Front},
+    values::{Checker, absolute},
+};
 
 /// The coordinator's `StateDirectory`, mode 0700: a database below it could not be reached by its
 /// own user on the host that has both.
@@ -32,6 +35,8 @@ pub struct PostgresqlConfig {
     pub adopted: Vec<Adopted>,
     /// Where backups are asked for; `None`: this host knows of none.
     pub backups: Option<BackupSource>,
+    /// What stands in front of clusters here.
+    pub fronts: Vec<Front>,
 }
 
 /// `[[systems.postgresql.adopted]]`: a server that was there before Bellows. It is read, and repmgr and
@@ -75,6 +80,8 @@ pub(super) struct Raw {
     pub(super) pgbackrest: Option<String>,
     pub(super) pgbackrest_config: Option<String>,
     pub(super) pgbackrest_stanza: Option<String>,
+    #[serde(default)]
+    pub(super) fronts: Vec<fronts::Raw>,
 }
 
 /// A server that may be adopted, as it is written.
@@ -104,6 +111,7 @@ pub(super) const KEYS: &[&str] = &[
     "pgbackrest",
     "pgbackrest_config",
     "pgbackrest_stanza",
+    "fronts",
 ];
 
 impl Raw {
@@ -143,6 +151,7 @@ impl Raw {
         let adopted = adopted(self.adopted, checker);
         let backups =
             backups(checker, self.pgbackrest, self.pgbackrest_config, self.pgbackrest_stanza);
+        let fronts = fronts::check(self.fronts, checker);
         Some(PostgresqlConfig {
             bin_dir: bin_dir?,
             os_user: os_user?,
@@ -154,6 +163,7 @@ impl Raw {
             port,
             adopted,
             backups,
+            fronts,
         })
     }
 }

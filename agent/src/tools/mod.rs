@@ -19,6 +19,7 @@ pub mod initdb;
 mod nodes;
 pub mod pg_controldata;
 pub mod pgbackrest;
+pub mod pgpool;
 pub mod postgresql;
 pub mod psql;
 pub mod repmgr;

@@ -49,6 +49,8 @@ fn of_postgresql(action: &PostgresqlAction) -> [Option<&NodeRef>; 2] {
         Some(Kind::PromoteStandby(action)) => (&action.node, &None),
         Some(Kind::FollowUpstream(action)) => (&action.node, &None),
         Some(Kind::DemotePrimary(action)) => (&action.node, &None),
+        // A front is of a cluster too.
+        Some(Kind::SetFront(action)) => (&action.front, &None),
         None => (&None, &None),
     };
     [node.as_ref(), at.as_ref()]

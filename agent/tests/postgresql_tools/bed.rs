@@ -297,7 +297,8 @@ impl Host<'_> {
             postgresql_answer::Kind::Backups(backups) => Ok(backups),
             other @ (postgresql_answer::Kind::Node(_)
             | postgresql_answer::Kind::Login(_)
-            | postgresql_answer::Kind::Found(_)) => {
+            | postgresql_answer::Kind::Found(_)
+            | postgresql_answer::Kind::Front(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -309,7 +310,8 @@ impl Host<'_> {
             postgresql_answer::Kind::Node(reading) => reading,
             other @ (postgresql_answer::Kind::Login(_)
             | postgresql_answer::Kind::Found(_)
-            | postgresql_answer::Kind::Backups(_)) => {
+            | postgresql_answer::Kind::Backups(_)
+            | postgresql_answer::Kind::Front(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -326,7 +328,8 @@ impl Host<'_> {
             }
             other @ (postgresql_answer::Kind::Node(_)
             | postgresql_answer::Kind::Login(_)
-            | postgresql_answer::Kind::Backups(_)) => {
+            | postgresql_answer::Kind::Backups(_)
+            | postgresql_answer::Kind::Front(_)) => {
                 panic!("{other:?}")
             }
         }
@@ -348,7 +351,8 @@ impl Host<'_> {
             postgresql_answer::Kind::Login(login) => login,
             other @ (postgresql_answer::Kind::Node(_)
             | postgresql_answer::Kind::Found(_)
-            | postgresql_answer::Kind::Backups(_)) => {
+            | postgresql_answer::Kind::Backups(_)
+            | postgresql_answer::Kind::Front(_)) => {
                 panic!("{other:?}")
             }
         }

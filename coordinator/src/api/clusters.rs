@@ -31,7 +31,13 @@ impl<W: World> Api<W> {
     pub(super) fn one_cluster(&self, cluster: &str) -> Result<ClusterDetail, Status> {
         let name: ClusterName = cluster.parse().map_err(|e| fault::bad_name(&e))?;
         let found = self.inventory.cluster(name.as_str()).map_err(|e| fault::store(&e))?;
-        found.ok_or_else(|| unknown(&name))
+        let mut detail = found.ok_or_else(|| unknown(&name))?;
+        if let (Some(spec), true) = (&detail.spec, detail.connections.is_empty()) {
+            // Not looked at since it changed: the members are known all the same.
+            let nothing = Observation::default();
+            detail.connections = self.engine.systems().describe(spec, &nothing).connections;
+        }
+        Ok(detail)
     }
 
     /// The versions of a cluster's spec, the newest first, each with the operation that made it.
@@ -134,6 +140,7 @@ impl<W: World> Api<W> {
             system: spec.system,
             members: description.members,
             problems: description.problems,
+            connections: description.connections,
             unknown: faults(&observation),
             observed_at_ms,
             spec_version: spec.version,

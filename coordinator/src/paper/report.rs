@@ -30,6 +30,7 @@ pub fn report(detail: &OperationDetail, style: &Style) -> Document {
         after: plan.after.clone(),
     }));
     end(&mut paper, &told, style);
+    connections(&mut paper, &plan, &told, style);
     steps(&mut paper, &plan, &told, style);
     decisions(&mut paper, &told, style);
     holds(&mut paper, &told, style);
@@ -138,6 +139,16 @@ fn end(paper: &mut Document, told: &Told, style: &Style) {
         paper.text(style.say("Left behind:", "遗留："));
         paper.add(Block::List(told.left.clone()));
     }
+}
+
+/// How clients reach the cluster now.
+fn connections(paper: &mut Document, plan: &Plan, told: &Told, style: &Style) {
+    if told.outcome != Outcome::Done || plan.connections.is_empty() {
+        return;
+    }
+    paper.heading(style.say("Connection strings", "连接串"));
+    let lines = plan.connections.iter().map(|one| format!("{}: {}", one.what, one.text));
+    paper.add(Block::Commands(lines.collect()));
 }
 
 fn steps(paper: &mut Document, plan: &Plan, told_of: &Told, style: &Style) {

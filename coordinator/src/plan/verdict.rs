@@ -1,6 +1,6 @@
 //! What judgments come to, and what is asked for them. Values only.
 
-use bellows_proto::v1::{MemberView, Progress, Query};
+use bellows_proto::v1::{ConnectionString, MemberView, Progress, Query};
 
 /// What a condition is, judged by an observation.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,4 +49,6 @@ pub struct Description {
     pub members: Vec<MemberView>,
     /// Empty: healthy. One sentence each.
     pub problems: Vec<String>,
+    /// How clients reach it.
+    pub connections: Vec<ConnectionString>,
 }

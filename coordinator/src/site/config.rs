@@ -1,14 +1,17 @@
 //! `site.toml`: what `bellows serve` listens on and where its data is.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use bellows_proto::{
     audit::{KEEP_DEFAULT, KEEP_LEAST},
-    names::HostName,
+    names::{ClusterName, HostName, NodeName},
 };
+
+use crate::systems::postgresql::Front;
 
 use super::{
     Init,
@@ -42,6 +45,8 @@ pub struct Config {
     /// A PostgreSQL cluster is changed only where its last good backup is at most so old; `None`: nobody
     /// asks for it.
     pub backup_max_age_hours: Option<u32>,
+    /// What stands in front of PostgreSQL clusters.
+    pub fronts: Vec<Front>,
 }
 
 /// `backup_max_age_hours` is at most this: a year.
@@ -152,6 +157,8 @@ impl Config {
             let text = format!("{hours} is not from 1 to {BACKUP_AGE_MOST}");
             postgresql.mistake("backup_max_age_hours", text);
         }
+        let listed = postgresql.optional::<FrontsByCluster>("fronts").unwrap_or_default();
+        let fronts = fronts(listed, &mut postgresql);
         postgresql.finish();
         file.finish();
 
@@ -164,6 +171,7 @@ impl Config {
             audit_segments: segments,
             keep_days,
             backup_max_age_hours,
+            fronts,
         })
     }
 
@@ -184,6 +192,7 @@ impl Config {
             audit_segments: KEEP_DEFAULT,
             keep_days: KEEP_DAYS_DEFAULT,
             backup_max_age_hours: None,
+            fronts: Vec::new(),
         }
     }
 
@@ -225,9 +234,44 @@ impl Config {
                 Some(hours) => format!("backup_max_age_hours = {hours}\n"),
                 None => "# backup_max_age_hours = 26\n".to_owned(),
             },
+            "# What stands in front of clusters: FRONT@HOST, as the agent of the host declares it.\n"
+                .to_owned(),
+            "# fronts = { orders = [\"pool@lb1\"] }\n".to_owned(),
         ]
         .concat()
     }
+}
+
+/// As they are written.
+type FrontsByCluster = BTreeMap<String, Vec<String>>;
+
+/// `CLUSTER = ["FRONT@HOST", ...]`, in the order of the clusters.
+fn fronts(listed: FrontsByCluster, reader: &mut Reader<'_>) -> Vec<Front> {
+    let mut fronts: Vec<Front> = Vec::new();
+    for (cluster, texts) in listed {
+        if let Err(error) = cluster.parse::<ClusterName>() {
+            reader.mistake("fronts", error.to_string());
+        }
+        for text in texts {
+            let parsed = text.split_once('@').and_then(|(name, host)| {
+                let name: NodeName = name.parse().ok()?;
+                let host: HostName = host.parse().ok()?;
+                let cluster = cluster.clone();
+                Some(Front { cluster, name: name.to_string(), host: host.to_string() })
+            });
+            match parsed {
+                None => {
+                    let text = format!("{text:?} is not FRONT@HOST, e.g. \"pool@lb1\"");
+                    reader.mistake("fronts", text);
+                }
+                Some(front) if fronts.contains(&front) => {
+                    reader.mistake("fronts", format!("{text} of {cluster} is listed twice"));
+                }
+                Some(front) => fronts.push(front),
+            }
+        }
+    }
+    fronts
 }
 
 fn absolute(reader: &mut Reader<'_>, key: &'static str) -> Option<PathBuf> {

@@ -153,6 +153,7 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
         kep_days = 1
         [postgresql]
         backup_max_age_hours = 0
+        fronts = { orders = ['pool', 'web@h1', 'web@h1'] }
     ";
     let mistakes = Config::parse(text).unwrap_err().to_string();
     for expected in [
@@ -168,11 +169,13 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
         "store.keep_days: 36501 is not from 0 to 36500",
         "store.kep_days: unknown key; the nearest known one is \"keep_days\"",
         "postgresql.backup_max_age_hours: 0 is not from 1 to 8784",
+        "postgresql.fronts: \"pool\" is not FRONT@HOST",
+        "postgresql.fronts: web@h1 of orders is listed twice",
         "listne: unknown key; the nearest known one is \"listen\"",
     ] {
         assert!(mistakes.contains(expected), "{expected} is not in:\n{mistakes}");
     }
-    assert_eq!(mistakes.lines().count(), 13, "{mistakes}");
+    assert_eq!(mistakes.lines().count(), 15, "{mistakes}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use bellows_proto::v1::{
 use crate::plan::{Description, Probe, Question, Systems, Verdict};
 
 /// Every system that this program knows, and what this site demands before a change of one.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct AllSystems {
     /// Demanded before a change of a PostgreSQL cluster.
     pub postgresql: postgresql::Policy,
@@ -27,7 +27,7 @@ impl Systems for AllSystems {
         answers: &[Asked],
     ) -> Vec<Question> {
         match spec.system() {
-            System::Postgresql => postgresql::next_queries(spec, intent, answers),
+            System::Postgresql => postgresql::next_queries(spec, intent, answers, &self.postgresql),
             System::Unspecified => Vec::new(),
         }
     }
@@ -35,7 +35,7 @@ impl Systems for AllSystems {
     fn planning_queries(&self, spec: &Spec, intent: &Intent, answers: &[Asked]) -> Vec<Question> {
         match spec.system() {
             System::Postgresql => {
-                postgresql::planning_queries(spec, intent, answers, self.postgresql)
+                postgresql::planning_queries(spec, intent, answers, &self.postgresql)
             }
             System::Unspecified => Vec::new(),
         }
@@ -58,7 +58,7 @@ impl Systems for AllSystems {
         intent: &Intent,
     ) -> Result<Plan, Vec<Refusal>> {
         match spec.system() {
-            System::Postgresql => postgresql::plan(spec, observation, intent, self.postgresql),
+            System::Postgresql => postgresql::plan(spec, observation, intent, &self.postgresql),
             System::Unspecified => Err(vec![unknown_system(spec)]),
         }
     }
@@ -106,7 +106,7 @@ impl Systems for AllSystems {
         match spec.system() {
             System::Postgresql => postgresql::describe(spec, observation),
             System::Unspecified => {
-                Description { members: Vec::new(), problems: vec![unknown_system(spec).value] }
+                Description { problems: vec![unknown_system(spec).value], ..Description::default() }
             }
         }
     }

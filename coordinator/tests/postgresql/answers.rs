@@ -42,6 +42,12 @@ impl World {
                     postgresql_query::Kind::Login(query) => {
                         postgresql_answer::Kind::Login(self.login(name, host, &query.address))
                     }
+                    postgresql_query::Kind::Front(query) => {
+                        let wanted = &query.front.as_ref().unwrap().node;
+                        let front = self.fronts.get(name).filter(|(front, _)| front == wanted);
+                        let denied = || Fault::new(FaultCode::Denied, "no such front").at(name);
+                        postgresql_answer::Kind::Front(front.ok_or_else(denied)?.1.clone())
+                    }
                     postgresql_query::Kind::Find(_) => {
                         postgresql_answer::Kind::Found(self.found(host))
                     }

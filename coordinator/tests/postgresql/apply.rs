@@ -191,6 +191,15 @@ impl World {
                 assert!(!node.server.running, "a primary that runs is made a standby");
                 node.data = Data::Copy;
             }
+            Kind::SetFront(set) => {
+                assert_eq!(set.host, host, "it runs where the front is");
+                let primaries = set.backends.iter().filter(|one| one.primary == Some(true));
+                assert_eq!(primaries.count(), 1, "one primary");
+                let (_, front) = self.fronts.get_mut(host).unwrap();
+                front.serving.clone_from(&set.backends);
+                front.serving.iter_mut().for_each(|one| one.node.clear());
+                front.configured.clone_from(&front.serving);
+            }
             Kind::DiscardData(discard) => {
                 let Some(node) = self.maybe(host, &discard.node) else { return };
                 assert!(!node.server.running, "the data of a server that runs");

@@ -16,7 +16,9 @@ const HOUR: i64 = 3_600_000;
 const NOW: i64 = 1_795_276_754_000;
 
 fn site() -> AllSystems {
-    AllSystems { postgresql: Policy { backup_max_age_ms: Some(26 * 3_600_000) } }
+    AllSystems {
+        postgresql: Policy { backup_max_age_ms: Some(26 * 3_600_000), ..Policy::default() },
+    }
 }
 
 /// Ended so many hours ago.

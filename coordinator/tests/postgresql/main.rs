@@ -13,6 +13,7 @@ mod answers;
 mod apply;
 mod backups;
 mod clients;
+mod fronts;
 mod golden;
 mod judgments;
 mod moving;

@@ -137,6 +137,10 @@ fn all_kinds() -> Vec<Plan> {
     let (four, spec_four) = world::cluster(4, 2, &[("min_members", "2")]);
     let mut dead = three.clone();
     dead.dies("h3");
+    let (mut fronted, mut fronted_dead) = (three.clone(), three.clone());
+    fronted.stand_in_front("lb1");
+    fronted_dead.stand_in_front("lb1");
+    fronted_dead.dies("h3");
     let mut busy = three.clone();
     for (user, count) in [("a", 9), ("b", 8), ("c", 7), ("d", 6), ("e", 5), ("f", 4), ("g", 1)] {
         busy.connect("pg1", user, count);
@@ -201,6 +205,11 @@ fn all_kinds() -> Vec<Plan> {
         play::plan(&networked, &spec_networked, &world::reconfigure(&limit[..])),
         play::plan(&adopted, &spec_adopted, &world::reconfigure(&networks)),
         play::plan(&three, &spec_three, &world::restart(&[], true)),
+        play::plan(&fronted, &spec_three, &world::expand(&[("pg4", "h4")], &[])),
+        play::plan(&fronted, &spec_three, &world::shrink(&["pg3"], &[])),
+        play::plan(&fronted, &spec_three, &world::switchover("pg2")),
+        play::plan(&fronted, &spec_three, &world::replace("pg3", ("pg4", "h4"), false, &[])),
+        play::plan(&fronted_dead, &spec_three, &world::replace("pg3", ("pg4", "h4"), true, &[])),
         play::plan(&foreign, &blank, &adopting::from_three()),
         play::plan(&grown, &spec_grown, &world::shrink(&["pg4"], &[])),
         play::plan(&built, &spec_built, &world::shrink(&["pg3"], &[])),

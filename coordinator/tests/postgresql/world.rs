@@ -2,11 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bellows::{plan::Systems as _, spec, systems::AllSystems};
+use bellows::{
+    plan::Systems as _,
+    spec,
+    systems::{
+        AllSystems,
+        postgresql::{Front, Policy},
+    },
+};
 use bellows_proto::v1::{
-    AcceptedGuard, Adopt, AdoptFrom, Asked, Create, Expand, Intent, KeyValue, NodeAt, NodeRef,
-    Observation, PostgresqlPlacement, Reconfigure, Rejoin, Replace, RepmgrNode, Restart, Shrink,
-    Spec, Switchover, System, WriteConfiguration, asked, intent::Verb,
+    AcceptedGuard, Adopt, AdoptFrom, Asked, Create, Expand, FrontBackend, FrontKind, Intent,
+    KeyValue, NodeAt, NodeRef, Observation, PostgresqlFront, PostgresqlPlacement, Reconfigure,
+    Rejoin, Replace, RepmgrNode, Restart, Shrink, Spec, Switchover, System, WriteConfiguration,
+    asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -141,6 +149,8 @@ pub struct World {
     pub tablespaces: Vec<String>,
     /// The oldest WAL at the primary.
     pub oldest_wal: u64,
+    /// What stands in front, by host: its name there, and what it serves.
+    pub fronts: BTreeMap<String, (String, PostgresqlFront)>,
 }
 
 impl World {
@@ -173,11 +183,47 @@ impl World {
             let_in_by_hand: BTreeSet::new(),
             tablespaces: Vec::new(),
             oldest_wal: 0,
+            fronts: BTreeMap::new(),
         }
     }
 
     pub fn host(&mut self, name: &str) -> &mut Host {
         self.hosts.get_mut(name).unwrap()
+    }
+
+    /// Pgpool-II on a host of its own, that serves the members as they are.
+    pub fn stand_in_front(&mut self, host: &str) {
+        self.hosts.insert(host.to_owned(), Host::default());
+        let primary = self.primary().unwrap().0.to_owned();
+        let mut serving: Vec<FrontBackend> = Vec::new();
+        for (name, node) in self.hosts.values().flat_map(|host| &host.nodes) {
+            serving.push(FrontBackend {
+                node: String::new(),
+                address: node.place.address.clone(),
+                port: node.place.port,
+                attached: Some(true),
+                primary: Some(*name == primary),
+            });
+        }
+        let front = PostgresqlFront {
+            kind: FrontKind::Pgpool.into(),
+            address: crate::answers::address("h9"),
+            port: 9999,
+            configured: serving.clone(),
+            serving,
+        };
+        self.fronts.insert(host.to_owned(), ("pool".to_owned(), front));
+    }
+
+    /// The site that has these fronts.
+    pub fn site(&self) -> AllSystems {
+        let front = |(host, (name, _)): (&String, &(String, PostgresqlFront))| Front {
+            cluster: CLUSTER.to_owned(),
+            name: name.clone(),
+            host: host.clone(),
+        };
+        let fronts = self.fronts.iter().map(front).collect();
+        AllSystems { postgresql: Policy { fronts, ..Policy::default() } }
     }
 
     /// So many clients of a user at a node.
@@ -253,9 +299,10 @@ impl World {
 
     /// Asks everybody, as the engine does.
     pub fn observe(&self, spec: &Spec, intent: Option<&Intent>) -> Observation {
+        let site = self.site();
         let mut answers: Vec<Asked> = Vec::new();
         for _ in 0..3 {
-            let questions = AllSystems::default().next_queries(spec, intent, &answers);
+            let questions = site.next_queries(spec, intent, &answers);
             if questions.is_empty() {
                 return AllSystems::default().observation(spec, &answers);
             }
@@ -276,11 +323,7 @@ impl World {
                 });
             }
         }
-        assert_eq!(
-            AllSystems::default().next_queries(spec, intent, &answers),
-            [],
-            "at most three rounds"
-        );
+        assert_eq!(site.next_queries(spec, intent, &answers), [], "at most three rounds");
         AllSystems::default().observation(spec, &answers)
     }
 }

@@ -62,13 +62,14 @@ pub async fn start(
     fleet: &Arc<Fleet>,
     shelf: &Shelf,
     number: u32,
+    site: &AllSystems,
 ) -> Option<Coordinator> {
     let id = ProcessId { pid: number, started: 0 };
     let process = Arc::new(Process::new(id, "", Kind::Coordinator));
     let (me, fleet) = (Arc::clone(&process), Arc::clone(fleet));
     let ports = Ports {
         agents: Arc::new(SimAgents { world: Arc::clone(world), me: Arc::clone(&me), fleet }),
-        systems: Arc::new(AllSystems::default()),
+        systems: Arc::new(site.clone()),
         journal: Arc::new(SimJournal {
             world: Arc::clone(world),
             me: Arc::clone(&me),

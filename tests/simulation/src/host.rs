@@ -20,7 +20,7 @@ use super::{
     process::{Kind, Process},
     programs::{self, OWN_PROGRAM},
     tools::{Call, Ending},
-    world::World,
+    world::{World, command},
 };
 
 /// SIGKILL, as a wait status tells it.
@@ -208,9 +208,10 @@ impl SimHost {
         match trouble {
             None => {
                 let job = call.environment.get(JOB_MARK).cloned().filter(|_| changes);
+                let command = command(&call);
                 let ended = world.tools.run(call).await;
                 if let Some(job) = job.filter(|_| ended.status == 0) {
-                    world.tool_works(&job);
+                    world.tool_works(&job, &command);
                 }
                 ended
             }

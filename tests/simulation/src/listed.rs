@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
+use bellows::systems::AllSystems;
 use bellows_proto::v1::{Intent, KeyValue};
 use camino::Utf8PathBuf;
 
@@ -38,6 +39,8 @@ pub struct Operation {
     pub dies: Option<&'static str>,
     /// The system fails over before it: the leading node is gone, and another one leads.
     pub fails_over: bool,
+    /// What the site's configuration says.
+    pub site: AllSystems,
 }
 
 /// An intent with options.

@@ -2,6 +2,10 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
+use bellows::systems::{
+    AllSystems,
+    postgresql::{Front, Policy},
+};
 use bellows_proto::v1::{
     Create, Expand, Intent, KeyValue, NodeAt, Reconfigure, Rejoin, Replace, Restart, Shrink,
     Switchover, System as Kind, intent::Verb,
@@ -81,6 +85,12 @@ fn other_networks() -> Wish {
     wish(Verb::Reconfigure(Reconfigure {}), &[("client_networks", "10.0.0.0/8")])
 }
 
+/// The site that has this in front of its cluster.
+fn site(name: &str, host: &str) -> AllSystems {
+    let front = Front { cluster: CLUSTER.to_owned(), name: name.to_owned(), host: host.to_owned() };
+    AllSystems { postgresql: Policy { fronts: vec![front], ..Policy::default() } }
+}
+
 impl System for Postgresql {
     fn name(&self) -> &'static str {
         "postgresql"
@@ -94,7 +104,8 @@ impl System for Postgresql {
     fn agent_toml(&self, host: &str, address: Ipv4Addr) -> String {
         format!(
             "[agent]\nhost = \"{host}\"\naddress = \"{address}\"\nlaunch = \"process\"\n\
-             [systems.postgresql]\n"
+             [systems.postgresql]\n{}",
+            postgresql::pgpool::declarations()
         )
     }
 
@@ -110,9 +121,15 @@ impl System for Postgresql {
             cancel_after,
             dies: None,
             fails_over: false,
+            site: AllSystems::default(),
         };
         let dead = |operation: Operation| Operation { dies: Some("h2"), ..operation };
         let failed = |operation: Operation| Operation { fails_over: true, ..operation };
+        // One cluster with something in front of it for each way in which members change.
+        let fronted = |name: &str, host: &str, operation: Operation| Operation {
+            site: site(name, host),
+            ..operation
+        };
         let two = [create(&[1, 2])];
         let three = [create(&[1, 2, 3])];
         // `adopt` changes nothing but the agents' own records, by the acts that `create` begins with, and
@@ -120,15 +137,15 @@ impl System for Postgresql {
         vec![
             operation("create", &[], create(&[1, 2]), None),
             operation("create-cancelled", &[], create(&[1, 2]), Some(40)),
-            operation("expand", &two, expand(&[3]), None),
+            fronted("two", "h3", operation("expand", &two, expand(&[3]), None)),
             operation("expand-cancelled", &two, expand(&[3]), Some(24)),
             // Each operation costs minutes: this one wipes the data, the next one keeps them.
-            operation("shrink", &three, shrink(3, "wipe"), None),
+            fronted("three", "h1", operation("shrink", &three, shrink(3, "wipe"), None)),
             operation("replace", &two, replace(2, 3, false), None),
             operation("replace-primary", &two, replace(1, 3, false), None),
             dead(operation("replace-dead", &two, replace(2, 3, true), None)),
             operation("shrink-primary", &three, shrink(1, "keep"), None),
-            operation("switchover", &two, switchover(2), None),
+            fronted("two", "h3", operation("switchover", &two, switchover(2), None)),
             operation("switchover-cancelled", &two, switchover(2), Some(14)),
             // With the data that are there it is the end of a switchover.
             failed(operation("rejoin", &two, rejoin(1), None)),

@@ -142,7 +142,9 @@ async fn drive(setting: &Setting<'_>) -> Ended {
     }
     let fleet = site::build(&world, setting.system);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let Some(coordinator) = coordinator::start(&world, &fleet, &Shelf::default(), 1).await else {
+    let site = &setting.operation.site;
+    let first = coordinator::start(&world, &fleet, &Shelf::default(), 1, site).await;
+    let Some(coordinator) = first else {
         return ended(setting, &world, None, (Truth::default(), Truth::default()));
     };
     let (world, fleet) = (Arc::clone(&world), Arc::clone(&fleet));
@@ -365,7 +367,9 @@ impl Admin<'_> {
             tokio::time::sleep(RESTART).await;
             self.started += 1;
             let shelf = self.coordinator.shelf.clone();
-            let next = coordinator::start(&self.world, &self.fleet, &shelf, self.started).await;
+            let site = &self.setting.operation.site;
+            let next =
+                coordinator::start(&self.world, &self.fleet, &shelf, self.started, site).await;
             if let Some(next) = next {
                 self.coordinator = next;
             }

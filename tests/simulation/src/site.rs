@@ -31,7 +31,8 @@ const BOOT: Duration = Duration::from_secs(20);
 pub const STATE: &str = "/var/lib/bellows-agent";
 /// What is in it and does not belong to the system: bookkeeping that stays, or that is checked by
 /// itself.
-const BOOKKEEPING: &[&str] = &["jobs", "closed", "term", "fences", "audit", "specs", "identity"];
+const BOOKKEEPING: &[&str] =
+    &["jobs", "closed", "term", "fences", "audit", "specs", "identity", "fronts"];
 
 /// Makes the hosts; their agents run from now on, until the run's end.
 pub fn build(world: &Arc<World>, system: &dyn System) -> Arc<Fleet> {

@@ -90,7 +90,8 @@ struct State {
     /// Acts that some journal has as done.
     done: BTreeSet<(String, u32)>,
     /// Attempts of which a tool did nothing and said that it had.
-    lied: BTreeSet<(String, u32, u32)>,
+    /// With the program and its arguments.
+    lied: BTreeMap<(String, u32, u32), (String, Vec<String>)>,
     /// Attempts of which a tool did all that it was asked for, and said so.
     worked: BTreeSet<(String, u32, u32)>,
     /// Which shims ran changing tools of a job.
@@ -444,12 +445,17 @@ impl World {
     /// A changing tool ends with exit status 0 and has done nothing.
     pub fn tool_lies(&self, call: &Call) {
         let job = call.environment.get(JOB_MARK).map_or("", String::as_str);
-        self.state().lied.insert(key(job));
+        self.state().lied.insert(key(job), command(call));
     }
 
     /// A changing tool has done what it was asked for, and ends with exit status 0.
-    pub fn tool_works(&self, job: &str) {
-        self.state().worked.insert(key(job));
+    /// A job that noticed a lie and ran the same once more has made it good.
+    pub fn tool_works(&self, job: &str, command: &(String, Vec<String>)) {
+        let mut state = self.state();
+        state.worked.insert(key(job));
+        if state.lied.get(&key(job)).is_some_and(|lied| lied == command) {
+            state.lied.remove(&key(job));
+        }
     }
 
     /// A journal has it: this attempt has failed, and the system shows nothing of it.
@@ -468,7 +474,7 @@ impl World {
     /// A journal has it: this attempt is done, and the system has shown it.
     pub fn attempt_is_done(&self, operation: &str, act: u32, attempt: u32) {
         self.state().done.insert((operation.to_owned(), act));
-        if self.state().lied.contains(&(operation.to_owned(), act, attempt)) {
+        if self.state().lied.contains_key(&(operation.to_owned(), act, attempt)) {
             let text = format!("act {act}, attempt {attempt} is told as done, and did nothing");
             self.breaks(Broken::Lost, text);
         }
@@ -557,6 +563,11 @@ impl World {
         let now = self.now_ms();
         self.state().cut.get(host).is_some_and(|until| now < *until)
     }
+}
+
+/// What is run: the program's name and its arguments.
+pub fn command(call: &Call) -> (String, Vec<String>) {
+    (call.name().to_owned(), call.arguments.clone())
 }
 
 /// Operation, act and attempt of a job's mark.

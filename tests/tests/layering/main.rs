@@ -228,6 +228,7 @@ const TOOLS: &[(&str, &[&str])] = &[(
         "pg_basebackup",
         "pg_ctl",
         "pgbackrest",
+        "pgpool",
     ],
 )];
 /// Modules beside tools and systems that all of them may use.

@@ -12,7 +12,9 @@ use anyhow::Result;
 use bellows_proto::v1::Plan;
 use bellows_tests::{
     demo::{self, Stage},
-    foreign, reap,
+    foreign,
+    front::{Hook, Pool},
+    reap,
     site::{Host, Site, User},
     snapshot::Snapshot,
     sql,
@@ -310,4 +312,66 @@ async fn a_former_primary_comes_back_under_a_writer() {
     findings.duplicates.retain(|one| !of_repmgrd.iter().any(|run| one.contains(run)));
     assert_eq!(findings.duplicates, Vec::<String>::new());
     stage.site.down().unwrap();
+}
+
+/// What root of a host and the administrator of the site write down, and both programs read again.
+async fn declare(stage: &mut Stage, index: usize, declarations: &str, fronts: &str) {
+    let file = stage.site.agents()[index].host.folder.join("agent.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}{declarations}")).unwrap();
+    stage.site.agent(index).unwrap().kill().await.unwrap();
+    stage.site.agent(index).unwrap().start().await.unwrap();
+    // Its last section is [postgresql].
+    let file = stage.site.coordinator().folder().join("site.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}{fronts}\n")).unwrap();
+    stage.site.coordinator().kill().await.unwrap();
+    stage.site.coordinator().start().await.unwrap();
+    stage.site.connected().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_front_follows_under_a_writer() {
+    let (mut stage, writer) = Box::pin(under_a_writer(4, 2, 2)).await;
+    let login = demo::application();
+    let host = stage.site.agents()[3].host.clone();
+    let user = User::of_the_servers().unwrap();
+    let addresses = stage.addresses().unwrap();
+    let pool = Pool::start(&host, &user, &addresses, &login).await;
+    let pool = held(&stage, "Pgpool-II", pool);
+    let nodes: Vec<_> = ["pg1", "pg2"].map(str::to_owned).into_iter().zip(addresses).collect();
+    let hook = Hook::place(&host, &nodes, login.port).unwrap();
+    let declarations = pool.declaration(demo::CLUSTER) + &hook.declaration(demo::CLUSTER);
+    let fronts = format!("fronts = {{ {} = [\"pool@h4\", \"web@h4\"] }}", demo::CLUSTER);
+    Box::pin(declare(&mut stage, 3, &declarations, &fronts)).await;
+
+    let expand = ["expand", demo::CLUSTER, "--node", "pg3@h3", "--yes"];
+    let ended = stage.site.cli().run(&expand).await.unwrap();
+    let told = held(&stage, &pool.last_words(), ended.expect_code(0).map(str::to_owned));
+    assert!(told.contains("libpq through pool on h4: postgresql://"), "{told}");
+    stage.members.insert(3);
+    assert_eq!(hook.served().unwrap(), ["pg1*", "pg2", "pg3"]);
+    lands(&stage, &pool, 1).await;
+
+    // Nobody tells Pgpool-II of the role but Bellows.
+    held(&stage, &pool.last_words(), Box::pin(demo::switchover(&stage, 3)).await);
+    assert_eq!(hook.served().unwrap(), ["pg1", "pg2", "pg3*"]);
+    lands(&stage, &pool, 3).await;
+
+    let shrunk = Box::pin(demo::shrink(&mut stage, 1)).await;
+    held(&stage, &pool.last_words(), shrunk);
+    assert_eq!(hook.served().unwrap(), ["pg2", "pg3*"]);
+    lands(&stage, &pool, 3).await;
+
+    let status = stage.site.cli().run(&["status", demo::CLUSTER, "--fresh"]).await.unwrap();
+    let status = status.expect_code(0).unwrap();
+    assert!(!status.contains("problem:"), "{status}");
+    nothing_is_lost_or_doubled(&stage, writer).await;
+    stage.site.down().unwrap();
+}
+
+/// A client through Pgpool-II writes at the primary.
+async fn lands(stage: &Stage, pool: &Pool, primary: usize) {
+    let landed = held(stage, &pool.last_words(), pool.lands(&demo::application()).await);
+    assert_eq!(landed, format!("{} false", stage.address(primary).unwrap()));
 }

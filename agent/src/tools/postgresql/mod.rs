@@ -18,6 +18,7 @@ mod backups;
 mod configuration;
 mod data;
 pub mod find;
+mod front;
 mod membership;
 pub mod pgpass;
 mod place;
@@ -58,6 +59,7 @@ pub async fn answer(
         }
         Some(Query::Find(_)) => Answer::Found(Box::pin(find::find(context)).await?),
         Some(Query::Backups(_)) => Answer::Backups(backups::read(context).await?),
+        Some(Query::Front(query)) => Answer::Front(front::read(query, context).await?),
         None => return Err(empty("query")),
     };
     Ok(PostgresqlAnswer { kind: Some(kind) })
@@ -96,6 +98,7 @@ pub async fn perform(action: &PostgresqlAction, context: &JobContext) -> Result<
         Some(Kind::PromoteStandby(action)) => role::promote_standby(action, context).await,
         Some(Kind::FollowUpstream(action)) => role::follow_upstream(action, context).await,
         Some(Kind::DemotePrimary(action)) => role::demote_primary(action, context).await,
+        Some(Kind::SetFront(action)) => front::set(action, context).await,
         None => Err(empty("action")),
     }
 }

@@ -226,6 +226,7 @@ mod tests {
             port: 5433,
             adopted: Vec::new(),
             backups: None,
+            fronts: Vec::new(),
         };
         let reference = node().reference();
         let address = [10, 0, 0, 9].into();

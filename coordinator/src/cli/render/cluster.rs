@@ -1,7 +1,7 @@
 //! Clusters, their members and their health.
 
 use bellows_proto::v1::{
-    ClusterDetail, ClusterStatus, ClusterSummary, DeleteClusterReply, MemberView,
+    ClusterDetail, ClusterStatus, ClusterSummary, ConnectionString, DeleteClusterReply, MemberView,
 };
 
 use super::fault;
@@ -72,6 +72,18 @@ pub fn detail(page: &mut Page, detail: &ClusterDetail) {
         table.row(Tone::Quiet, &[&gone.node, &gone.host, &state]);
     }
     page.table(2, &table);
+    connections(page, &detail.connections);
+}
+
+/// How clients reach a cluster.
+pub fn connections(page: &mut Page, all: &[ConnectionString]) {
+    if all.is_empty() {
+        return;
+    }
+    page.line(Tone::Plain, "  clients connect with:");
+    for one in all {
+        page.line(Tone::Plain, &format!("    {}: {}", one.what, one.text));
+    }
 }
 
 /// What is left of a cluster that is forgotten.
@@ -182,12 +194,18 @@ mod tests {
             }],
             ..Spec::default()
         };
-        detail(&mut page, &ClusterDetail { summary: None, spec: Some(spec) });
+        let connections = vec![ConnectionString {
+            what: "libpq".into(),
+            text: "postgresql://10.0.0.1:5432/DATABASE?target_session_attrs=read-write".into(),
+        }];
+        detail(&mut page, &ClusterDetail { summary: None, spec: Some(spec), connections });
         insta::assert_snapshot!(page.into_text(), @r"
         orders (postgresql), spec version 7
           NODE  HOST  STATE
           pg1   h1    member
           pg2   h2    removed by operation 0190
+          clients connect with:
+            libpq: postgresql://10.0.0.1:5432/DATABASE?target_session_attrs=read-write
         ");
     }
 }

@@ -8,7 +8,7 @@ use bellows_proto::v1::{
     StepSucceeded, event::Kind,
 };
 
-use super::{fault::fault, plan::all_steps};
+use super::{cluster::connections, fault::fault, plan::all_steps};
 use crate::cli::{
     page::{Page, Tone},
     text::{clock_time, duration},
@@ -264,6 +264,9 @@ impl View {
         self.say(page, at_ms, tone, &text);
         for left in &rested.left {
             page.line(Tone::Warn, &format!("            left behind: {left}"));
+        }
+        if let (Outcome::Done, Some(plan)) = (rested.outcome(), &self.plan) {
+            connections(page, &plan.connections);
         }
     }
 }

@@ -83,6 +83,49 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     // Titles of steps: servers are restarted.
     ("wait until {} streams and has replayed", "等待 {1} 流复制并完成回放"),
     ("wait until all members are healthy with {} back", "等待 {1} 恢复、所有成员健康"),
+    // What stands in front.
+    ("what stands in front of the cluster answers", "集群前端有回答"),
+    ("what stands in front lists the members", "前端所列即成员"),
+    ("lead no client to {} at {} on {}", "在 {3} 的 {2} 上不再把客户端引向 {1}"),
+    (
+        "lead clients to {} and no more to {} at {} on {}",
+        "在 {4} 的 {3} 上把客户端引向 {1}，不再引向 {2}",
+    ),
+    (
+        "lead clients to every member that is well at {} on {}",
+        "在 {2} 的 {1} 上把客户端引向每个正常的成员",
+    ),
+    ("lead clients to {} at {} on {}", "在 {3} 的 {2} 上把客户端引向 {1}"),
+    ("lead writers to {} at {} on {}", "在 {3} 的 {2} 上把写入引向 {1}"),
+    ("list {} in the place of {} at {} on {}", "在 {4} 的 {3} 上用 {1} 取代 {2}"),
+    ("take {} out of {} on {}", "从 {3} 的 {2} 中取出 {1}"),
+    ("readers that are led there would be cut off in the middle", "引向那里的读取会中途断开"),
+    (
+        "its host is dead: clients that are led there wait",
+        "它的主机已宕机：引向那里的客户端只能等待",
+    ),
+    ("it streams: readers may be led to it", "它在流复制：可以把读取引向它"),
+    (
+        "a front that did not see the role move leads writers to a standby",
+        "没有察觉角色切换的前端会把写入引向备节点",
+    ),
+    (
+        "a front may have taken a member that was away for dead, and keeps it out",
+        "前端可能把离开过的成员当作已宕机，一直不予使用",
+    ),
+    (
+        "an address that is given to another machine must get no clients",
+        "分配给另一台机器的地址不得再收到客户端",
+    ),
+    ("make the front lead clients to other members", "让前端把客户端引向其他成员"),
+    (
+        "Pgpool-II {} on {} is restarted to forget {}, at the end, by step {}: every client that is connected through it is cut off and connects again",
+        "Pgpool-II（{2} 的 {1}）会在最后由步骤 {4} 重启，以便忘记 {3}：经由它连接的所有客户端都会断开并重新连接",
+    ),
+    (
+        "taking this back after step {} restarts Pgpool-II {} on {}: every client that is connected through it is cut off and connects again",
+        "在步骤 {1} 之后撤回会重启 Pgpool-II（{3} 的 {2}）：经由它连接的所有客户端都会断开并重新连接",
+    ),
     // Notes: clients.
     ("no client is connected to {} now", "目前没有客户端连接到 {1}"),
     (

@@ -3,11 +3,11 @@
 
 use bellows_proto::v1::{
     Action, ClaimNode, ClaimResource, CloneStandby, CreateRepmgrDatabase, CreateSlot,
-    DemotePrimary, DiscardData, DropSlot, FollowUpstream, HbaSettings, HostAction, InitDatabase,
-    NodeRef, PauseRepmgrd, Placement, PostgresqlAction, PostgresqlPlacement,
+    DemotePrimary, DiscardData, DropSlot, FollowUpstream, FrontBackend, HbaSettings, HostAction,
+    InitDatabase, NodeRef, PauseRepmgrd, Placement, PostgresqlAction, PostgresqlPlacement,
     PostgresqlServerSettings, PostgresqlService, PromoteStandby, RegisterPrimary, RegisterStandby,
-    ReleaseNode, ReleaseResource, RemoveConfiguration, StartService, StopService, Tombstone,
-    UnregisterStandby, WriteConfiguration, WriteHba, action, host_action, placement,
+    ReleaseNode, ReleaseResource, RemoveConfiguration, SetFront, StartService, StopService,
+    Tombstone, UnregisterStandby, WriteConfiguration, WriteHba, action, host_action, placement,
     postgresql_action::Kind,
 };
 
@@ -186,6 +186,17 @@ pub(super) fn stop_primary(node: NodeRef) -> Action {
 fn stopping(node: NodeRef, service: PostgresqlService, checkpoint_first: bool) -> Action {
     let (node, service) = (Some(node), service.into());
     postgresql(Kind::StopService(StopService { node, service, checkpoint_first }))
+}
+
+/// A front of this host serves these. `before`: what it serves as long as nothing was done.
+pub(super) fn set_front(
+    front: NodeRef,
+    host: &str,
+    backends: Vec<FrontBackend>,
+    before: Vec<FrontBackend>,
+) -> Action {
+    let (front, host) = (Some(front), host.to_owned());
+    postgresql(Kind::SetFront(SetFront { front, backends, before, host }))
 }
 
 pub(super) fn discard_data(node: NodeRef) -> Action {

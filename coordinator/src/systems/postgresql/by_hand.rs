@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
     Act, Action, CloneStandby, DemotePrimary, HostAction, NodeRef, PostgresqlAction,
-    PostgresqlPlacement, PostgresqlService, RegisterStandby, Step, UnregisterStandby, action,
-    host_action, postgresql_action::Kind, step,
+    PostgresqlPlacement, PostgresqlService, RegisterStandby, SetFront, Step, UnregisterStandby,
+    action, host_action, postgresql_action::Kind, step,
 };
 
 use super::draft::Placed;
@@ -127,6 +127,7 @@ fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
             let upstream = format!("standby follow --upstream-node-id={}", follow.upstream_id);
             vec![repmgr(at, &upstream)]
         }),
+        Kind::SetFront(set) => Some(fronted(set)),
         Kind::DemotePrimary(demote) => of(&demote.node).map(|at| demoted(at, demote)),
         Kind::DiscardData(discard) => of(&discard.node)
             .map(|at| vec![format!("find {} -mindepth 1 -delete", quoted(&at.data_dir))]),
@@ -215,6 +216,19 @@ fn demoted(at: &PostgresqlPlacement, demote: &DemotePrimary) -> Vec<String> {
             at.passfile
         ),
         format!("{} {}/standby.signal", as_user(at, "touch"), quoted(data)),
+    ]
+}
+
+/// How a front is reached stands in its host's agent.toml only.
+fn fronted(set: &SetFront) -> Vec<String> {
+    let name = set.front.as_ref().map_or("", |front| front.node.as_str());
+    vec![
+        format!(
+            "# at {name}, as above. A hook: COMMAND set. Pgpool-II: edit the backends in pgpool.conf;"
+        ),
+        "# new ones: pcp_reload_config; changed or gone ones: systemctl restart pgpool2".to_owned(),
+        "# then read pcp_node_info -v; pcp_attach_node -n N, pcp_detach_node -n N, one every 5 s"
+            .to_owned(),
     ]
 }
 

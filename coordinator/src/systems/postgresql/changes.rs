@@ -2,8 +2,8 @@
 //! rendered on the host; what differs is in the typed settings.
 
 use bellows_proto::v1::{
-    Act, Action, HbaSettings, PostgresqlServerSettings, WriteConfiguration, action,
-    postgresql_action::Kind,
+    Act, Action, FrontBackend, HbaSettings, PostgresqlServerSettings, SetFront, WriteConfiguration,
+    action, postgresql_action::Kind,
 };
 
 /// Lines that begin with "+ " or "- "; empty for acts that write no managed file.
@@ -22,8 +22,28 @@ pub(super) fn of(act: &Act) -> Vec<String> {
             let plus = new.iter().filter(|rule| !gone.contains(rule)).map(|r| format!("+ {r}"));
             minus.chain(plus).collect()
         }
+        Some(Kind::SetFront(set)) => front(set),
         Some(_) | None => Vec::new(),
     }
+}
+
+/// Who is listed and how; of those that stay as they are nothing is said.
+fn front(set: &SetFront) -> Vec<String> {
+    let line = |backend: &FrontBackend| {
+        let FrontBackend { node, address, port, .. } = backend;
+        let state = match (backend.attached, backend.primary) {
+            (Some(false), _) => "no client is led to it",
+            (_, Some(true)) => "the primary",
+            (Some(true), _) => "a standby",
+            (None, _) => "as it is",
+        };
+        format!("{node} ({address} port {port}): {state}")
+    };
+    let (before, after): (Vec<String>, Vec<String>) =
+        (set.before.iter().map(line).collect(), set.backends.iter().map(line).collect());
+    let minus = before.iter().filter(|one| !after.contains(one)).map(|one| format!("- {one}"));
+    let plus = after.iter().filter(|one| !before.contains(one)).map(|one| format!("+ {one}"));
+    minus.chain(plus).collect()
 }
 
 fn kind(action: Option<&Action>) -> Option<&Kind> {

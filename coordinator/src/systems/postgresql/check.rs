@@ -1,5 +1,6 @@
 //! Judges conditions. What could not be read is unknown: never "holds", never "does not hold".
 
+mod front;
 mod records;
 mod returning;
 mod role;
@@ -17,6 +18,8 @@ use super::{
     view::{NoPrimary, Role, View, role, server, state_text},
 };
 use crate::plan::Verdict;
+
+pub(super) use front::difference as front_difference;
 
 /// Judges a condition.
 pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verdict {
@@ -54,6 +57,7 @@ pub fn check(condition: &PostgresqlCondition, observation: &Observation) -> Verd
         Some(Kind::RepmgrdIs(wanted)) => role::repmgrd_is(view, wanted),
         Some(Kind::Leads(wanted)) => returning::leads(view, wanted),
         Some(Kind::CanFollow(wanted)) => returning::can_follow(view, wanted),
+        Some(Kind::FrontServes(wanted)) => front::serves(view, wanted),
         Some(Kind::MayDiscard(wanted)) => lineage::may_discard(view, &wanted.node, &wanted.primary),
         None => {
             Ok(Verdict::Refused("the condition is empty: written by a newer version".to_owned()))

@@ -2,11 +2,11 @@
 
 use bellows_proto::v1::{
     AbsentEverywhere, Action, CanFollow, CanTakeOver, ClockWithin, Condition, DiskFree,
-    HasTombstone, Healthy, HostAnswers, HostCondition, Leads, LoginWorks, MayDiscard, MembersAre,
-    MembersBetween, NodeRef, NotStreaming, PostgresqlCondition, PostgresqlPlacement,
-    PostgresqlService, PrimaryIs, ReceivedAll, RegisteredEverywhere, RepmgrdIs, RoleMoves,
-    SenderHeadroom, ServiceRuns, SlotHeadroom, StaysAway, Streaming, SyncSatisfiable, Vacant,
-    VersionsMatch, action, condition, host_condition, postgresql_action,
+    FrontBackend, FrontServes, HasTombstone, Healthy, HostAnswers, HostCondition, Leads,
+    LoginWorks, MayDiscard, MembersAre, MembersBetween, NodeRef, NotStreaming, PostgresqlCondition,
+    PostgresqlPlacement, PostgresqlService, PrimaryIs, ReceivedAll, RegisteredEverywhere,
+    RepmgrdIs, RoleMoves, SenderHeadroom, ServiceRuns, SlotHeadroom, StaysAway, Streaming,
+    SyncSatisfiable, Vacant, VersionsMatch, action, condition, host_condition, postgresql_action,
     postgresql_condition::Kind,
 };
 
@@ -180,6 +180,12 @@ pub(super) fn has_tombstone(node: &str, host: &str) -> Condition {
     postgresql(Kind::HasTombstone(HasTombstone { node: node.to_owned(), host: host.to_owned() }))
 }
 
+/// A front lists these, in the states that are set.
+pub(super) fn front_serves(host: &str, front: &str, backends: Vec<FrontBackend>) -> Condition {
+    let (host, front) = (host.to_owned(), front.to_owned());
+    postgresql(Kind::FrontServes(FrontServes { host, front, backends }))
+}
+
 /// What an action waits for when it takes another back: a walsender outlives its client for a
 /// moment, and a slot that is in use cannot be dropped.
 pub(super) fn of_undo(action: &Action) -> Vec<Condition> {
@@ -207,7 +213,8 @@ pub(super) fn of_undo(action: &Action) -> Vec<Condition> {
             | postgresql_action::Kind::PauseRepmgrd(_)
             | postgresql_action::Kind::PromoteStandby(_)
             | postgresql_action::Kind::FollowUpstream(_)
-            | postgresql_action::Kind::DemotePrimary(_),
+            | postgresql_action::Kind::DemotePrimary(_)
+            | postgresql_action::Kind::SetFront(_),
         )
         | None => Vec::new(),
     }

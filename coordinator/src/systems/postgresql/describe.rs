@@ -1,9 +1,11 @@
 //! For the eyes: one row per member, and every problem in a sentence.
 
-use bellows_proto::v1::{MemberView, Observation, PostgresqlMember, PostgresqlServer, Spec};
+use bellows_proto::v1::{
+    FrontBackend, MemberView, Observation, PostgresqlMember, PostgresqlServer, Spec,
+};
 
 use super::{
-    health,
+    check, connections, draft, fronts, health,
     view::{self, NoPrimary, Primary, Role, View, role, row},
 };
 use crate::plan::Description;
@@ -30,6 +32,7 @@ pub fn describe(spec: &Spec, observation: &Observation) -> Description {
     problems.extend(view.unknown_members());
     problems.extend(wrong.into_iter().map(|problem| format!("{}: {}", problem.node, problem.text)));
     problems.extend(changed(view));
+    problems.extend(fronts(spec, view, primary));
     if let Some(primary) = primary {
         problems.extend(health::leftover_slots(spec, primary).into_iter().map(|slot| {
             format!(
@@ -38,7 +41,28 @@ pub fn describe(spec: &Spec, observation: &Observation) -> Description {
             )
         }));
     }
-    Description { members, problems }
+    let connections = connections::of(spec, view.fronts);
+    Description { members, problems, connections }
+}
+
+/// What stands in front does not answer, or would lead clients wrong.
+fn fronts(spec: &Spec, view: View<'_>, primary: Option<Primary<'_>>) -> Vec<String> {
+    let members: Vec<_> = spec.nodes.iter().filter_map(draft::placed).collect();
+    let leads = |node: &str| primary.map(|primary| primary.member.node == node);
+    let wanted: Vec<_> = members
+        .iter()
+        .map(|member| FrontBackend {
+            attached: Some(true),
+            primary: leads(&member.node),
+            ..fronts::bare(member)
+        })
+        .collect();
+    let wrong = |reading| match view::front(reading) {
+        Err(why) => Some(why),
+        Ok(seen) => check::front_difference(seen, &wanted)
+            .map(|text| format!("{} on {}: {text}", reading.front, reading.host)),
+    };
+    view.fronts.iter().filter_map(wrong).collect()
 }
 
 fn changed(view: View<'_>) -> Vec<String> {

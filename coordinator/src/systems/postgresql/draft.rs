@@ -75,6 +75,8 @@ pub(super) struct Draft {
     act: u32,
     notes: Vec<Note>,
     write_pause: Option<WritePause>,
+    /// Hosts that have no member and are worked on.
+    also_at: Vec<String>,
 }
 
 impl Draft {
@@ -86,6 +88,7 @@ impl Draft {
             act: 0,
             notes: Vec::new(),
             write_pause: None,
+            also_at: Vec::new(),
         }
     }
 
@@ -103,6 +106,11 @@ impl Draft {
         let (at_least_ms, at_most_ms) = WRITE_PAUSE_MS;
         let to_step = self.step;
         self.write_pause = Some(WritePause { from_step, to_step, at_least_ms, at_most_ms });
+    }
+
+    /// This host is worked on, member or not: it is locked and fenced like theirs.
+    pub(super) fn also_at(&mut self, host: &str) {
+        self.also_at.push(host.to_owned());
     }
 
     /// A number for an act that is not a step of the plan.
@@ -223,6 +231,7 @@ impl Draft {
     /// Everything that all plans of this system have alike. `members`: all before and after.
     pub(super) fn finish(self, spec: &Spec, intent: &Intent, members: &[Placed]) -> Plan {
         let mut hosts: Vec<&str> = members.iter().map(|member| member.host.as_str()).collect();
+        hosts.extend(self.also_at.iter().map(String::as_str));
         hosts.sort_by(|a, b| natural(a, b));
         hosts.dedup();
         let mut locks =

@@ -131,6 +131,8 @@ fn postgresql(action: &PostgresqlAction, sizes: &Sizes, sharing: u64) -> u64 {
             SECOND.saturating_add(moved_ms(sizes.database_bytes, WIPE_RATE))
         }
         Some(Kind::InitDatabase(_)) => 10 * SECOND,
+        // A few commands, each with a pause and a look.
+        Some(Kind::SetFront(_)) => 15 * SECOND,
         Some(Kind::StartService(start)) => match start.service() {
             PostgresqlService::Server => 10 * SECOND,
             PostgresqlService::Repmgrd | PostgresqlService::Unspecified => 3 * SECOND,

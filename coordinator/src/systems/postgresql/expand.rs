@@ -9,6 +9,7 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Placed, Task},
+    fronts::Fronts,
     guards, ids, join, options, predict, sizes, versions,
     view::{self, Primary, View},
 };
@@ -26,6 +27,7 @@ pub(super) fn plan(
     let all: Vec<Placed> = draft::in_order(members.iter().chain(&new));
     let options = options::of_spec(spec);
     let mut draft = Draft::new(&spec.cluster);
+    let mut fronts = Fronts::of(view, members, &primary.node);
     draft.check(
         "check that the cluster is healthy",
         "a cluster that is not healthy is not made busier",
@@ -51,10 +53,12 @@ pub(super) fn plan(
         );
     }
     join::join(&mut draft, primary, &new);
+    fronts.take_in(&mut draft, &new, None);
     join::conclude(&mut draft, draft::names(all.iter()), &[]);
     notes(&mut draft, view, guarded.seen, intent, &options, &new);
     let mut plan = draft.finish(spec, intent, &all);
     plan.premises = premises(primary, members, &new);
+    plan.premises.extend(fronts.premises());
     plan.invariants = vec![
         conditions::primary_is(&primary.node),
         conditions::members_between(draft::names(members.iter()), draft::names(all.iter())),

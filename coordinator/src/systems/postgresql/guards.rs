@@ -8,6 +8,7 @@ mod backup;
 mod capacity;
 mod cluster;
 mod dead;
+mod fronts;
 mod judge;
 mod leaving;
 mod moving;
@@ -20,6 +21,7 @@ use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
 
 pub(super) use adopting::Adopting;
 pub(super) use capacity::seen as capacity_seen;
+pub(super) use fronts::seen as fronts_seen;
 pub(super) use judge::{
     Replacing, Shrinking, adopt, create, expand, reconfigure, rejoin, replace, restart, shrink,
     switchover,
@@ -210,13 +212,19 @@ rules! {
     DataAreOurs = "PG-73", "data that Bellows put there",
         "What Bellows did not put into a directory it does not discard.",
         "move the data directory away by hand, or replace the node: bellows replace";
+    FrontsAnswer = "PG-80", "what stands in front of the cluster answers",
+        "A front that cannot be told would lead clients to a member that is gone, and writers to a standby.",
+        "start it and its host's agent; it must be declared in that host's agent.toml: [[systems.postgresql.fronts]]; or take it out of site.toml";
+    FrontsServe = "PG-81", "what stands in front lists the members",
+        "Who is listed there and no member, or the other way round, somebody else decided: it is not overwritten.",
+        "list the members there, by address and port as bellows cluster show prints them, in its configuration and after a restart; then plan again";
 }
 
 /// What the soft guards say. `plan`: what the hard ones let pass; without it only some can be judged.
 pub(super) fn soft(
     spec: &Spec,
     view: View<'_>,
-    policy: Policy,
+    policy: &Policy,
     plan: Option<&Plan>,
 ) -> Vec<Refusal> {
     if spec.version == 0 {
@@ -231,7 +239,7 @@ pub(super) fn soft(
 }
 
 /// The last good backup, where the site demands one.
-pub(super) fn backup_seen(view: View<'_>, policy: Policy) -> Option<GuardSeen> {
+pub(super) fn backup_seen(view: View<'_>, policy: &Policy) -> Option<GuardSeen> {
     let value = backup::judge(view, policy)?.ok()?;
     Some(Rule::BackupAge.seen(value))
 }

@@ -9,12 +9,14 @@ mod changes;
 mod check;
 mod clients;
 mod conditions;
+mod connections;
 mod create;
 mod describe;
 mod draft;
 mod drift;
 mod estimate;
 mod expand;
+mod fronts;
 mod guards;
 mod health;
 mod ids;
@@ -45,6 +47,7 @@ use bellows_proto::v1::{Intent, Observation, Plan, Refusal, Spec, intent::Verb};
 pub(super) use check::check;
 pub(super) use describe::describe;
 pub(super) use drift::drift;
+pub use fronts::Front;
 pub use guards::explanations;
 pub(super) use observation::{node_seen, observation};
 pub(super) use options::options;
@@ -56,10 +59,12 @@ pub(super) use resolve::resolve;
 pub const REVISION: u32 = 1;
 
 /// What a site demands before a change, besides what the guards do anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The last good backup is at most so old; `None`: nobody asks for it.
     pub backup_max_age_ms: Option<u64>,
+    /// What stands in front of clusters.
+    pub fronts: Vec<Front>,
 }
 
 /// The steps to what is wanted, or every guard that says no.
@@ -67,7 +72,7 @@ pub(super) fn plan(
     spec: &Spec,
     observation: &Observation,
     intent: &Intent,
-    policy: Policy,
+    policy: &Policy,
 ) -> Result<Plan, Vec<Refusal>> {
     let view = view::View::of(observation);
     let steps = steps(spec, observation, intent);
@@ -76,6 +81,7 @@ pub(super) fn plan(
     clients::tell(&mut plan, view);
     estimate::fill(&mut plan, observation);
     plan.guards = seen::guards(spec, observation, &plan, policy);
+    plan.connections = connections::after(spec, &plan, view.fronts);
     Ok(plan)
 }
 

@@ -6,10 +6,11 @@ use bellows_proto::{
     v1::{
         AdoptFrom, Answer, Asked, DirectoryState, Fault, FaultCode, NodeRef, PostgresqlAnswer,
         PostgresqlBackupsReading, PostgresqlFound, PostgresqlFoundReading, PostgresqlFoundServer,
-        PostgresqlLoginReading, PostgresqlMember, PostgresqlObservation, PostgresqlQuery,
-        PostgresqlReading, Query, Spec, answer, asked, postgresql_answer,
+        PostgresqlFrontReading, PostgresqlLoginReading, PostgresqlMember, PostgresqlObservation,
+        PostgresqlQuery, PostgresqlReading, Query, Spec, answer, asked, postgresql_answer,
         postgresql_backups_reading, postgresql_found_reading, postgresql_found_server,
-        postgresql_login_reading, postgresql_member, postgresql_query, query,
+        postgresql_front_reading, postgresql_login_reading, postgresql_member, postgresql_query,
+        query,
     },
 };
 
@@ -29,6 +30,7 @@ pub fn observation(spec: &Spec, answers: &[Asked]) -> PostgresqlObservation {
         logins: logins(answers),
         found: found.collect(),
         backups: backups(answers),
+        fronts: fronts(answers),
     }
 }
 
@@ -93,7 +95,8 @@ fn outcome(node: &NodeRef, asked: &Asked) -> Option<postgresql_member::Outcome> 
             Some(
                 postgresql_answer::Kind::Login(_)
                 | postgresql_answer::Kind::Found(_)
-                | postgresql_answer::Kind::Backups(_),
+                | postgresql_answer::Kind::Backups(_)
+                | postgresql_answer::Kind::Front(_),
             )
             | None => Some(postgresql_member::Outcome::Fault(odd(&asked.host))),
         },
@@ -123,7 +126,8 @@ fn logins(answers: &[Asked]) -> Vec<PostgresqlLoginReading> {
                 Some(
                     postgresql_answer::Kind::Node(_)
                     | postgresql_answer::Kind::Found(_)
-                    | postgresql_answer::Kind::Backups(_),
+                    | postgresql_answer::Kind::Backups(_)
+                    | postgresql_answer::Kind::Front(_),
                 )
                 | None => Some(postgresql_login_reading::Outcome::Fault(odd(&asked.host))),
             },
@@ -152,7 +156,8 @@ pub(super) fn found(answers: &[Asked]) -> Vec<(&str, Result<&PostgresqlFound, Fa
                 Some(
                     postgresql_answer::Kind::Node(_)
                     | postgresql_answer::Kind::Login(_)
-                    | postgresql_answer::Kind::Backups(_),
+                    | postgresql_answer::Kind::Backups(_)
+                    | postgresql_answer::Kind::Front(_),
                 )
                 | None => Err(odd(&asked.host)),
             },
@@ -191,7 +196,8 @@ fn backups(answers: &[Asked]) -> Vec<PostgresqlBackupsReading> {
                 Some(
                     postgresql_answer::Kind::Node(_)
                     | postgresql_answer::Kind::Login(_)
-                    | postgresql_answer::Kind::Found(_),
+                    | postgresql_answer::Kind::Found(_)
+                    | postgresql_answer::Kind::Front(_),
                 )
                 | None => Some(Outcome::Fault(odd(&asked.host))),
             },
@@ -201,6 +207,34 @@ fn backups(answers: &[Asked]) -> Vec<PostgresqlBackupsReading> {
         readings.push(PostgresqlBackupsReading { host: asked.host.clone(), outcome });
     }
     readings.sort_by(|a, b| natural(&a.host, &b.host));
+    readings
+}
+
+/// What stands in front, in the order in which it was asked.
+fn fronts(answers: &[Asked]) -> Vec<PostgresqlFrontReading> {
+    use postgresql_front_reading::Outcome;
+    let mut readings = Vec::new();
+    for asked in answers {
+        let Some(postgresql_query::Kind::Front(query)) = question(asked.query.as_ref()) else {
+            continue;
+        };
+        let outcome = match asked.outcome.as_ref() {
+            Some(asked::Outcome::Answer(answer)) => Some(match answered(answer) {
+                Some(postgresql_answer::Kind::Front(front)) => Outcome::Reading(front.clone()),
+                Some(
+                    postgresql_answer::Kind::Node(_)
+                    | postgresql_answer::Kind::Login(_)
+                    | postgresql_answer::Kind::Found(_)
+                    | postgresql_answer::Kind::Backups(_),
+                )
+                | None => Outcome::Fault(odd(&asked.host)),
+            }),
+            Some(asked::Outcome::Fault(fault)) => Some(Outcome::Fault(fault.clone())),
+            None => None,
+        };
+        let front = query.front.as_ref().map(|front| front.node.clone()).unwrap_or_default();
+        readings.push(PostgresqlFrontReading { host: asked.host.clone(), front, outcome });
+    }
     readings
 }
 

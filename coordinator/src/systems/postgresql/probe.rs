@@ -3,6 +3,7 @@
 
 mod configuration;
 mod data;
+mod front;
 mod role;
 mod running;
 
@@ -47,6 +48,7 @@ pub fn probe(action: &PostgresqlAction, observation: &Observation) -> Probe {
         Some(Kind::PromoteStandby(action)) => role::promote(view, node(action.node.as_ref())),
         Some(Kind::FollowUpstream(action)) => role::follow(view, action),
         Some(Kind::DemotePrimary(action)) => role::demote(view, action),
+        Some(Kind::SetFront(action)) => front::set_front(view, action),
         None => Err("the action is empty: written by a newer version".to_owned()),
     };
     judged.unwrap_or_else(Probe::Unknown)

@@ -4,8 +4,8 @@
 
 use bellows_proto::v1::{
     AdoptFrom, Asked, HostFactsQuery, HostQuery, Intent, NodeRef, PostgresqlBackupsQuery,
-    PostgresqlFindQuery, PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlQuery, Query, Spec,
-    VacancyQuery, host_query, intent::Verb, postgresql_query, query,
+    PostgresqlFindQuery, PostgresqlFrontQuery, PostgresqlLoginQuery, PostgresqlNodeQuery,
+    PostgresqlQuery, Query, Spec, VacancyQuery, host_query, intent::Verb, postgresql_query, query,
 };
 
 use super::{
@@ -18,7 +18,12 @@ use super::{
 use crate::plan::{Question, added};
 
 /// What was not asked yet.
-pub fn next_queries(spec: &Spec, intent: Option<&Intent>, answers: &[Asked]) -> Vec<Question> {
+pub fn next_queries(
+    spec: &Spec,
+    intent: Option<&Intent>,
+    answers: &[Asked],
+    policy: &Policy,
+) -> Vec<Question> {
     let mut questions = Vec::new();
     let mut ask = |host: &str, query: Query| {
         let question = Question { host: host.to_owned(), query };
@@ -37,6 +42,12 @@ pub fn next_queries(spec: &Spec, intent: Option<&Intent>, answers: &[Asked]) -> 
     for (host, node) in known.chain(gone).chain(new) {
         ask(host, facts());
         ask(host, node_query(spec, node));
+    }
+    // One that is about to come into being has nothing to be led to.
+    for front in policy.fronts.iter().filter(|one| spec.version > 0 && one.cluster == spec.cluster)
+    {
+        ask(&front.host, facts());
+        ask(&front.host, front_query(spec, &front.name));
     }
     for (from, nodes) in found(intent, answers) {
         ask(&from.host, facts());
@@ -71,9 +82,9 @@ pub fn planning_queries(
     spec: &Spec,
     intent: &Intent,
     answers: &[Asked],
-    policy: Policy,
+    policy: &Policy,
 ) -> Vec<Question> {
-    let mut questions = next_queries(spec, Some(intent), answers);
+    let mut questions = next_queries(spec, Some(intent), answers, policy);
     if policy.backup_max_age_ms.is_none() {
         return questions;
     }
@@ -203,6 +214,11 @@ fn vacancy(spec: &Spec, node: &str, port: u32) -> Query {
 
 fn node_query(spec: &Spec, node: &str) -> Query {
     postgresql(postgresql_query::Kind::Node(PostgresqlNodeQuery { node: named(spec, node) }))
+}
+
+fn front_query(spec: &Spec, front: &str) -> Query {
+    let front = named(spec, front);
+    postgresql(postgresql_query::Kind::Front(PostgresqlFrontQuery { front }))
 }
 
 fn backups() -> Query {

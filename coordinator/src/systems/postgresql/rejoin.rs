@@ -13,6 +13,7 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Task},
+    fronts::Fronts,
     guards::{self, Returning},
     join, predict,
     view::{self, View},
@@ -30,10 +31,12 @@ pub(super) fn plan(
     intent: &Intent,
     wanted: &Rejoin,
 ) -> Result<Plan, Vec<Refusal>> {
-    let guarded = guards::rejoin(spec, View::of(observation), wanted)?;
+    let view = View::of(observation);
+    let guarded = guards::rejoin(spec, view, wanted)?;
     let Returning { members, primary, node, ailing, .. } = &guarded;
     let names = draft::names(members.iter());
     let mut draft = Draft::new(&spec.cluster);
+    let mut fronts = Fronts::of(view, members, &primary.node);
     let mut first = needs(&guarded, &names, wanted.discard_data);
     draft.check(
         &format!("check that {} leads and that {} may come back", primary.node, node.node),
@@ -51,6 +54,7 @@ pub(super) fn plan(
         (false, false) => follow(&mut draft, &guarded),
     };
     take_part(&mut draft, &guarded, wanted.discard_data);
+    fronts.lead_to_all(&mut draft, &primary.node, ailing);
     if wanted.discard_data {
         give_claims_back(&mut draft, &guarded);
     } else {
@@ -68,6 +72,7 @@ pub(super) fn plan(
     notes::notes(&mut draft, &guarded, wanted.discard_data, no_return);
     let mut plan = draft.finish(spec, intent, members);
     first.extend(members.iter().map(|member| conditions::clock_within(&member.host)));
+    first.extend(fronts.premises());
     plan.premises = first;
     plan.invariants = vec![leads(&guarded, &names)];
     plan.point_of_no_return = no_return;

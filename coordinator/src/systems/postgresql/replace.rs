@@ -10,6 +10,7 @@ use super::{
     describe::describe,
     draft::{self, Draft, Placed},
     expand,
+    fronts::Fronts,
     guards::{self, Moving, Replacing, Rule},
     ids, join, options, predict, replace_dead, shrink, switchover,
     view::View,
@@ -38,6 +39,11 @@ impl Change<'_> {
     /// Who is primary at the end.
     fn last_primary(&self) -> &Placed {
         self.moving().map_or(self.primary(), |moving| &moving.new)
+    }
+
+    /// What stands in front of it, before anything is done.
+    pub(super) fn fronts(&self) -> Fronts {
+        Fronts::of(self.view, &self.before(), &self.primary().node)
     }
 
     /// Members that were there and stay.
@@ -129,6 +135,7 @@ fn living(change: &Change<'_>) -> Plan {
         None => conditions::sync_satisfiable(vec![old.node.clone()]),
     };
     let mut draft = Draft::new(&spec.cluster);
+    let mut fronts = change.fronts();
     draft.check(
         "check that the cluster is healthy",
         "a cluster that is not healthy is not made busier",
@@ -138,12 +145,14 @@ fn living(change: &Change<'_>) -> Plan {
         expand::let_in(draft, &change.before(), &all, &options);
     });
     join::join(&mut draft, primary, new);
+    fronts.take_in(&mut draft, new, change.moving().is_none().then_some(old));
     join::conclude(&mut draft, draft::names(all.iter()), &[]);
     let point_of_no_return = match change.moving() {
-        Some(moving) => shrink::remove_primary(&mut draft, moving, wipe),
+        Some(moving) => shrink::remove_primary(&mut draft, &mut fronts, moving, wipe),
         None => shrink::remove(&mut draft, &guarded.shrinking, old, wipe),
     };
     let after = change.after();
+    fronts.forget(&mut draft, &after, &change.last_primary().node);
     shrink::shut_out(&mut draft, &after, &all, &options.client_networks);
     join::conclude(&mut draft, draft::names(after.iter()), gone);
     notes(&mut draft, change, wipe, point_of_no_return);
@@ -151,6 +160,7 @@ fn living(change: &Change<'_>) -> Plan {
     plan.point_of_no_return = point_of_no_return;
     plan.premises = expand::premises(primary, &change.before(), new);
     plan.premises.push(can_do_without);
+    plan.premises.extend(fronts.premises());
     plan.invariants = shrink::invariants(&guarded.shrinking, &all);
     let left = predict::gone(gone, wipe);
     plan.prediction = Some(predict::prediction(&change.last_primary().node, &after, &left));

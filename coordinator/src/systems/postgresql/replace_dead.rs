@@ -19,6 +19,7 @@ pub(super) fn plan(change: &Change<'_>) -> Plan {
     let (primary, staying) = (change.primary(), change.staying());
     let after = change.after();
     let mut draft = Draft::new(&spec.cluster);
+    let mut fronts = change.fronts();
     let mut first = whole(change);
     first.push(conditions::sync_satisfiable(vec![old.node.clone()]));
     first.extend(still_dead(change));
@@ -30,7 +31,9 @@ pub(super) fn plan(change: &Change<'_>) -> Plan {
     change.prepare(&mut draft, &after, |draft| swap_rules(draft, change));
     join::log_in(&mut draft, primary, std::slice::from_ref(new));
     let point_of_no_return = forget(&mut draft, change);
+    fronts.lead_away_for_good(&mut draft, old);
     join::copy(&mut draft, primary, std::slice::from_ref(new));
+    fronts.swap(&mut draft, old, new);
     join::conclude(&mut draft, draft::names(after.iter()), &[]);
     notes(&mut draft, change, point_of_no_return);
     let mut plan = draft.finish(spec, intent, &after);
@@ -39,6 +42,7 @@ pub(super) fn plan(change: &Change<'_>) -> Plan {
     plan.dead_hosts = vec![old.host.clone()];
     plan.point_of_no_return = point_of_no_return;
     plan.premises = premises(change);
+    plan.premises.extend(fronts.premises());
     plan.invariants = vec![
         conditions::primary_is_without(&primary.node, std::slice::from_ref(&old.node)),
         conditions::stays_away(&old.node, &old.host),

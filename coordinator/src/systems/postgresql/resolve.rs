@@ -38,7 +38,8 @@ pub fn resolve(act: &Act, observation: &Observation) -> Result<Act, String> {
             | Kind::PauseRepmgrd(_)
             | Kind::PromoteStandby(_)
             | Kind::FollowUpstream(_)
-            | Kind::DemotePrimary(_),
+            | Kind::DemotePrimary(_)
+            | Kind::SetFront(_),
         )
         | None => {}
     }

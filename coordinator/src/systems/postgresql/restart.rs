@@ -12,6 +12,7 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Placed, Task},
+    fronts::Fronts,
     guards::{self, Last, Restarting},
     join, predict, switchover,
     view::View,
@@ -29,10 +30,12 @@ pub(super) fn plan(
     intent: &Intent,
     wanted: &Restart,
 ) -> Result<Plan, Vec<Refusal>> {
-    let guarded = guards::restart(spec, View::of(observation), wanted)?;
+    let view = View::of(observation);
+    let guarded = guards::restart(spec, view, wanted)?;
     let Restarting { members, primary, standbys, last } = &guarded;
     let names = draft::names(members.iter());
     let mut draft = Draft::new(&spec.cluster);
+    let mut fronts = Fronts::of(view, members, &primary.node);
     draft.check(
         "check that the cluster is healthy",
         "a server is only stopped where the others can do without it",
@@ -49,6 +52,7 @@ pub(super) fn plan(
             switchover::make_room(&mut draft, moving, [primary].into_iter().chain(&moving.others));
             switchover::hold_still(&mut draft, primary, moving.survivors());
             point_of_no_return = switchover::hand_over(&mut draft, moving);
+            fronts.follow(&mut draft, &moving.old, &moving.new);
             switchover::lead_others(&mut draft, moving);
             switchover::come_back(&mut draft, moving);
             switchover::tidy_up(&mut draft, moving);
@@ -57,11 +61,13 @@ pub(super) fn plan(
         }
         Last::InPlace => in_place(&mut draft, primary, members),
     }
+    fronts.lead_to_all(&mut draft, &end.node, &[]);
     join::conclude(&mut draft, names.clone(), &[]);
     notes(&mut draft, &guarded, point_of_no_return);
     let mut plan = draft.finish(spec, intent, members);
     plan.point_of_no_return = point_of_no_return;
     plan.premises = premises(&guarded, names.clone());
+    plan.premises.extend(fronts.premises());
     plan.invariants = vec![invariant(&guarded, names)];
     plan.prediction = Some(predict::prediction(&end.node, members, &[]));
     plan.before = describe(spec, observation).members;

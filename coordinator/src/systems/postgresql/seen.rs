@@ -24,7 +24,7 @@ pub(super) fn guards(
     spec: &Spec,
     observation: &Observation,
     plan: &Plan,
-    policy: Policy,
+    policy: &Policy,
 ) -> Vec<GuardSeen> {
     let view = View::of(observation);
     let mut seen = hosts(view);
@@ -37,6 +37,7 @@ pub(super) fn guards(
         seen.extend(guards::capacity_seen(view, plan));
         seen.extend(back.into_iter().flat_map(|wanted| came_back(view, primary, wanted)));
         seen.extend(guards::backup_seen(view, policy));
+        seen.extend(guards::fronts_seen(view));
     }
     newcomers(&mut seen, view, plan);
     seen.sort_by(|a, b| a.code.cmp(&b.code));

@@ -9,6 +9,7 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Placed, Task},
+    fronts::Fronts,
     guards::{self, Moving},
     join, options, predict, switchover,
     view::View,
@@ -44,6 +45,8 @@ pub(super) fn plan(
         "a member only leaves a cluster that can do without it",
         vec![conditions::healthy(), conditions::primary_is(&primary.node), can_do_without.clone()],
     );
+    let mut fronts = Fronts::of(view, &all, &primary.node);
+    fronts.lead_away(&mut draft, leaving.iter().filter(|node| node.node != primary.node));
     let mut point_of_no_return = 0;
     // The primary last: until then it is the one who forgets the others.
     for node in leaving.iter().filter(|node| node.node != primary.node) {
@@ -53,19 +56,21 @@ pub(super) fn plan(
         }
     }
     if let Some(moving) = &guarded.moving {
-        let promoted = remove_primary(&mut draft, moving, wipe);
+        let promoted = remove_primary(&mut draft, &mut fronts, moving, wipe);
         if point_of_no_return == 0 {
             point_of_no_return = promoted;
         }
     }
+    let last = guarded.moving.as_ref().map_or(primary, |moving| &moving.new);
+    fronts.forget(&mut draft, staying, &last.node);
     shut_out(&mut draft, staying, &all, &options::of_spec(spec).client_networks);
     join::conclude(&mut draft, draft::names(staying.iter()), leaving);
     notes::notes(&mut draft, &guarded, wipe, point_of_no_return);
     let mut plan = draft.finish(spec, intent, &all);
     plan.point_of_no_return = point_of_no_return;
     plan.premises = premises(primary, &all, can_do_without);
+    plan.premises.extend(fronts.premises());
     plan.invariants = invariants(&guarded, &all);
-    let last = guarded.moving.as_ref().map_or(primary, |moving| &moving.new);
     plan.prediction = Some(predict::prediction(&last.node, staying, &predict::gone(leaving, wipe)));
     plan.before = describe(spec, observation).members;
     plan.after = predict::views(&last.node, staying);
@@ -154,11 +159,17 @@ pub(super) fn remove(
 
 /// The primary out: its role moves first, then it is forgotten like any other. It never comes back
 /// as a standby in between. Returns the number of the step that promotes the next one.
-pub(super) fn remove_primary(draft: &mut Draft, moving: &Moving, wipe: bool) -> u32 {
+pub(super) fn remove_primary(
+    draft: &mut Draft,
+    fronts: &mut Fronts,
+    moving: &Moving,
+    wipe: bool,
+) -> u32 {
     let (old, new, slot) = (&moving.old, &moving.new, moving.old.slot());
     switchover::make_room(draft, moving, moving.others.iter());
     switchover::hold_still(draft, old, moving.survivors());
     let promoted = switchover::hand_over(draft, moving);
+    fronts.follow(draft, old, new);
     switchover::lead_others(draft, moving);
     let (at, named) = (draft.node(&new.node), draft.node(&old.node));
     draft.act(Task {

@@ -14,6 +14,7 @@ use super::{
     actions, conditions,
     describe::describe,
     draft::{self, Draft, Placed, Task},
+    fronts::Fronts,
     guards::{self, Moving},
     join, predict,
     view::View,
@@ -36,12 +37,15 @@ pub(super) fn plan(
     let all = draft::in_order([old, new].into_iter().chain(others));
     let names = draft::names(all.iter());
     let mut draft = Draft::new(&spec.cluster);
+    let mut fronts = Fronts::of(view, &all, &old.node);
     healthy(&mut draft, &moving);
     make_room(&mut draft, &moving, [old].into_iter().chain(others));
     hold_still(&mut draft, old, moving.survivors());
     let point_of_no_return = hand_over(&mut draft, &moving);
+    fronts.follow(&mut draft, old, new);
     lead_others(&mut draft, &moving);
     come_back(&mut draft, &moving);
+    fronts.lead_to_all(&mut draft, &new.node, &[]);
     tidy_up(&mut draft, &moving);
     let_decide(&mut draft, moving.survivors());
     join::conclude(&mut draft, names.clone(), &[]);
@@ -49,6 +53,7 @@ pub(super) fn plan(
     let mut plan = draft.finish(spec, intent, &all);
     plan.point_of_no_return = point_of_no_return;
     plan.premises = premises(&moving, &all);
+    plan.premises.extend(fronts.premises());
     plan.invariants = vec![conditions::role_moves(&[&old.node, &new.node], names.clone(), names)];
     plan.prediction = Some(predict::prediction(&new.node, &all, &[]));
     plan.before = describe(spec, observation).members;

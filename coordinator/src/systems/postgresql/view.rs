@@ -2,11 +2,12 @@
 //! in words. Reads only; decides nothing but roles.
 
 use bellows_proto::v1::{
-    Fault, HostFacts, HostReading, Observation, PostgresqlBackupsReading, PostgresqlFoundReading,
-    PostgresqlFoundServer, PostgresqlLoginReading, PostgresqlMember, PostgresqlReading,
-    PostgresqlServer, RepmgrNode, ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading,
-    observation, postgresql_found_reading, postgresql_login_reading, postgresql_member,
-    postgresql_reading,
+    Fault, FrontBackend, HostFacts, HostReading, Observation, PostgresqlBackupsReading,
+    PostgresqlFoundReading, PostgresqlFoundServer, PostgresqlFront, PostgresqlFrontReading,
+    PostgresqlLoginReading, PostgresqlMember, PostgresqlReading, PostgresqlServer, RepmgrNode,
+    ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading, observation,
+    postgresql_found_reading, postgresql_front_reading, postgresql_login_reading,
+    postgresql_member, postgresql_reading,
 };
 
 /// The name of this system in `agent.toml` and in [`SystemFacts`].
@@ -64,6 +65,8 @@ pub(super) struct View<'a> {
     pub(super) members: &'a [PostgresqlMember],
     /// Only where they were asked for.
     pub(super) backups: &'a [PostgresqlBackupsReading],
+    /// What stands in front of the cluster.
+    pub(super) fronts: &'a [PostgresqlFrontReading],
     logins: &'a [PostgresqlLoginReading],
     found: &'a [PostgresqlFoundReading],
 }
@@ -76,10 +79,13 @@ impl<'a> View<'a> {
                 hosts,
                 members: &seen.members,
                 backups: &seen.backups,
+                fronts: &seen.fronts,
                 logins: &seen.logins,
                 found: &seen.found,
             },
-            None => Self { hosts, members: &[], backups: &[], logins: &[], found: &[] },
+            None => {
+                Self { hosts, members: &[], backups: &[], fronts: &[], logins: &[], found: &[] }
+            }
         }
     }
 
@@ -93,6 +99,12 @@ impl<'a> View<'a> {
             }
             None => Err(format!("{host} did not say which servers it has")),
         }
+    }
+
+    /// What a front says of itself.
+    pub(super) fn front(self, host: &str, name: &str) -> Result<&'a PostgresqlFront, String> {
+        let asked = self.fronts.iter().find(|front| front.host == host && front.front == name);
+        front(asked.ok_or_else(|| format!("{name} on {host} was not asked: is it in site.toml?"))?)
     }
 
     /// Members of the spec.
@@ -209,6 +221,33 @@ impl<'a> View<'a> {
             })
             .collect()
     }
+}
+
+/// What a front says of itself.
+pub(super) fn front(reading: &PostgresqlFrontReading) -> Result<&PostgresqlFront, String> {
+    let PostgresqlFrontReading { host, front, outcome } = reading;
+    match outcome {
+        Some(postgresql_front_reading::Outcome::Reading(reading)) => Ok(reading),
+        Some(postgresql_front_reading::Outcome::Fault(fault)) => {
+            Err(format!("{host} did not answer for {front}: {}", fault.message))
+        }
+        None => Err(format!("{host} gave no answer for {front}")),
+    }
+}
+
+/// Whether two backends of fronts are one.
+pub(super) fn same_endpoint(one: &FrontBackend, other: &FrontBackend) -> bool {
+    (&one.address, one.port) == (&other.address, other.port)
+}
+
+/// Whether two lists of backends are of the same members, in whatever order.
+pub(super) fn same_endpoints(one: &[FrontBackend], other: &[FrontBackend]) -> bool {
+    let has = |list: &[FrontBackend], backend: &FrontBackend| {
+        list.iter().any(|there| same_endpoint(there, backend))
+    };
+    one.len() == other.len()
+        && one.iter().all(|backend| has(other, backend))
+        && other.iter().all(|backend| has(one, backend))
 }
 
 /// What a member's host says of it.

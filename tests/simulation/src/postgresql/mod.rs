@@ -12,6 +12,7 @@
 //! is an order of the driver.
 
 mod data;
+pub mod pgpool;
 mod psql;
 mod repmgr;
 mod role;
@@ -64,6 +65,9 @@ impl Model {
         if matches!(call.name(), "initdb" | "repmgr") && call.user != OS_USER {
             return Ending::bad(1, "cannot be run as root\n");
         }
+        if pgpool::is_one(call.name()).is_some() {
+            return self.pgpool(&call).await;
+        }
         match call.name() {
             "initdb" => self.initdb(&call).await,
             "pg_controldata" => self.pg_controldata(&call),
@@ -85,6 +89,7 @@ impl Tools for Model {
         let mut files: Vec<_> =
             PROGRAMS.iter().map(|name| program(format!("{BIN}/{name}"))).collect();
         files.push(program("/usr/bin/getconf".to_owned()));
+        files.extend(pgpool::files());
         files.push(Installed {
             path: "/etc/bellows/repmgr.pgpass".into(),
             bytes: b"*:*:*:repmgr:simulated-password\n".to_vec(),
@@ -101,6 +106,9 @@ impl Tools for Model {
     fn changes(&self, call: &Call) -> bool {
         if call.arguments.iter().any(|word| word == "--version") {
             return false;
+        }
+        if let Some(changes) = pgpool::is_one(call.name()) {
+            return changes;
         }
         match call.name() {
             "initdb" | "repmgr" => true,

@@ -9,7 +9,7 @@ use std::{
 use bellows_agent::host::ProcessId;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{super::machine::Machine, super::process::Process, setting};
+use super::{super::machine::Machine, super::process::Process, pgpool::Pool, setting};
 
 /// A data directory of a host.
 pub(super) type Place = (String, Utf8PathBuf);
@@ -132,6 +132,8 @@ pub(super) struct State {
     pub acknowledged: u64,
     pub next_number: u64,
     pub wrong: Vec<String>,
+    /// What stands in front, by its host and the port of its PCP.
+    pub pools: BTreeMap<(String, u16), Pool>,
 }
 
 /// The control file of a data directory.

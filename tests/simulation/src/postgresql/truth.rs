@@ -59,6 +59,9 @@ impl State {
                 told.insert(key(&format!("slot {slot}")), format!("active {active}"));
             }
         }
+        for ((host, port), pool) in &self.pools {
+            told.insert(format!("{host}: front {port}"), pool.told());
+        }
         for ((host, config), process) in &self.repmgrds {
             if process.is_alive() {
                 told.insert(format!("{host}:{config} repmgrd"), "running".to_owned());

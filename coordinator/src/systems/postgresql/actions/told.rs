@@ -38,6 +38,8 @@ pub(in super::super) fn limits(action: &Action) -> Limits {
             Some(Kind::CloneStandby(_)) => Limits { deadline_ms: 0, stall_ms: 10 * MINUTE },
             // A start replays WAL, a stop writes a checkpoint.
             Some(Kind::StartService(_) | Kind::StopService(_)) => deadline(10 * MINUTE),
+            // It may wait for clients to go.
+            Some(Kind::SetFront(_)) => deadline(15 * MINUTE),
             Some(Kind::InitDatabase(_) | Kind::DiscardData(_)) => deadline(30 * MINUTE),
             Some(
                 Kind::WriteConfiguration(_)
@@ -116,6 +118,7 @@ fn postgresql_summary(action: &PostgresqlAction) -> &'static str {
         Some(Kind::PromoteStandby(_)) => "repmgr standby promote",
         Some(Kind::FollowUpstream(_)) => "repmgr standby follow",
         Some(Kind::DemotePrimary(_)) => "configure the stopped server as a standby",
+        Some(Kind::SetFront(_)) => "make the front lead clients to other members",
         None => "",
     }
 }

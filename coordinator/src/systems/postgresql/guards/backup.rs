@@ -39,7 +39,7 @@ struct Told<'a> {
 
 /// What is to be shown of the last good backup, or why there is none that is young enough. `None`:
 /// the site demands none.
-pub(super) fn judge(view: View<'_>, policy: Policy) -> Option<Result<String, String>> {
+pub(super) fn judge(view: View<'_>, policy: &Policy) -> Option<Result<String, String>> {
     let most = policy.backup_max_age_ms?;
     let Some(cluster) = identifier(view) else {
         return Some(Err("whose backups count is not known: no system identifier was read".into()));

@@ -12,7 +12,7 @@ use super::{
     },
     Rule, adopted,
     adopting::{self, Adopting},
-    cluster, dead, leaving,
+    cluster, dead, fronts, leaving,
     moving::{self, Moving},
     newcomers,
     restarting::{self, Restarting},
@@ -149,6 +149,7 @@ pub(in super::super) fn expand<'a>(
     let mut findings = Findings::new(spec, view);
     let nodes = crate::plan::added(intent);
     let members = cluster::members(&mut findings);
+    fronts::judge(&mut findings, &members);
     let seen = cluster::sound(&mut findings);
     let new = newcomers::places(&mut findings, nodes, &members);
     if let Some(seen) = seen {
@@ -169,6 +170,7 @@ pub(in super::super) fn shrink(
 ) -> Result<Shrinking, Vec<Refusal>> {
     let mut findings = Findings::new(spec, view);
     let members = cluster::members(&mut findings);
+    fronts::judge(&mut findings, &members);
     let seen = cluster::sound(&mut findings);
     let names = leaving::named(&mut findings, leaving::wanted(intent));
     let good = leaving::judge(&mut findings, &names, &members, seen, &[]);
@@ -191,6 +193,7 @@ pub(in super::super) fn replace<'a>(
     let nodes = crate::plan::added(intent);
     let names = leaving::named(&mut findings, leaving);
     let members = cluster::members(&mut findings);
+    fronts::judge(&mut findings, &members);
     let seen = cluster::sound(&mut findings);
     let new = newcomers::places(&mut findings, nodes, &members);
     if let Some(seen) = seen {
@@ -213,6 +216,7 @@ pub(in super::super) fn switchover(
 ) -> Result<Moving, Vec<Refusal>> {
     let mut findings = Findings::new(spec, view);
     let members = cluster::members(&mut findings);
+    fronts::judge(&mut findings, &members);
     let seen = cluster::sound(&mut findings);
     let to = match &intent.verb {
         Some(Verb::Switchover(switchover)) => switchover.to.as_str(),
@@ -241,6 +245,7 @@ pub(in super::super) fn restart(
 ) -> Result<Restarting, Vec<Refusal>> {
     let mut findings = Findings::new(spec, view);
     let members = cluster::members(&mut findings);
+    fronts::judge(&mut findings, &members);
     let seen = cluster::sound(&mut findings);
     let names = restarting::names(&mut findings, &members, wanted);
     let good =
@@ -276,6 +281,7 @@ pub(in super::super) fn rejoin<'a>(
     let mut findings = Findings::new(spec, view);
     findings.returning = Some(wanted.node.clone());
     let members = cluster::members(&mut findings);
+    fronts::judge(&mut findings, &members);
     let Some(node) = returning::named(&mut findings, &members, wanted) else {
         return findings.end(None);
     };
