@@ -39,6 +39,13 @@ pub enum Defect {
     AttemptReused,
     /// A cancel stops the steps, and leaves the running job alone.
     CancelLeavesJob,
+    /// A host that is owed a tombstone is taken for one that has it.
+    TombstoneForgotten,
+    /// Data of a former primary are taken for a part of the new one's past, whatever they are.
+    ForeignDataAccepted,
+    /// A standby is promoted without the proof that the old primary ended in order and that it has all
+    /// of it.
+    PromotedUnproven,
 }
 
 impl Defect {
@@ -60,6 +67,9 @@ impl Defect {
         Self::StaleTermIgnored,
         Self::AttemptReused,
         Self::CancelLeavesJob,
+        Self::TombstoneForgotten,
+        Self::ForeignDataAccepted,
+        Self::PromotedUnproven,
     ];
 }
 

@@ -89,6 +89,9 @@ pub enum Fault {
     SecondCoordinator,
     /// The system changes by itself: what the system's model calls a failover.
     Failover,
+    /// The program of the leading node dies, and is started again after a few seconds, as a service
+    /// manager does; not if somebody has stopped it meanwhile.
+    Crash,
     /// The administrator cancels.
     Cancel,
 }
@@ -127,6 +130,7 @@ const WORDS: &[(&str, Fault)] = &[
     ("run-twice", Fault::Tool(Trouble::Twice)),
     ("second-coordinator", Fault::SecondCoordinator),
     ("failover", Fault::Failover),
+    ("crash", Fault::Crash),
     ("cancel", Fault::Cancel),
 ];
 

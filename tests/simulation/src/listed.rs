@@ -41,6 +41,8 @@ pub struct Operation {
     pub fails_over: bool,
     /// What the site's configuration says.
     pub site: AllSystems,
+    /// It must be refused: nothing may begin.
+    pub refused: bool,
 }
 
 /// An intent with options.

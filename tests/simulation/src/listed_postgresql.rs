@@ -75,9 +75,14 @@ fn rejoin(number: u8) -> Wish {
     wish(Verb::Rejoin(Rejoin { node: format!("pg{number}"), discard_data: true }), &[])
 }
 
-/// Of all members.
-fn restart_in_place() -> Wish {
-    wish(Verb::Restart(Restart { nodes: Vec::new(), in_place: true }), &[])
+/// With the data that are there.
+fn rejoin_as_it_is(number: u8) -> Wish {
+    wish(Verb::Rejoin(Rejoin { node: format!("pg{number}"), discard_data: false }), &[])
+}
+
+/// Of all members. `in_place`: the primary keeps its role.
+fn restart(in_place: bool) -> Wish {
+    wish(Verb::Restart(Restart { nodes: Vec::new(), in_place }), &[])
 }
 
 /// Written at every member, and kept in the spec.
@@ -122,9 +127,11 @@ impl System for Postgresql {
             dies: None,
             fails_over: false,
             site: AllSystems::default(),
+            refused: false,
         };
         let dead = |operation: Operation| Operation { dies: Some("h2"), ..operation };
         let failed = |operation: Operation| Operation { fails_over: true, ..operation };
+        let refused = |operation: Operation| Operation { refused: true, ..operation };
         // One cluster with something in front of it for each way in which members change.
         let fronted = |name: &str, host: &str, operation: Operation| Operation {
             site: site(name, host),
@@ -149,8 +156,10 @@ impl System for Postgresql {
             operation("switchover-cancelled", &two, switchover(2), Some(14)),
             // With the data that are there it is the end of a switchover.
             failed(operation("rejoin", &two, rejoin(1), None)),
-            // Its other form ends with the steps of a switchover.
-            operation("restart", &two, restart_in_place(), None),
+            // Its former primary crashed: what it wrote last may be nowhere else.
+            refused(failed(operation("rejoin-refused", &two, rejoin_as_it_is(1), None))),
+            operation("restart", &two, restart(true), None),
+            operation("restart-moving", &two, restart(false), None),
             operation("reconfigure", &two, other_networks(), None),
         ]
     }

@@ -73,6 +73,8 @@ pub struct Verdict {
     pub broken: Vec<(Broken, String)>,
     /// Of its points and of the truth at its end: the same run has the same.
     pub digest: u64,
+    /// The administrator passed a step over.
+    pub skipped: bool,
 }
 
 impl Verdict {
@@ -88,12 +90,19 @@ impl Verdict {
             hit: !ended.struck.is_empty(),
             broken: ended.broken.iter().take(8).map(|(what, text)| (*what, cut(text))).collect(),
             digest: hasher.finish(),
+            skipped: ended.skipped,
         }
     }
 
     /// Of a run that has no end.
     pub fn stuck(text: String) -> Self {
-        Self { outcome: None, hit: true, broken: vec![(Broken::Stuck, text)], digest: 0 }
+        Self {
+            outcome: None,
+            hit: true,
+            broken: vec![(Broken::Stuck, text)],
+            digest: 0,
+            skipped: false,
+        }
     }
 }
 
@@ -174,7 +183,7 @@ pub fn cases<'a>(systems: &'a [Box<dyn System>]) -> Result<Vec<Case<'a>>, String
                 division: None,
             });
             let wanted = wanted(&operation);
-            if clean.outcome != Some(wanted) || !clean.broken.is_empty() {
+            if clean.outcome != wanted || !clean.broken.is_empty() {
                 let story = clean.story.join("\n");
                 return Err(format!(
                     "{story}\n{}/{} ended as {:?} without a fault: {:?}",
@@ -190,8 +199,13 @@ pub fn cases<'a>(systems: &'a [Box<dyn System>]) -> Result<Vec<Case<'a>>, String
     Ok(cases)
 }
 
-fn wanted(operation: &Operation) -> Outcome {
-    if operation.cancel_after.is_some() { Outcome::Cancelled } else { Outcome::Done }
+/// How it ends where nothing goes wrong; `None`: it does not begin.
+fn wanted(operation: &Operation) -> Option<Outcome> {
+    match (operation.refused, operation.cancel_after) {
+        (true, _) => None,
+        (false, Some(_)) => Some(Outcome::Cancelled),
+        (false, None) => Some(Outcome::Done),
+    }
 }
 
 /// Every single fault at every point of the clean runs.
@@ -232,6 +246,7 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             add(Moment::Event(event), Fault::Partition { host, seconds: 100 });
             add(Moment::Event(event), Fault::SecondCoordinator);
             add(Moment::Event(event), Fault::Failover);
+            add(Moment::Event(event), Fault::Crash);
             add(Moment::Event(event), Fault::Cancel);
         }
     }
@@ -280,6 +295,7 @@ fn random(chance: &mut fastrand::Rng, of: &Case<'_>) -> (Moment, Fault) {
             let fault = match number(4) {
                 0 | 1 => Fault::SecondCoordinator,
                 2 => Fault::Failover,
+                3 => Fault::Crash,
                 _ => Fault::Cancel,
             };
             (Moment::Event(number(counts.events)), fault)
@@ -314,6 +330,7 @@ fn only_crashes(plan: &Plan) -> bool {
         | Fault::Partition { .. }
         | Fault::SecondCoordinator
         | Fault::Failover
+        | Fault::Crash
         | Fault::Cancel => false,
     })
 }
@@ -348,9 +365,12 @@ fn judge(of: &Case<'_>, task: &Task, ended: &Ended) -> Vec<(Broken, String)> {
         Some(_) | None => {}
     }
     let wanted = wanted(&of.operation);
-    if only_crashes(&task.plan) && ended.outcome != Some(wanted) {
+    if wanted.is_none() && ended.outcome.is_some() {
+        let text = format!("what must be refused began, and ended as {:?}", ended.outcome);
+        broken.push((Broken::Lost, text));
+    } else if only_crashes(&task.plan) && ended.outcome != wanted {
         // A cancel that comes too late finds it done; one that is lost is not asked again.
-        let late = wanted == Outcome::Cancelled && ended.outcome == Some(Outcome::Done);
+        let late = wanted == Some(Outcome::Cancelled) && ended.outcome == Some(Outcome::Done);
         if !late {
             let text = format!("after crashes alone it ended as {:?}", ended.outcome);
             broken.push((Broken::Stuck, text));
@@ -498,7 +518,10 @@ fn note(summary: &mut Summary, cases: &[Case<'_>], task: &Task, verdict: &Verdic
         summary.schedules += 1;
     }
     let outcome = verdict.outcome.and_then(|outcome| Outcome::try_from(outcome).ok());
-    let end = outcome.map_or("not begun".to_owned(), |outcome| format!("{outcome:?}"));
+    let mut end = outcome.map_or("not begun".to_owned(), |outcome| format!("{outcome:?}"));
+    if verdict.skipped {
+        end.push_str(", with a step passed over");
+    }
     *summary.ends.entry(end).or_default() += 1;
     let mut kinds: Vec<Broken> = verdict.broken.iter().map(|(what, _)| *what).collect();
     kinds.sort();

@@ -18,9 +18,11 @@ use super::{
     host::{SimClock, SimHost},
     machine::Machine,
     process::{Kind, Process},
-    tools::{Call, Ending},
+    tools::{Call, Ending, Tools},
 };
 
+/// A service that died is started again after so long.
+const SERVICE_RESTART: Duration = Duration::from_secs(5);
 /// A service that does not start in so many tries needs more than patience.
 const START_TRIES: u32 = 5;
 /// As the real program has it.
@@ -96,6 +98,16 @@ pub async fn start_services(machine: &Arc<Machine>) {
             break;
         }
         machine.sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// The leading node's program dies; what starts services starts it again.
+pub async fn crash(tools: Arc<dyn Tools>) {
+    let Some(machine) = tools.crash() else { return };
+    machine.world().tell(|| format!("crash at {}", machine.name));
+    machine.sleep(SERVICE_RESTART).await;
+    if !machine.is_off() {
+        start_services(&machine).await;
     }
 }
 

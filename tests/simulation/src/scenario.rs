@@ -8,7 +8,7 @@ use std::{
 };
 
 use bellows::engine::state::{self, Mode, OperationState};
-use bellows_proto::v1::{ControlKind, Event, OnFailure, Outcome, Spec};
+use bellows_proto::v1::{ControlKind, Event, OnFailure, Outcome, Spec, event};
 use tokio::sync::mpsc;
 
 use super::{
@@ -82,6 +82,8 @@ pub struct Ended {
     pub after: Truth,
     /// How often each kind of moment passed.
     pub counts: Counts,
+    /// The administrator passed a step over.
+    pub skipped: bool,
     /// The points.
     pub labels: Vec<Label>,
     /// Which calls only read.
@@ -145,7 +147,7 @@ async fn drive(setting: &Setting<'_>) -> Ended {
     let site = &setting.operation.site;
     let first = coordinator::start(&world, &fleet, &Shelf::default(), 1, site).await;
     let Some(coordinator) = first else {
-        return ended(setting, &world, None, (Truth::default(), Truth::default()));
+        return ended(&world, None, false, (Truth::default(), Truth::default()));
     };
     let (world, fleet) = (Arc::clone(&world), Arc::clone(&fleet));
     let mut admin = Admin {
@@ -163,16 +165,16 @@ async fn drive(setting: &Setting<'_>) -> Ended {
 }
 
 fn ended(
-    setting: &Setting<'_>,
     world: &World,
     outcome: Option<Outcome>,
+    skipped: bool,
     (before, after): (Truth, Truth),
 ) -> Ended {
-    let _ = setting;
     Ended {
         outcome,
         before,
         after,
+        skipped,
         counts: world.counts(),
         labels: world.labels(),
         reading_calls: world.reading_calls(),
@@ -232,7 +234,13 @@ impl Admin<'_> {
         tokio::time::sleep(CALM).await;
         self.judge();
         let after = self.truth();
-        ended(self.setting, &self.world, outcome, (before, after))
+        ended(&self.world, outcome, self.has_skipped(), (before, after))
+    }
+
+    /// A step of some operation was passed over.
+    fn has_skipped(&self) -> bool {
+        let skips = |event: &Event| matches!(event.kind, Some(event::Kind::StepSkipped(_)));
+        self.coordinator.shelf.book().operations.values().flatten().any(skips)
     }
 
     /// The host that died has power again, once its node is forgotten.
@@ -441,8 +449,18 @@ impl Admin<'_> {
         self.coordinator.process = dead;
     }
 
-    /// A held operation: try again, then take it back, then give it up.
+    /// A held operation: try again (or pass the step over, each second time where that may be), then
+    /// take it back, then give it up.
     fn decide(&self, id: &str, decisions: &mut u32) {
+        let events = self.coordinator.shelf.book().operations.get(id).map_or(0, Vec::len);
+        if *decisions < 3 && events.is_multiple_of(2) {
+            let asked = self.coordinator.engine.skip(id, "it can wait", "administrator");
+            self.world.tell(|| format!("skip: {asked:?}"));
+            if asked.is_ok() {
+                *decisions += 1;
+                return;
+            }
+        }
         let order = match *decisions {
             0..3 => [ControlKind::Retry, ControlKind::Resume, ControlKind::Undo],
             3..8 => [ControlKind::Undo, ControlKind::Cancel, ControlKind::Retry],

@@ -99,6 +99,9 @@ pub trait Tools: Send + Sync + 'static {
     /// A process got HUP.
     fn reloaded(&self, machine: &Arc<Machine>, process: &Arc<Process>);
 
+    /// The leading node's program dies. Its machine; `None`: nobody leads.
+    fn crash(&self) -> Option<Arc<Machine>>;
+
     /// `ADDRESS:PORT` of servers that listen on this machine now, for `/proc/net/tcp`.
     fn listening(&self, machine: &Machine) -> Vec<(std::net::Ipv4Addr, u16)>;
 }

@@ -16,6 +16,7 @@ use super::{
     faults::{Fate, Fault, Moment, Plan, Trouble},
     machine::Machine,
     process::{Kind, Process},
+    programs,
     tools::{Call, Tools},
 };
 
@@ -321,6 +322,9 @@ impl World {
             Fault::Partition { host, seconds } => self.cut(host, seconds),
             Fault::SecondCoordinator => self.order(Order::SecondCoordinator),
             Fault::Failover => self.order(Order::Failover),
+            Fault::Crash => {
+                tokio::spawn(programs::crash(Arc::clone(&self.tools)));
+            }
             Fault::Cancel => self.order(Order::Cancel),
             Fault::Call(_) | Fault::Tool(_) => {}
         }
@@ -362,6 +366,7 @@ impl World {
             | Fault::Partition { .. }
             | Fault::SecondCoordinator
             | Fault::Failover
+            | Fault::Crash
             | Fault::Cancel => None,
         }
     }
@@ -379,6 +384,7 @@ impl World {
             | Fault::Partition { .. }
             | Fault::SecondCoordinator
             | Fault::Failover
+            | Fault::Crash
             | Fault::Cancel => None,
         }
     }

@@ -3,7 +3,10 @@
 //! A timeline is written by one server; when another one takes over it begins the next, at a place
 //! that its history keeps. What lies on the old timeline beyond that place is nowhere else.
 
-use bellows_proto::v1::{DirectoryState, PostgresqlReading, PostgresqlServer};
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{DirectoryState, PostgresqlReading, PostgresqlServer},
+};
 
 use super::{
     health,
@@ -39,6 +42,9 @@ fn place(lsn: u64) -> String {
 
 /// Judges the data of `node`, which follows with a slot of this name.
 pub(super) fn past(node: &str, slot: &str, reading: &PostgresqlReading, to: Primary<'_>) -> Past {
+    if is_seeded(Defect::ForeignDataAccepted) {
+        return Past::Part;
+    }
     let own = to.server.system_identifier.as_str();
     let identity = reading.system_identifier.as_str();
     if !identity.is_empty() && !own.is_empty() && identity != own {

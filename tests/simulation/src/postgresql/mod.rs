@@ -148,6 +148,10 @@ impl Tools for Model {
         self.state().load_hba(machine, process.id);
     }
 
+    fn crash(&self) -> Option<Arc<Machine>> {
+        self.crash_now()
+    }
+
     fn listening(&self, machine: &Machine) -> Vec<(Ipv4Addr, u16)> {
         self.state().listening(&machine.name)
     }

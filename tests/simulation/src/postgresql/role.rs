@@ -7,7 +7,7 @@ use super::{
     super::tools::{Call, Ending},
     Model,
     repmgr::{Conf, error, no_connection, slot},
-    state::{Place, State},
+    state::{Instance, Place, State},
 };
 
 /// Between the server's part and the records.
@@ -31,6 +31,7 @@ impl Model {
                 let text = "ERROR: this replication cluster already has an active primary server\n";
                 return Ending::bad(8, text);
             }
+            state.take_over(&place);
             call.machine.disk(|disk| disk.remove(&place.1.join("standby.signal")));
             if let Some(instance) = state.instances.get_mut(&place) {
                 instance.promoted();
@@ -49,9 +50,8 @@ impl Model {
                 Ok(place) => place,
                 Err(text) => return no_connection(text),
             };
-            let row = |instance: &super::state::Instance| {
-                instance.content.nodes.get(&id?).map(|row| row.conninfo)
-            };
+            let row =
+                |instance: &Instance| instance.content.nodes.get(&id?).map(|row| row.conninfo);
             let Some(at) = state.instances.get(&place).and_then(row) else {
                 return error("unable to find record for intended upstream node");
             };
@@ -104,6 +104,21 @@ impl Model {
 }
 
 impl State {
+    /// Notes who was primary before and did not end in order: what it wrote last may be nowhere else.
+    fn take_over(&mut self, place: &Place) {
+        let Some(own) = self.instances.get(place).map(|i| i.system_identifier.clone()) else {
+            return;
+        };
+        let ended = |instance: &Instance| instance.control == "shut down" || instance.retired;
+        let open: Vec<String> = self
+            .instances
+            .iter()
+            .filter(|(_, i)| i.system_identifier == own && i.upstream.is_none() && !ended(i))
+            .map(|((host, _), _)| format!("{} was promoted before {host} ended in order", place.0))
+            .collect();
+        self.wrong.extend(open);
+    }
+
     /// The node is the primary from now on, by its records.
     fn record_primary(&mut self, place: &Place, id: u32) -> Option<()> {
         let nodes = &mut self.instances.get_mut(place)?.content.nodes;

@@ -1,8 +1,8 @@
 //! What is true of the model, whatever its tools say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Model, state::State};
+use super::{super::machine::Machine, Model, state::State};
 
 impl State {
     /// Acknowledged rows that a running member has not.
@@ -77,6 +77,17 @@ impl State {
 }
 
 impl Model {
+    /// The primary's server dies.
+    pub(super) fn crash_now(&self) -> Option<Arc<Machine>> {
+        let (machine, id) = {
+            let state = self.state();
+            let instance = state.instances.get(&state.primary()?)?;
+            (instance.machine.clone(), instance.running()?.process.id)
+        };
+        machine.kill(id);
+        Some(machine)
+    }
+
     /// The primary's server dies, a standby that streams takes its place, the others follow it.
     pub(super) fn fail_over_now(&self) -> bool {
         let (old, new) = {

@@ -1,6 +1,9 @@
 //! Conditions of a change of the primary's role.
 
-use bellows_proto::v1::{CanTakeOver, ReceivedAll, RepmgrdIs, RoleMoves, ServiceState};
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{CanTakeOver, ReceivedAll, RepmgrdIs, RoleMoves, ServiceState},
+};
 
 use super::{
     super::{
@@ -14,6 +17,9 @@ use crate::plan::Verdict;
 /// Two readings: what the former primary's directory says that it wrote last, and how far the
 /// standby's own server received.
 pub(super) fn received_all(view: View<'_>, wanted: &ReceivedAll) -> Judged {
+    if is_seeded(Defect::PromotedUnproven) {
+        return Ok(Verdict::Holds);
+    }
     let (node, from) = (&wanted.node, &wanted.from);
     let reading = view.reading(from)?;
     let server = view.server(node)?;
