@@ -68,6 +68,9 @@ pub trait System: Send + Sync {
     fn operations(&self) -> Vec<Operation>;
     /// Folders in which it lives: what is there is compared after an undone operation.
     fn roots(&self) -> Vec<Utf8PathBuf>;
+    /// Whether this fact of the model is brought about by a step that may be passed over: it is left to
+    /// the administrator then.
+    fn is_left_to_hand(&self, fact: &str) -> bool;
 }
 
 /// Every system that is simulated.

@@ -164,6 +164,10 @@ impl System for Postgresql {
         ]
     }
 
+    fn is_left_to_hand(&self, fact: &str) -> bool {
+        fact.contains(": front ")
+    }
+
     fn roots(&self) -> Vec<Utf8PathBuf> {
         ROOTS.iter().map(Utf8PathBuf::from).collect()
     }

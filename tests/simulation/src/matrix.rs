@@ -17,7 +17,7 @@ use super::{
     division::Division,
     faults::{self, Fate, Fault, Moment, Plan, Trouble},
     listed::{Operation, System},
-    scenario::{Ended, Setting, run},
+    scenario::{Ended, Setting, Truth, run},
     world::Broken,
 };
 
@@ -349,9 +349,15 @@ fn judge(of: &Case<'_>, task: &Task, ended: &Ended) -> Vec<(Broken, String)> {
         }
     }
     let failed_over = task.plan.values().any(|fault| *fault == Fault::Failover);
-    let mut differs = |what: &str, expected: &super::scenario::Truth| {
-        if ended.after != *expected {
-            let text = format!("{what}, but {}", difference(expected, &ended.after));
+    let counts = |truth: &Truth| {
+        let mut truth = truth.clone();
+        truth.system.retain(|fact, _| !(ended.skipped && of.system.is_left_to_hand(fact)));
+        truth
+    };
+    let mut differs = |what: &str, expected: &Truth| {
+        let (expected, after) = (counts(expected), counts(&ended.after));
+        if after != expected {
+            let text = format!("{what}, but {}", difference(&expected, &after));
             broken.push((Broken::Lost, text));
         }
     };
@@ -379,7 +385,7 @@ fn judge(of: &Case<'_>, task: &Task, ended: &Ended) -> Vec<(Broken, String)> {
     broken
 }
 
-fn difference(expected: &super::scenario::Truth, found: &super::scenario::Truth) -> String {
+fn difference(expected: &Truth, found: &Truth) -> String {
     let mut words = Vec::new();
     for path in expected.paths.difference(&found.paths) {
         words.push(format!("{path} is gone"));
