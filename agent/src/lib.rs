@@ -4,13 +4,17 @@
 //! programs, [`facilities`] are what tools may use of the host, [`tools`] are the tools.
 
 pub mod audit;
+#[cfg(feature = "program")]
 pub mod break_glass;
 pub mod config;
+#[cfg(feature = "program")]
 pub mod enrol;
 pub mod exec;
 pub mod facilities;
 pub mod host;
 pub mod jobs;
+#[cfg(feature = "program")]
 pub mod run;
+#[cfg(feature = "program")]
 pub mod server;
 pub mod tools;
