@@ -13,6 +13,7 @@ pub mod guard;
 pub mod kills;
 pub mod narrate;
 pub mod process;
+pub mod real_hosts;
 pub mod reap;
 pub mod report;
 pub mod rpc;

@@ -8,37 +8,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bellows_tests::{
     debian::{self, REPMGRD_UNIT, SERVER_UNIT},
-    process,
-    site::{Cli, Coordinator, temporary},
+    real_hosts,
+    site::{Cli, Coordinator},
     sql::Server,
     testbed::{Host, Testbed},
     writer::{TABLE, Writer},
 };
 
-const CONFIG: &str = "/etc/bellows/agent.toml";
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// The folder of the coordinator, removed at the end.
-struct Folder(std::path::PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_built_in_debians_way_is_adopted_moved_and_shrunk_under_a_writer() {
-    let testbed = Testbed::up(&["db1", "db2", "db3"]).expect("three hosts");
-    let folder = Folder(temporary("adopted").unwrap());
-    let outside = testbed.outside().to_string();
-    let mut coordinator = Coordinator::init(&folder.0, &outside).await.unwrap();
-    coordinator.start().await.unwrap();
-    let played = Box::pin(play(&testbed, &coordinator)).await;
-    if let Err(error) = played {
-        let log = std::fs::read_to_string(coordinator.log()).unwrap_or_default();
-        panic!("{error:#}\n== coordinator\n{log}");
-    }
+    let hosts = ["db1", "db2", "db3"];
+    Box::pin(real_hosts::beside("adopted", &hosts, play)).await.unwrap();
 }
 
 async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
@@ -46,13 +28,11 @@ async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
     let network = network(testbed);
     for host in testbed.hosts() {
         debian::put_login(host)?;
-        install(host)?;
-        let token = cli.token(host.name()).await?;
-        enrol(host, coordinator.enrolment_address(), &token)?;
+        real_hosts::put_agent(host, &format!("passfile = \"{}\"\n", debian::PASSFILE))?;
     }
+    real_hosts::enrol(testbed, coordinator).await?;
     let (first, second) = (testbed.host("db1")?, testbed.host("db2")?);
     debian::build(&[first, second], &network)?;
-    connected(testbed, cli).await?;
     let words = [
         "cluster",
         "adopt",
@@ -117,37 +97,6 @@ fn network(testbed: &Testbed) -> String {
     format!("{a}.{b}.{c}.0/24")
 }
 
-/// What a package and an administrator would put on a host.
-fn install(host: &Host) -> Result<()> {
-    let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
-    host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
-    let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
-    host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
-    let config = format!(
-        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
-         [systems.postgresql]\npassfile = \"{}\"\n",
-        host.name(),
-        debian::PASSFILE,
-        address = host.address(),
-    );
-    host.put(CONFIG, config.as_bytes(), 0o644)
-}
-
-fn enrol(host: &Host, coordinator: &str, token: &str) -> Result<()> {
-    let enrol = ["bellows-agent", "enrol", "--coordinator", coordinator, "--token", token];
-    host.succeed(&[&enrol[..], &["--config", CONFIG]].concat())?;
-    host.succeed(&["systemctl", "enable", "--now", "bellows-agent"])?;
-    Ok(())
-}
-
-async fn connected(testbed: &Testbed, cli: &Cli) -> Result<()> {
-    let wanted = testbed.hosts().len();
-    process::until("all agents are connected", LIMIT, || async {
-        Ok(cli.connected_hosts().await? == wanted)
-    })
-    .await
-}
-
 /// The adoption is refused until root has put the lines of the refusal into `agent.toml`: they name the
 /// units.
 async fn allow(testbed: &Testbed, cli: &Cli, words: &[&str]) -> Result<()> {
@@ -163,12 +112,12 @@ async fn allow(testbed: &Testbed, cli: &Cli, words: &[&str]) -> Result<()> {
             ensure!(line.contains(unit), "{line}");
         }
         let host = testbed.host(text("host"))?;
-        let mut config = host.get(CONFIG)?;
+        let mut config = host.get(real_hosts::CONFIG)?;
         config.extend(format!("{line}\n").as_bytes());
-        host.put(CONFIG, &config, 0o644)?;
+        host.put(real_hosts::CONFIG, &config, 0o644)?;
         host.succeed(&["systemctl", "restart", "bellows-agent"])?;
     }
-    connected(testbed, cli).await
+    real_hosts::connected(testbed, cli).await
 }
 
 async fn done(cli: &Cli, words: &[&str]) -> Result<()> {

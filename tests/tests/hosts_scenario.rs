@@ -11,87 +11,30 @@ use bellows_tests::{
     demo,
     kills::{cluster::Cluster, moves, returns, scene::Scene as _},
     process,
-    site::{Cli, Coordinator, temporary},
+    real_hosts::{self, PASSWORD, TOOL_LOG},
+    site::{Cli, Coordinator},
     sql::{Login, Server},
     testbed::{Host, Testbed},
     wrapper,
 };
 
 const CLUSTER: &str = "orders";
-const TOOLS: &str = "/opt/tools";
-const TOOL_LOG: &str = "/var/log/tools.log";
-const PASSWORD: &str = "throw-away";
 const LIMIT: Duration = Duration::from_secs(180);
-
-/// The folder of the coordinator, removed at the end.
-struct Folder(std::path::PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_agent_in_the_middle_of_a_clone_changes_nothing() {
-    let testbed = Testbed::up(&["db1", "db2", "db3"]).expect("three hosts");
-    let folder = Folder(temporary("hosts").unwrap());
-    let outside = testbed.outside().to_string();
-    let mut coordinator = Coordinator::init(&folder.0, &outside).await.unwrap();
-    coordinator.start().await.unwrap();
-    let played = Box::pin(play(&testbed, &coordinator)).await;
-    if let Err(error) = played {
-        let log = std::fs::read_to_string(coordinator.log()).unwrap_or_default();
-        panic!("{error:#}\n== coordinator\n{log}");
-    }
+    let hosts = ["db1", "db2", "db3"];
+    Box::pin(real_hosts::beside("hosts", &hosts, play)).await.unwrap();
 }
 
 async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
     let cli = coordinator.cli();
     for host in testbed.hosts() {
-        install(host)?;
-        let token = cli.token(host.name()).await?;
-        enrol(host, coordinator.enrolment_address(), &token)?;
+        real_hosts::put_agent(host, &real_hosts::put_tools(host)?)?;
     }
-    let wanted = testbed.hosts().len();
-    process::until("all agents are connected", LIMIT, || async {
-        Ok(cli.connected_hosts().await? == wanted)
-    })
-    .await?;
+    real_hosts::enrol(testbed, coordinator).await?;
     create(testbed, cli).await?;
     strike(testbed, cli).await
-}
-
-/// What a package and an administrator would put on a host.
-fn install(host: &Host) -> Result<()> {
-    let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
-    host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
-    let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
-    host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
-    host.put(TOOL_LOG, b"", 0o666)?;
-    for tool in wrapper::POSTGRESQL_TOOLS {
-        let real = Path::new(wrapper::POSTGRESQL_BIN).join(tool);
-        let script = wrapper::script(tool, &real, Path::new(TOOL_LOG));
-        host.put(&format!("{TOOLS}/{tool}"), script.as_bytes(), 0o755)?;
-    }
-    let passfile = "/etc/bellows/repmgr.pgpass";
-    host.put(passfile, format!("*:*:*:repmgr:{PASSWORD}\n").as_bytes(), 0o600)?;
-    host.succeed(&["chown", "postgres:postgres", passfile])?;
-    let config = format!(
-        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
-         [systems.postgresql]\nbin_dir = \"{TOOLS}\"\npassfile = \"{passfile}\"\n",
-        host.name(),
-        address = host.address(),
-    );
-    host.put("/etc/bellows/agent.toml", config.as_bytes(), 0o644)
-}
-
-fn enrol(host: &Host, coordinator: &str, token: &str) -> Result<()> {
-    let config = ["--config", "/etc/bellows/agent.toml"];
-    let enrol = ["bellows-agent", "enrol", "--coordinator", coordinator, "--token", token];
-    host.succeed(&[&enrol[..], &config].concat())?;
-    host.succeed(&["systemctl", "enable", "--now", "bellows-agent"])?;
-    Ok(())
 }
 
 /// A cluster of two, a login for the test's eyes, and data that take a while to copy.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    machines::{self, CLUSTER, LIMIT, Machines, Shape, TOOL_LOG},
+    machines::{self, CLUSTER, LIMIT, Machines, Shape},
     reigns::Reigns,
     trap::{Run, Trap, Trick},
 };
@@ -130,7 +130,12 @@ impl Cluster {
         trick: Trick,
     ) -> Result<Trap> {
         let root = self.on.testbed.host(host)?.outside("/");
-        Trap::within(&root, Path::new(TOOL_LOG), Run { host: 0, tool, words }, trick)
+        Trap::within(
+            &root,
+            Path::new(crate::real_hosts::TOOL_LOG),
+            Run { host: 0, tool, words },
+            trick,
+        )
     }
 
     /// From now on the primary may die for good, with what only it has. Replication is asynchronous:

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::small_disk::SmallDisk;
 use crate::{
     process,
+    real_hosts::{self, PASSWORD, TOOL_LOG},
     site::{Cli, Coordinator, temporary},
     sql::{Login, Server},
     testbed::{Host, Testbed},
@@ -17,12 +18,8 @@ use crate::{
 
 /// The cluster's name.
 pub const CLUSTER: &str = "orders";
-const TOOLS: &str = "/opt/tools";
-/// The log of each host's wrappers.
-pub const TOOL_LOG: &str = "/var/log/tools.log";
 /// Where the data directories are, a small file system of its own.
 pub const DATA: &str = "/srv/pg";
-const PASSWORD: &str = "throw-away";
 /// Nothing of a test takes longer.
 pub const LIMIT: Duration = Duration::from_secs(240);
 
@@ -65,14 +62,11 @@ impl Machines {
         let outside = testbed.outside().to_string();
         let mut coordinator = Coordinator::init(disk.folder(), &outside).await?;
         coordinator.start().await?;
-        let cli = coordinator.cli().clone();
         for host in testbed.hosts() {
             install(host, shape.small_disks)?;
-            let token = cli.token(host.name()).await?;
-            enrol(host, coordinator.enrolment_address(), &token)?;
         }
+        real_hosts::enrol(&testbed, &coordinator).await?;
         let mut machines = Self { testbed, coordinator, disk, writer: None, third: 2 };
-        machines.connected().await?;
         machines.create(shape.members).await?;
         Ok(machines)
     }
@@ -87,11 +81,7 @@ impl Machines {
     /// # Errors
     /// Not within four minutes.
     pub async fn connected(&self) -> Result<()> {
-        let cli = self.cli();
-        process::until("all agents are connected", LIMIT, || async {
-            Ok(cli.connected_hosts().await? == self.testbed.hosts().len())
-        })
-        .await
+        real_hosts::connected(&self.testbed, self.coordinator.cli()).await
     }
 
     async fn create(&mut self, members: usize) -> Result<()> {
@@ -241,38 +231,11 @@ pub fn login() -> Login {
 
 /// What a package and an administrator would put on a host.
 fn install(host: &Host, small_disks: bool) -> Result<()> {
-    let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
-    host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
-    let unit = include_bytes!("../../../packaging/systemd/bellows-agent.service");
-    host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
-    host.put(TOOL_LOG, b"", 0o666)?;
-    for tool in wrapper::POSTGRESQL_TOOLS {
-        let real = std::path::Path::new(wrapper::POSTGRESQL_BIN).join(tool);
-        let script = wrapper::script(tool, &real, std::path::Path::new(TOOL_LOG));
-        host.put(&format!("{TOOLS}/{tool}"), script.as_bytes(), 0o755)?;
-    }
+    let tools = real_hosts::put_tools(host)?;
     host.succeed(&["mkdir", "-p", DATA])?;
     if small_disks {
         // The guards want 1 GiB and the databases' size.
         host.succeed(&["mount", "-t", "tmpfs", "-o", "size=2500m,mode=755", "tmpfs", DATA])?;
     }
-    let passfile = "/etc/bellows/repmgr.pgpass";
-    host.put(passfile, format!("*:*:*:repmgr:{PASSWORD}\n").as_bytes(), 0o600)?;
-    host.succeed(&["chown", "postgres:postgres", passfile])?;
-    let config = format!(
-        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
-         [systems.postgresql]\nbin_dir = \"{TOOLS}\"\npassfile = \"{passfile}\"\n\
-         data_root = \"{DATA}\"\n",
-        host.name(),
-        address = host.address(),
-    );
-    host.put("/etc/bellows/agent.toml", config.as_bytes(), 0o644)
-}
-
-fn enrol(host: &Host, coordinator: &str, token: &str) -> Result<()> {
-    let config = ["--config", "/etc/bellows/agent.toml"];
-    let enrol = ["bellows-agent", "enrol", "--coordinator", coordinator, "--token", token];
-    host.succeed(&[&enrol[..], &config].concat())?;
-    host.succeed(&["systemctl", "enable", "--now", "bellows-agent"])?;
-    Ok(())
+    real_hosts::put_agent(host, &format!("{tools}data_root = \"{DATA}\"\n"))
 }
