@@ -58,8 +58,8 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 # Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
-# The tests wait most of their time, so they run side by side, and the simulation is built and runs beside
-# them: with what the tests leave of the processors, so that no deadline of theirs passes for want of them.
+# The tests wait most of their time, so they run side by side; the simulation is built beside them, and runs
+# with what they leave of the processors, so that no deadline of theirs passes for want of them.
 test: setup ## unit tests, the end-to-end tests on loopback, and the whole crash matrix
 	cargo test --locked --workspace --no-run
 	$(MAKE) --jobs=3 --keep-going test-unit test-loopback test-matrix
@@ -73,6 +73,7 @@ test-loopback: setup ## the end-to-end tests on loopback alone
 		-- --test-threads=$(LOOPBACK_THREADS)
 
 test-matrix:
+	cargo test $(SIMULATION) --quiet --test matrix --no-run
 	nice -n 19 cargo test $(SIMULATION) --quiet --test matrix
 
 # A profile of its own: with the switch for seeded defects nothing is built that is released.
