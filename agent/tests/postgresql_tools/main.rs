@@ -270,6 +270,9 @@ async fn a_standby_comes_and_goes() {
     for _ in 0..2 {
         h2.act(register("pg2", &h1, bed.port)).await.unwrap();
     }
+    let streams = |reading: &PostgresqlReading| up(reading.clone()).receiver_status == "streaming";
+    until(&h2, "pg2", "a streaming standby", streams).await;
+    what_was_received_is_known_without_a_primary(&h1, &h2).await;
     h2.act(start("pg2", REPMGRD)).await.unwrap();
     until(&h2, "pg2", "a streaming standby", |reading| {
         let server = up(reading.clone());
@@ -326,6 +329,19 @@ async fn a_standby_comes_and_goes() {
         h1.act(Kind::CreateSlot(create)).await.unwrap();
     }
     assert_eq!(h1.server("pg1").await.slots.len(), 1);
+}
+
+/// The standby starts anew while the primary is shut down: it has no walreceiver then.
+async fn what_was_received_is_known_without_a_primary(primary: &Host<'_>, standby: &Host<'_>) {
+    primary.act(stop("pg1", SERVER)).await.unwrap();
+    let last = primary.read("pg1").await.checkpoint_lsn.unwrap();
+    standby.act(stop("pg2", SERVER)).await.unwrap();
+    standby.act(start("pg2", SERVER)).await.unwrap();
+    until(standby, "pg2", "told what it received", |reading| {
+        up(reading.clone()).received_lsn.is_some_and(|received| received > last)
+    })
+    .await;
+    primary.act(start("pg1", SERVER)).await.unwrap();
 }
 
 #[tokio::test]

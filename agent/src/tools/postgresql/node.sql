@@ -9,7 +9,9 @@ select current_setting('server_version') as version,
 \echo #receiver
 select status from pg_stat_wal_receiver;
 \echo #recovery
-select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint as received_lsn,
+-- A server that has just started has received nothing, or less than what it replays out of its own files.
+select pg_wal_lsn_diff(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')::bigint
+         as received_lsn,
        case when pg_is_in_recovery() then pg_is_wal_replay_paused() end as replay_paused;
 \echo #wal
 select case when pg_is_in_recovery() then null
