@@ -160,6 +160,15 @@ impl Server {
         self.rows(statement).await?.iter().map(sender).collect()
     }
 
+    /// Names of those who stream from it at this moment.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn streaming(&self) -> Result<BTreeSet<String>> {
+        let streams = |sender: Sender| (sender.state == "streaming").then_some(sender.name);
+        Ok(self.senders().await?.into_iter().filter_map(streams).collect())
+    }
+
     /// `pg_replication_slots`, by name.
     ///
     /// # Errors

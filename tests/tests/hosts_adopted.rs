@@ -129,15 +129,8 @@ async fn done(cli: &Cli, words: &[&str]) -> Result<()> {
 async fn follow(addresses: &[String], primary: usize, standbys: &[&str]) -> Result<()> {
     let there = Server::connect(&addresses[primary], &debian::superuser()).await?;
     ensure!(!there.in_recovery().await?, "{} is no primary", addresses[primary]);
-    let mut streaming: Vec<String> = there
-        .senders()
-        .await?
-        .into_iter()
-        .filter(|one| one.state == "streaming")
-        .map(|one| one.name)
-        .collect();
-    streaming.sort();
-    ensure!(streaming == standbys, "{streaming:?} stream, not {standbys:?}");
+    let streaming = there.streaming().await?;
+    ensure!(streaming.iter().eq(standbys), "{streaming:?} stream, not {standbys:?}");
     Ok(())
 }
 

@@ -139,11 +139,8 @@ async fn grown(testbed: &Testbed) -> Result<()> {
     for host in ["db1", "db2", "db3"] {
         ensure!(members(testbed, host).await? == ["pg1", "pg2", "pg3"], "{host} counts otherwise");
     }
-    let senders = connect(testbed, "db1").await?.senders().await?;
-    let streams = |name: &str| {
-        senders.iter().any(|sender| sender.name == name && sender.state == "streaming")
-    };
-    ensure!(streams("pg2") && streams("pg3"), "not both stream: {senders:?}");
+    let streaming = connect(testbed, "db1").await?.streaming().await?;
+    ensure!(streaming.iter().eq(["pg2", "pg3"]), "{streaming:?} stream, not pg2 and pg3");
     let log = testbed.host("db3")?.get(TOOL_LOG)?;
     demo::one_clone(&wrapper::parse(&String::from_utf8(log)?)?)
 }

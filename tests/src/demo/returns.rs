@@ -59,8 +59,7 @@ pub async fn fails_over(stage: &Stage, end: End) -> Result<usize> {
         let Ok(primary) = sql::primary(&others, &hosts::superuser()).await else {
             return Ok(false);
         };
-        let senders = primary.senders().await?;
-        let streaming = senders.iter().filter(|sender| sender.state == "streaming").count();
+        let streaming = primary.streaming().await?.len();
         // It leads before it has recorded that it does, and the others what they follow.
         let members = primary.members().await?;
         let leads = |one: &&sql::Member| one.active && one.kind == "primary" && one.name != node;
@@ -99,9 +98,9 @@ pub async fn rejoin(stage: &Stage, number: usize, discard: bool) -> Result<()> {
     stage.site.cli().run(&words).await?.expect_code(0)?;
     // Fails where several are.
     let primary = stage.primary().await?;
-    let senders = primary.senders().await?;
-    let streams = senders.iter().any(|one| one.name == node && one.state == "streaming");
-    ensure!(streams, "{node} does not stream from {}: {senders:?}", primary.address);
+    let streaming = primary.streaming().await?;
+    let from = &primary.address;
+    ensure!(streaming.contains(&node), "{node} does not stream from {from}: {streaming:?}");
     let members = primary.members().await?;
     let leads = members.iter().find(|member| member.kind == "primary" && member.active);
     let leads = leads.context("repmgr has no primary")?.id;

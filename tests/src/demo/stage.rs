@@ -75,13 +75,7 @@ impl Stage {
     /// It does not answer.
     pub async fn count(&self) -> Result<usize> {
         let primary = self.primary().await?;
-        let streaming: BTreeSet<String> = primary
-            .senders()
-            .await?
-            .into_iter()
-            .filter(|sender| sender.state == "streaming")
-            .map(|sender| sender.name)
-            .collect();
+        let streaming = primary.streaming().await?;
         let members = primary.members().await?;
         let counts = |member: &&sql::Member| {
             member.active && (member.kind == "primary" || streaming.contains(&member.name))

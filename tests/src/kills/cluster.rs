@@ -175,9 +175,8 @@ impl Cluster {
     /// Not within four minutes.
     pub async fn streams_to_all(&self, node: &str) -> Result<()> {
         process::until(&format!("all stream from {node}"), LIMIT, || async {
-            let senders = self.server(node).await?.senders().await?;
-            let streams = senders.iter().filter(|one| one.state == "streaming").count();
-            Ok(streams + 1 == self.nodes.len())
+            let streams = self.server(node).await?.streaming().await?;
+            Ok(streams.len() + 1 == self.nodes.len())
         })
         .await
     }
@@ -240,13 +239,7 @@ impl Cluster {
         let names: BTreeSet<String> = slots.iter().map(|one| one.name.clone()).collect();
         ensure!(names == slots_wanted, "slots {names:?} instead of {slots_wanted:?}");
         ensure!(slots.iter().all(|one| one.active), "a slot that nobody reads: {slots:?}");
-        let streams: BTreeSet<String> = lead
-            .senders()
-            .await?
-            .into_iter()
-            .filter(|one| one.state == "streaming")
-            .map(|one| one.name)
-            .collect();
+        let streams = lead.streaming().await?;
         let standbys = wanted.iter().filter(|node| **node != primary);
         let standbys: BTreeSet<String> = standbys.map(|node| (*node).to_owned()).collect();
         ensure!(streams == standbys, "{streams:?} stream instead of {standbys:?}");

@@ -62,13 +62,7 @@ async fn members(ground: &Ground) -> Result<()> {
         }
         standbys = found.into_iter().filter(|one| one.name != lead).collect();
     }
-    let streams: BTreeSet<String> = primary
-        .senders()
-        .await?
-        .into_iter()
-        .filter(|one| one.state == "streaming")
-        .map(|one| one.name)
-        .collect();
+    let streams = primary.streaming().await?;
     let names: BTreeSet<String> = standbys.iter().map(|one| one.name.clone()).collect();
     ensure!(streams == names, "{streams:?} stream instead of {names:?}");
     let slots = primary.slots().await?;

@@ -230,9 +230,7 @@ async fn promoted(cluster: &Cluster, old: &str) -> Result<String> {
         ensure!(leads.kind == "primary" && leads.active, "not recorded as the primary");
         let follow = members.iter().filter(|one| one.name != heir && one.name != old);
         ensure!(follow.clone().all(|one| one.upstream == Some(leads.id)), "not all follow");
-        let streams = server.senders().await?;
-        let streams = streams.iter().filter(|one| one.state == "streaming").count();
-        Ok(streams == follow.count())
+        Ok(server.streaming().await?.len() == follow.count())
     })
     .await?;
     cluster.primary().await

@@ -67,10 +67,7 @@ fn tampered(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_in_a_log_is_found() {
-    let mut stage = Box::pin(Stage::set(2)).await.unwrap();
-    let played = Box::pin(play(&mut stage)).await;
-    played.unwrap_or_else(|error| panic!("{error:#}\n{}", stage.last_words()));
-    stage.site.down().unwrap();
+    super::on_a_site(2, play).await;
 }
 
 async fn play(stage: &mut Stage) -> Result<()> {

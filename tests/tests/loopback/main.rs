@@ -26,6 +26,14 @@ fn held<T>(stage: &Stage, what: &str, outcome: Result<T>) -> T {
     outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.last_words()))
 }
 
+/// Plays on a site of so many hosts.
+async fn on_a_site(hosts: usize, play: impl AsyncFnOnce(&mut Stage) -> Result<()>) {
+    let mut stage = Box::pin(Stage::set(hosts)).await.unwrap();
+    let played = Box::pin(play(&mut stage)).await;
+    held(&stage, "played", played);
+    stage.site.down().unwrap();
+}
+
 /// A cluster with rows in it: so many hosts, of them so many members, never fewer than `minimum`.
 async fn filled(hosts: usize, members: usize, minimum: usize) -> Stage {
     let mut stage = Box::pin(Stage::set(hosts)).await.unwrap();
@@ -250,11 +258,8 @@ async fn a_cluster_that_was_built_by_hand_is_adopted_moved_and_shrunk() {
     ] {
         site.cli().run(words).await.unwrap().expect_code(0).unwrap();
         let primary = sql::Server::connect(&addresses[1], &foreign::superuser()).await.unwrap();
-        let senders = primary.senders().await.unwrap();
-        let mut streaming: Vec<_> =
-            senders.iter().filter(|one| one.state == "streaming").map(|one| &one.name).collect();
-        streaming.sort();
-        assert_eq!(streaming, ["pg1", "pg3"], "{words:?}");
+        let streaming = primary.streaming().await.unwrap();
+        assert!(streaming.iter().eq(["pg1", "pg3"]), "{words:?}: {streaming:?}");
         assert!(!has_slot(&primary.slots().await.unwrap()));
         let former = sql::Server::connect(&addresses[0], &foreign::superuser()).await.unwrap();
         let slots: Vec<_> = former.slots().await.unwrap().into_iter().map(|one| one.name).collect();

@@ -12,10 +12,7 @@ use bellows_tests::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_store_is_made_anew_from_what_the_agents_keep() {
-    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
-    let played = Box::pin(play(&mut stage)).await;
-    played.unwrap_or_else(|error| panic!("{error:#}\n{}", stage.last_words()));
-    stage.site.down().unwrap();
+    super::on_a_site(4, play).await;
 }
 
 async fn play(stage: &mut Stage) -> Result<()> {

@@ -17,10 +17,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_one_coordinator_ever_acts() {
-    let mut stage = Box::pin(Stage::set(4)).await.unwrap();
-    let played = Box::pin(play(&mut stage)).await;
-    played.unwrap_or_else(|error| panic!("{error:#}\n{}", stage.last_words()));
-    stage.site.down().unwrap();
+    super::on_a_site(4, play).await;
 }
 
 async fn play(stage: &mut Stage) -> Result<()> {
