@@ -22,7 +22,7 @@ LOOPBACK_THREADS := 4
 HOST_TESTS := testbed hosts_scenario hosts_adopted
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint test test-unit test-loopback test-matrix test-hosts test-kills demo bench crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint build-tests test test-unit test-loopback test-matrix test-hosts test-kills demo bench crash-matrix soak replay defects
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,17 +58,18 @@ lint: setup-rust tools ## format, clippy with warnings as errors, licences and s
 	$(TOOLS_BIN)/cargo-deny --log-level warn --locked check bans licenses sources
 
 # Always the whole workspace: it builds the programs that the scenarios run, and everything once only.
-# The tests wait most of their time, so they run side by side; the simulation is built beside them, and runs
-# with what they leave of the processors, so that no deadline of theirs passes for want of them.
+# The tests wait most of their time, so they run side by side; the simulation is built beside their own
+# build, and runs with what they leave of the processors, so that no deadline of theirs passes for want of them.
 test: setup ## unit tests, the end-to-end tests on loopback, and the whole crash matrix
-	cargo test --locked --workspace --no-run
 	$(MAKE) --jobs=3 --keep-going test-unit test-loopback test-matrix
 
-test-unit: setup
+build-tests:
+	cargo test --locked --workspace --no-run
+
+test-unit: setup build-tests
 	cargo test --locked --no-fail-fast --workspace
 
-test-loopback: setup ## the end-to-end tests on loopback alone
-	cargo test --locked --workspace --no-run
+test-loopback: setup build-tests ## the end-to-end tests on loopback alone
 	cargo test --locked --no-fail-fast --workspace --test $(LOOPBACK_TEST) \
 		-- --test-threads=$(LOOPBACK_THREADS)
 
@@ -95,12 +96,10 @@ RUN ?=
 replay: ## one simulated run told in full (RUN='system/operation seed faults', as a failure prints it)
 	$(SIMULATION_RUN) run $(RUN)
 
-test-hosts: setup-hosts ## scenarios on real systemd hosts on this machine (root)
-	cargo test --locked --workspace --no-run
+test-hosts: setup-hosts build-tests ## scenarios on real systemd hosts on this machine (root)
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
 
-test-kills: setup-kills ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
-	cargo test --locked --workspace --no-run
+test-kills: setup-kills build-tests ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
 	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")
 
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
