@@ -104,10 +104,13 @@ fn prepare(host: &Host, number: usize, network: &str) -> Result<()> {
         host.succeed(&["chown", "postgres:postgres", &file])?;
     }
     let conninfo = conninfo(host);
+    // The first one wins an election among equals.
+    let priority = 200 - number;
     let repmgr = format!(
         "node_id={number}\nnode_name='pg{number}'\nconninfo='{conninfo}'\ndata_directory='{DATA}'\n\
          pg_bindir='{POSTGRESQL_BIN}'\npassfile='{PASSFILE}'\nuse_replication_slots=yes\n\
-         failover=automatic\npromote_command='repmgr -f {REPMGR_CONF} standby promote'\n\
+         failover=automatic\npriority={priority}\nreconnect_attempts=3\nreconnect_interval=2\n\
+         promote_command='repmgr -f {REPMGR_CONF} standby promote'\n\
          follow_command='repmgr -f {REPMGR_CONF} standby follow --upstream-node-id=%n'\n"
     );
     host.put(REPMGR_CONF, repmgr.as_bytes(), 0o640)?;

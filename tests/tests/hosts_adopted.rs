@@ -1,6 +1,6 @@
-//! Three real systemd hosts. On two of them a cluster that an administrator built in Debian's own way; it
-//! is adopted, grows onto the third, its role moves, its servers are restarted, and an adopted member
-//! leaves, under a writer. Needs root; belongs to `make test-hosts`, which builds the programs first.
+//! Four real systemd hosts. On two of them a cluster that an administrator built in Debian's own way; it
+//! is adopted, grows onto the third, its role moves, its servers are restarted, its primary fails and comes
+//! back, and the adopted members leave, one for another and the primary at last, under a writer. Needs root; belongs to `make test-hosts`, which builds the programs first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::time::Duration;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bellows_tests::{
     debian::{self, REPMGRD_UNIT, SERVER_UNIT},
-    real_hosts,
+    process, real_hosts,
     site::{Cli, Coordinator},
-    sql::Server,
+    sql::{self, Server},
     testbed::{Host, Testbed},
     writer::{TABLE, Writer},
 };
@@ -18,8 +18,8 @@ use bellows_tests::{
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_built_in_debians_way_is_adopted_moved_and_shrunk_under_a_writer() {
-    let hosts = ["db1", "db2", "db3"];
+async fn a_cluster_built_in_debians_way_is_adopted_and_moves_away_under_a_writer() {
+    let hosts = ["db1", "db2", "db3", "db4"];
     Box::pin(real_hosts::beside("adopted", &hosts, play)).await.unwrap();
 }
 
@@ -63,13 +63,22 @@ async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
     follow(&addresses, 1, &["pg1", "pg3"]).await?;
     done(cli, &["restart", "shop", "--in-place"]).await?;
     follow(&addresses, 1, &["pg1", "pg3"]).await?;
+    second.succeed(&["systemctl", "stop", SERVER_UNIT])?;
+    process::until("repmgrd has promoted pg1", LIMIT, || async {
+        Ok(follow(&addresses, 0, &["pg3"]).await.is_ok())
+    })
+    .await?;
+    done(cli, &["rejoin", "shop", "--node", "pg2"]).await?;
+    follow(&addresses, 0, &["pg2", "pg3"]).await?;
     for (host, before) in [(first, &enabled[0]), (second, &enabled[1])] {
         runs(host)?;
         ensure!(self::enabled(host)? == *before, "{}: {:?}", host.name(), self::enabled(host)?);
     }
 
+    done(cli, &["replace", "shop", "--node", "pg2", "--with", "pg4@db4"]).await?;
+    follow(&addresses, 0, &["pg3", "pg4"]).await?;
+    rests(second)?;
     done(cli, &["shrink", "shop", "--node", "pg1"]).await?;
-    follow(&addresses, 1, &["pg3"]).await?;
     rests(first)?;
     let kept = format!("{}/PG_VERSION", debian::DATA);
     ensure!(first.succeed(&["cat", &kept])?.trim() == "15", "its data are gone");
@@ -83,12 +92,17 @@ async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
     let seen = writer.tally().acknowledged.len();
     writer.reaches(seen + 20, LIMIT).await?;
     let tally = writer.finish().await?;
-    let primary = Server::connect(&addresses[1], &debian::superuser()).await?;
-    // The rules that Bellows writes let nobody but members in as that role.
-    let copy = Server::connect(&addresses[2], &debian::application()).await?;
-    copy.replayed(&primary.written().await?, LIMIT).await?;
-    let rows = copy.ids(TABLE).await?;
-    ensure!(tally.acknowledged.difference(&rows).count() == 0, "rows are lost");
+    // The rules that Bellows writes let nobody but members in as the other role.
+    let login = debian::application();
+    let written = sql::primary(&addresses[2..], &login).await?.written().await?;
+    for address in &addresses[2..] {
+        let server = Server::connect(address, &login).await?;
+        if server.in_recovery().await? {
+            server.replayed(&written, LIMIT).await?;
+        }
+        let rows = server.ids(TABLE).await?;
+        ensure!(tally.acknowledged.difference(&rows).count() == 0, "rows are lost at {address}");
+    }
     Ok(())
 }
 
