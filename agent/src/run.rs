@@ -67,9 +67,23 @@ pub async fn run(config: Config) -> Result<()> {
     );
     // Not under a service manager: nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tokio::spawn(tell_that_it_lives());
     listening.serve(local, jobs, stop).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// As often as the unit asks for it (`WatchdogSec=`). All that the agent does is done by one thread: while it
+/// hangs, nothing is told, and systemd starts the agent anew. Jobs live on.
+async fn tell_that_it_lives() {
+    let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else {
+        return;
+    };
+    let mut ticks = tokio::time::interval(within / 2);
+    loop {
+        ticks.tick().await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+    }
 }
 
 /// A service of systemd takes all processes of its cgroup along when it ends: in the process form

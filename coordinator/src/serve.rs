@@ -162,6 +162,7 @@ pub async fn serve_on<S: Systems>(
             || app.engine.is_read_only().is_none(),
         ) => Err(ServeError::Store(error)),
         () = keep_readings(&app) => Ok(()),
+        () = tell_that_it_lives(&app) => Ok(()),
         error = app.engine.keep_burying() => Err(ServeError::Journal(error)),
         Some(error) = failure.recv() => Err(ServeError::Server(error)),
     };
@@ -172,6 +173,20 @@ pub async fn serve_on<S: Systems>(
     let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
     tracing::info!("the coordinator ends");
     end
+}
+
+/// As often as the unit asks for it (`WatchdogSec=`): an engine that can be asked lives. One that hangs tells
+/// nothing, and systemd starts it anew.
+async fn tell_that_it_lives<S: Systems>(app: &App<S>) {
+    let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else {
+        return std::future::pending().await;
+    };
+    let mut ticks = tokio::time::interval(within / 2);
+    loop {
+        ticks.tick().await;
+        let _ = app.engine.damaged();
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+    }
 }
 
 /// Takes open operations up. Where the store is in doubt, each is held; the holds are durable

@@ -18,9 +18,10 @@ use crate::{
 /// The agent's configuration on each host.
 pub const CONFIG: &str = "/etc/bellows/agent.toml";
 /// The log of each host's wrappers.
-pub const TOOL_LOG: &str = "/var/log/tools.log";
+pub const TOOL_LOG: &str = "/var/log/tools/log";
 /// The password of the repmgr role, and of the test's own login.
 pub const PASSWORD: &str = "throw-away";
+const DROP_IN: &str = "/etc/systemd/system/bellows-agent.service.d/tools.conf";
 const TOOLS: &str = "/opt/tools";
 const PASSFILE: &str = "/etc/bellows/repmgr.pgpass";
 /// An agent connects within seconds; a busy machine may need many times that.
@@ -63,6 +64,10 @@ pub fn put_agent(host: &Host, postgresql: &str) -> Result<()> {
     host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
     let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
     host.put("/etc/systemd/system/bellows-agent.service", unit, 0o644)?;
+    // The wrappers of `put_tools` write there; nothing else of a reading may write.
+    let log = Path::new(TOOL_LOG).parent().context("no folder")?.display();
+    let drop_in = format!("[Service]\nReadWritePaths=-{log}\n");
+    host.put(DROP_IN, drop_in.as_bytes(), 0o644)?;
     let config = format!(
         "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
          [systems.postgresql]\n{postgresql}",

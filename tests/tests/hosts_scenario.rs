@@ -4,7 +4,7 @@
 //! `make test-hosts`, which builds the programs first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bellows_tests::{
@@ -127,7 +127,7 @@ async fn strike(testbed: &Testbed, cli: &Cli) -> Result<()> {
     let ended = tokio::time::timeout(LIMIT, watching.wait_with_output()).await??;
     ensure!(ended.status.code() == Some(0), "bellows expand: {ended:?}");
     grown(testbed).await?;
-    services_survive(testbed)?;
+    services_survive(testbed).await?;
     ensure!(
         services(testbed.host("db2")?, "pg2")? == survivors,
         "the services of a member that had nothing to do were touched"
@@ -171,7 +171,7 @@ fn services(host: &Host, node: &str) -> Result<Vec<(String, String)>> {
 }
 
 /// Servers and repmgrd are units of their own, of ours, and do not care for the agent.
-fn services_survive(testbed: &Testbed) -> Result<()> {
+async fn services_survive(testbed: &Testbed) -> Result<()> {
     for (host, node) in [("db1", "pg1"), ("db3", "pg3")] {
         let host = testbed.host(host)?;
         let before = services(host, node)?;
@@ -182,7 +182,30 @@ fn services_survive(testbed: &Testbed) -> Result<()> {
         }
         host.succeed(&["systemctl", "restart", "bellows-agent"])?;
         ensure!(services(host, node)? == before, "a restart of the agent touched {before:?}");
+        hangs(host).await?;
+        ensure!(services(host, node)? == before, "the watchdog of the agent touched {before:?}");
     }
+    Ok(())
+}
+
+/// An agent that hangs is killed by its watchdog, and is ready again by itself.
+async fn hangs(host: &Host) -> Result<()> {
+    let drop_in = "/etc/systemd/system/bellows-agent.service.d/watchdog.conf";
+    host.put(drop_in, b"[Service]\nWatchdogSec=5s\n", 0o644)?;
+    host.succeed(&["systemctl", "daemon-reload"])?;
+    host.succeed(&["systemctl", "restart", "bellows-agent"])?;
+    let hanging = main_pid(host, "bellows-agent.service")?;
+    host.succeed(&["systemctl", "kill", "--kill-who=main", "--signal=STOP", "bellows-agent"])?;
+    process::until("another agent is ready", LIMIT, || async {
+        let active = host.exec(&["systemctl", "is-active", "--quiet", "bellows-agent"])?;
+        Ok(active.status.success() && main_pid(host, "bellows-agent.service")? != hanging)
+    })
+    .await?;
+    let ended = host.succeed(&["journalctl", "--unit=bellows-agent", "--grep=Watchdog timeout"])?;
+    ensure!(ended.contains("Watchdog timeout"), "it ended, but not by its watchdog: {ended}");
+    host.succeed(&["rm", drop_in])?;
+    host.succeed(&["systemctl", "daemon-reload"])?;
+    host.succeed(&["systemctl", "restart", "bellows-agent"])?;
     Ok(())
 }
 
