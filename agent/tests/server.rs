@@ -7,12 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use bellows_agent::{
     enrol,
-    jobs::Jobs,
-    jobs::ShimProgram,
     server::{self, ALLOWED},
 };
 use bellows_proto::{
-    digest, fault,
+    fault,
     identity::{Identity, Role},
     tls::{self, Credentials},
     v1::{
@@ -24,79 +22,17 @@ use bellows_proto::{
         host_answer, host_query, query,
     },
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
-    SanType,
-};
+use rcgen::CertificateSigningRequestParams;
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
-use support::TestHost;
-use tokio_util::sync::CancellationToken;
+use support::{
+    TestHost,
+    mtls::{Authority, dial, serve},
+};
 use tonic::{Request, Response, Status, client::Grpc, transport::Channel};
 
 #[test]
 fn shim() {
     support::be_a_shim_if_asked();
-}
-
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
-    }
-
-    fn fingerprint(&self) -> String {
-        let der = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
-        digest::hex(&digest::of_bytes(&der))
-    }
-
-    fn names(identity: &Identity) -> Vec<SanType> {
-        vec![
-            SanType::URI(identity.uri().try_into().unwrap()),
-            SanType::DnsName(identity.dns_name().try_into().unwrap()),
-        ]
-    }
-
-    fn issue(&self, site: &str, role: Role, name: &str) -> Credentials {
-        let identity = Identity { site: site.into(), role, name: name.into() };
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = Self::names(&identity);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Credentials {
-            certificate: certificate.pem(),
-            private_key: key.serialize_pem(),
-            authority: self.pem.clone(),
-        }
-    }
-}
-
-/// An agent of site `s`, host `h1`; returns where it listens.
-async fn serve(host: &TestHost, authority: &Authority) -> String {
-    let local = host.local();
-    let own = authority.issue("s", Role::Agent, "h1");
-    let folder = local.config.identity_dir();
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("agent.crt"), &own.certificate).unwrap();
-    std::fs::write(folder.join("agent.key"), &own.private_key).unwrap();
-    std::fs::write(folder.join("authority.crt"), &own.authority).unwrap();
-    let listening = server::listen(&local).await.unwrap();
-    let address = listening.address.to_string();
-    let jobs = Jobs::open(local.clone(), ShimProgram::own(&local)).unwrap();
-    tokio::spawn(listening.serve(local, jobs, CancellationToken::new()));
-    address
-}
-
-fn dial(address: &str, credentials: &Credentials) -> Channel {
-    let config = tls::client_config(credentials).unwrap();
-    tls::channel(address, "h1.agent.s.bellows.internal", config, Duration::from_secs(5)).unwrap()
 }
 
 async fn call(channel: Channel, path: &'static str) -> Result<(), Status> {

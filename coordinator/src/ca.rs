@@ -23,8 +23,10 @@ const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 /// The authority itself is valid for so long, in seconds.
 pub const AUTHORITY_VALID_S: u64 = 20 * 365 * DAY;
-/// What it issues is valid for so long, in seconds.
-pub const ISSUED_VALID_S: u64 = 5 * 365 * DAY;
+/// What it issues to agents and coordinators is valid for so long, in seconds: they renew it themselves.
+pub const ISSUED_VALID_S: u64 = 365 * DAY;
+/// What it issues to users is valid for so long, in seconds.
+pub const USER_VALID_S: u64 = 2 * 365 * DAY;
 /// Certificates are valid from so long before they are made, in seconds: clocks differ.
 const BEFORE_S: u64 = DAY;
 /// The largest certificate request that is looked at.
@@ -55,6 +57,9 @@ pub enum CaError {
         /// Why.
         source: IdentityError,
     },
+    /// What was issued cannot be read back.
+    #[error("a certificate that was issued cannot be used")]
+    Issued(#[from] bellows_proto::tls::TlsError),
     /// No random bytes, or a clock that stands before 1970.
     #[error("the system has no {0}")]
     System(&'static str),
@@ -198,7 +203,7 @@ impl Authority {
     ) -> Result<String, CaError> {
         let identity = checked(Identity { site: self.site.clone(), role, name: name.to_owned() })?;
         let text = |text: String| text.as_str().try_into().map_err(CaError::Make);
-        let mut params = params(now_ms, ISSUED_VALID_S)?;
+        let mut params = params(now_ms, valid_s(role))?;
         params.distinguished_name = subject(&identity.to_string());
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -227,6 +232,13 @@ fn usages(role: Role) -> Vec<ExtendedKeyUsagePurpose> {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
         }
         Role::Viewer | Role::Operator | Role::Admin => vec![ExtendedKeyUsagePurpose::ClientAuth],
+    }
+}
+
+fn valid_s(role: Role) -> u64 {
+    match role {
+        Role::Coordinator | Role::Agent => ISSUED_VALID_S,
+        Role::Viewer | Role::Operator | Role::Admin => USER_VALID_S,
     }
 }
 

@@ -5,13 +5,17 @@
 //! is stored of a token is its hash; it is used up, durably, before the certificate is given
 //! out.
 
+mod dialled;
 mod removal;
+mod renewal;
+mod twins;
 
 use std::{sync::Arc, time::Duration};
 
 use bellows_proto::{
     digest,
     names::{HostName, InvalidName, natural},
+    tls,
     v1::{ClusterDetail, ClusterStatus, ClusterSummary, EnrolReply, EnrolRequest, Spec},
 };
 use prost::Message as _;
@@ -21,7 +25,9 @@ use crate::{
     store::{HostRecord, Store, StoreError, TokenRecord},
 };
 
-pub use removal::{DeleteError, RemoveError};
+pub use removal::{DeleteError, RemoveError, revoked};
+pub use renewal::RenewError;
+pub use twins::told as twins_told;
 
 /// How long a token lets in, unless the administrator says otherwise.
 pub const TOKEN_VALID: Duration = Duration::from_secs(60 * 60);
@@ -105,12 +111,13 @@ pub struct NewToken {
 pub struct Inventory {
     store: Arc<Store>,
     authority: Arc<Authority>,
+    met: twins::Met,
 }
 
 impl Inventory {
     /// Over this store and authority.
     pub fn new(store: Arc<Store>, authority: Arc<Authority>) -> Self {
-        Self { store, authority }
+        Self { store, authority, met: twins::Met::default() }
     }
 
     /// The authority that signs.
@@ -162,6 +169,7 @@ impl Inventory {
             return Err(EnrolError::Revoked(revoked.host));
         }
         self.refuse_foreign_key(host, &signed.key_fingerprint)?;
+        let facts = tls::certificate_facts(&signed.certificate).map_err(CaError::from)?;
         if self.store.host(host.as_str())?.is_some() {
             tracing::warn!(%host, "a host that was enrolled already is enrolled anew");
         }
@@ -171,6 +179,8 @@ impl Inventory {
             key_fingerprint: signed.key_fingerprint.to_vec(),
             machine_id: request.machine_id.chars().take(64).collect(),
             enrolled_at_ms: now_ms,
+            valid_from_ms: facts.valid_from_ms,
+            valid_until_ms: facts.valid_until_ms,
             ..HostRecord::default()
         };
         if !self.store.take_token(&record, now_ms, &enrolled)? {
@@ -213,7 +223,8 @@ impl Inventory {
             .store
             .hosts()?
             .into_iter()
-            .find(|known| known.key_fingerprint == key && known.host != host.as_str());
+            .filter(|known| known.host != host.as_str())
+            .find(|known| known.key_fingerprint == key || known.next_key == key);
         match twin {
             Some(twin) => Err(EnrolError::KeyInUse(twin.host)),
             None => Ok(()),

@@ -26,6 +26,8 @@ pub mod plan;
 #[cfg(feature = "program")]
 pub mod recover;
 #[cfg(feature = "program")]
+pub mod renewal;
+#[cfg(feature = "program")]
 pub mod serve;
 #[cfg(feature = "program")]
 pub mod site;

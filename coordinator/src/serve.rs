@@ -163,6 +163,7 @@ pub async fn serve_on<S: Systems>(
         ) => Err(ServeError::Store(error)),
         () = keep_readings(&app) => Ok(()),
         () = tell_that_it_lives(&app) => Ok(()),
+        () = app.renewals.keep() => Ok(()),
         error = app.engine.keep_burying() => Err(ServeError::Journal(error)),
         Some(error) = failure.recv() => Err(ServeError::Server(error)),
     };

@@ -12,6 +12,7 @@
 
 mod config;
 mod files;
+mod own;
 mod reader;
 
 use std::{
@@ -23,6 +24,7 @@ use bellows_proto::{identity::Role, tls::Credentials};
 use zeroize::Zeroizing;
 
 pub use config::{Config, Listen};
+pub use own::keep_own;
 pub use reader::{Mistake, Mistakes};
 
 use crate::{
@@ -212,6 +214,7 @@ impl Site {
     pub fn load(directory: &Path) -> Result<Self, SiteError> {
         let config = Self::load_config(directory)?;
         let identity = directory.join("identity");
+        own::finish(&identity)?;
         let certificate = files::read(&identity.join("authority.crt"))?;
         let key: Zeroizing<String> = files::read_key(&identity.join("authority.key"))?;
         let authority = Authority::load(&config.site_id, &certificate, &key)?;

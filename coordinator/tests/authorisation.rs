@@ -44,6 +44,7 @@ const ADMINISTERS: &[&str] = &[
     "DeleteCluster",
     "PruneOperations",
     "RemoveHost",
+    "RevokeHost",
 ];
 
 fn may(role: Role, method: &str) -> bool {

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod names;
 pub mod remarks;
 pub mod tls;
+pub mod validity;
 mod verbs;
 pub mod window;
 

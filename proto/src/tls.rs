@@ -23,10 +23,14 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
 use tonic::transport::{Channel, Endpoint, server::Connected};
 
-use crate::identity::Identity;
+use crate::{identity::Identity, v1::CertificateFacts};
 
+mod live;
+mod proof;
 mod without;
 
+pub use live::Live;
+pub use proof::{check_chain, prove};
 pub use without::client_config_without;
 use without::key_of;
 
@@ -109,6 +113,25 @@ pub fn certificate_identity(pem: &str) -> Result<Identity, TlsError> {
     let found = certificates(pem, "certificate")?;
     let first = found.first().ok_or(crate::identity::IdentityError::Unreadable)?;
     Ok(Identity::from_certificate(first)?)
+}
+
+/// Key and time of validity of the first certificate of a PEM text.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn certificate_facts(pem: &str) -> Result<CertificateFacts, TlsError> {
+    use x509_parser::prelude::{FromDer as _, X509Certificate};
+    let found = certificates(pem, "certificate")?;
+    let unreadable = || crate::identity::IdentityError::Unreadable;
+    let first = found.first().ok_or_else(unreadable)?;
+    let key = key_of(first).ok_or_else(unreadable)?;
+    let (_, certificate) = X509Certificate::from_der(first).map_err(|_| unreadable())?;
+    let validity = certificate.validity();
+    Ok(CertificateFacts {
+        key: key.to_vec(),
+        valid_from_ms: validity.not_before.timestamp().saturating_mul(1000),
+        valid_until_ms: validity.not_after.timestamp().saturating_mul(1000),
+    })
 }
 
 fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
@@ -204,6 +227,8 @@ pub fn pinned_client_config(
 pub struct Peer {
     /// From the verified certificate; `None`: it showed none, or none of ours.
     pub identity: Option<Identity>,
+    /// SHA-256 of its public key (SubjectPublicKeyInfo, DER); `None`: it showed none.
+    pub key: Option<[u8; 32]>,
     /// Where from.
     pub address: Option<SocketAddr>,
 }
@@ -254,15 +279,16 @@ impl AsyncWrite for Connection {
 
 /// Connections for `tonic`'s `serve_with_incoming`. Handshakes run side by side, bounded in
 /// number and time, so that a peer that says nothing holds nobody else up. At most `most`
-/// connections are open at once; further ones wait in the kernel's queue.
+/// connections are open at once; further ones wait in the kernel's queue. Each handshake is made
+/// with what `config` holds then.
 pub fn incoming(
     listener: TcpListener,
-    config: Arc<ServerConfig>,
+    config: impl Into<Live<ServerConfig>>,
     most: usize,
 ) -> tokio_stream::wrappers::ReceiverStream<io::Result<Connection>> {
     let (accepted, stream) = mpsc::channel(HANDSHAKES_AT_ONCE);
+    let config = config.into();
     tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(config);
         let places = Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE));
         let open = Arc::new(Semaphore::new(most));
         loop {
@@ -279,7 +305,8 @@ pub fn incoming(
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
+            let acceptor = TlsAcceptor::from(config.current());
+            let accepted = accepted.clone();
             tokio::spawn(async move {
                 let _place = place;
                 if let Some(connection) = handshake(&acceptor, socket, address, room).await {
@@ -301,11 +328,10 @@ async fn handshake(
     let stream =
         tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(socket)).await.ok()?.ok()?;
     let (_, session) = stream.get_ref();
-    let identity = session
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .and_then(|certificate| Identity::from_certificate(certificate).ok());
-    Some(Connection { stream, peer: Peer { identity, address: Some(address) }, _room: room })
+    let shown = session.peer_certificates().and_then(|chain| chain.first());
+    let identity = shown.and_then(|certificate| Identity::from_certificate(certificate).ok());
+    let peer = Peer { identity, key: shown.and_then(key_of), address: Some(address) };
+    Some(Connection { stream, peer, _room: room })
 }
 
 /// SHA-256 of the public key (SubjectPublicKeyInfo, DER) that the server at `address` (HOST:PORT)
@@ -339,14 +365,14 @@ pub async fn peer_key(
 }
 
 /// A lazily connected, kept channel to `address` (HOST:PORT), whose certificate must carry
-/// `server_name`. It reconnects by itself when a call finds it broken.
+/// `server_name`. It reconnects by itself when a call finds it broken, with what `config` holds then.
 ///
 /// # Errors
 /// If the address or the name has no valid form. Connecting happens at the first call.
 pub fn channel(
     address: &str,
     server_name: &str,
-    config: Arc<ClientConfig>,
+    config: impl Into<Live<ClientConfig>>,
     connect_deadline: Duration,
 ) -> Result<Channel, TlsError> {
     let name = ServerName::try_from(server_name.to_owned())
@@ -357,10 +383,11 @@ pub fn channel(
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_DEADLINE)
         .keep_alive_while_idle(true);
-    let connector = TlsConnector::from(config);
+    let config = config.into();
     let address = address.to_owned();
     Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
-        let (connector, name, address) = (connector.clone(), name.clone(), address.clone());
+        let connector = TlsConnector::from(config.current());
+        let (name, address) = (name.clone(), address.clone());
         async move {
             let connecting = async {
                 let socket = TcpStream::connect(&address).await?;

@@ -119,11 +119,8 @@ pub async fn enrol(
     local.host.create_directory(&folder, &Access::PRIVATE_DIRECTORY)?;
     let key = rcgen::KeyPair::generate()?;
     let private_key = zeroize::Zeroizing::new(key.serialize_pem());
-    // On disk before it is used: a certificate without its key would be of no use.
-    let write = |name: &str, text: &str| {
-        local.host.write(&folder.join(fresh(name)), text.as_bytes(), &Access::PRIVATE)
-    };
-    write(KEY, &private_key)?;
+    // On disk before the token is used up: a disk that is full is told of here.
+    local.host.write(&folder.join(fresh(KEY)), private_key.as_bytes(), &Access::PRIVATE)?;
     let request = rcgen::CertificateParams::default().serialize_request(&key)?.pem()?;
     let reply = ask(local, coordinator, token, request).await?;
     let credentials = Credentials {
@@ -132,11 +129,26 @@ pub async fn enrol(
         authority: reply.authority,
     };
     let own = check(&credentials, token, config)?;
-    write(CERTIFICATE, &credentials.certificate)?;
-    write(AUTHORITY, &credentials.authority)?;
-    local.host.write(&folder.join(COMPLETE), b"", &Access::PRIVATE)?;
-    finish(local)?;
+    replace(local, &credentials)?;
     Ok(own)
+}
+
+/// Puts credentials in the place of those that are on disk: as a whole, whenever it is cut off.
+///
+/// # Errors
+/// If a file cannot be written; the old ones are in use then, or the next [`finish`] ends it.
+pub fn replace(local: &Local, credentials: &Credentials) -> Result<(), HostError> {
+    let folder = local.config.identity_dir();
+    let new = [
+        (KEY, &credentials.private_key),
+        (CERTIFICATE, &credentials.certificate),
+        (AUTHORITY, &credentials.authority),
+    ];
+    for (name, text) in new {
+        local.host.write(&folder.join(fresh(name)), text.as_bytes(), &Access::PRIVATE)?;
+    }
+    local.host.write(&folder.join(COMPLETE), b"", &Access::PRIVATE)?;
+    finish(local)
 }
 
 const KEY: &str = "agent.key";

@@ -132,6 +132,7 @@ impl Jobs {
             boot_id: boot_id(local.host.as_ref())?,
             machine_id: machine_id(local.host.as_ref())?,
             mode: local.config.agent.mode.as_str().to_owned(),
+            certificate: None,
         })
     }
 
@@ -158,6 +159,15 @@ impl Jobs {
             return Ok(());
         }
         self.audit_call("AnnounceTerm", None, request.term.as_ref())
+    }
+
+    /// Whether whoever calls leads; its call is in the audit log then.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_STALE_TERM` if another one leads, `FAULT_CODE_INVALID`, or the log cannot be written.
+    pub fn obey(&self, call: &str, term: Option<&bellows_proto::v1::Term>) -> Result<(), Fault> {
+        self.0.ledger.accept(term)?;
+        self.audit_call(call, None, term)
     }
 
     /// Plants a fence, durably. Idempotent.

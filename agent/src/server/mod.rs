@@ -15,8 +15,10 @@ use tonic::transport::Server;
 
 mod roles;
 mod service;
+mod shown;
 
 pub use roles::{ALLOWED, RoleLayer};
+pub use shown::{Shown, TRIAL};
 
 use crate::{facilities::Local, jobs::Jobs};
 
@@ -89,7 +91,7 @@ fn read(path: &Utf8Path) -> Result<String, ServeError> {
 /// An agent that listens already.
 pub struct Listening {
     listener: TcpListener,
-    credentials: Credentials,
+    shown: Shown,
     own: Identity,
     /// Where.
     pub address: SocketAddr,
@@ -101,11 +103,12 @@ pub struct Listening {
 /// If there is no identity or the address cannot be listened at.
 pub async fn listen(local: &Local) -> Result<Listening, ServeError> {
     let (credentials, own) = identity(local)?;
+    let shown = Shown::new(local.clone(), own.clone(), credentials)?;
     let address = local.config.agent.listen.clone();
     let cannot = |source| ServeError::Listen { address: address.clone(), source };
     let listener = TcpListener::bind(&address).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    Ok(Listening { listener, credentials, own, address })
+    Ok(Listening { listener, shown, own, address })
 }
 
 impl Listening {
@@ -119,10 +122,9 @@ impl Listening {
         jobs: Jobs,
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
-        let config = tls::server_config(&self.credentials)?;
-        let incoming = tls::incoming(self.listener, config, tls::CONNECTIONS_AT_ONCE);
+        let incoming = tls::incoming(self.listener, self.shown.live(), tls::CONNECTIONS_AT_ONCE);
         let roles = RoleLayer::new(Arc::from(self.own.site.as_str()), jobs.clone());
-        let service = AgentServer::new(service::Service::new(local, jobs));
+        let service = AgentServer::new(service::Service::new(local, jobs, self.shown));
         let serving = Server::builder()
             .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(tls::KEEP_ALIVE_DEADLINE))

@@ -32,6 +32,7 @@ pub const ALLOWED: &[(&str, &[Role])] = &[
     ("/bellows.v1.Agent/AnnounceTerm", &[Role::Coordinator]),
     ("/bellows.v1.Agent/ReadAudit", &[Role::Coordinator]),
     ("/bellows.v1.Agent/Recall", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/RenewCertificate", &[Role::Coordinator]),
 ];
 
 /// The name of a call that is not ours is not written longer, characters.
@@ -125,6 +126,7 @@ mod tests {
     fn peer(site: &str, role: Role) -> Peer {
         Peer {
             identity: Some(Identity { site: site.to_owned(), role, name: "x".to_owned() }),
+            key: None,
             address: None,
         }
     }

@@ -10,14 +10,15 @@ use bellows_proto::{
         AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
         CloseReply, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job,
         JobKey, ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply,
-        PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest, Recalled, SealReply,
-        SealRequest, StartJobRequest, agent_server, seal_reply,
+        PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest, Recalled,
+        RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest, StartJobRequest,
+        agent_server, seal_reply,
     },
 };
 use futures::Stream;
 use tonic::{Request, Response, Status};
 
-use super::missing;
+use super::{missing, shown::Shown};
 use crate::{
     audit::Caller,
     facilities::Local,
@@ -28,11 +29,12 @@ use crate::{
 pub(super) struct Service {
     local: Local,
     jobs: Jobs,
+    shown: Shown,
 }
 
 impl Service {
-    pub(super) fn new(local: Local, jobs: Jobs) -> Self {
-        Self { local, jobs }
+    pub(super) fn new(local: Local, jobs: Jobs, shown: Shown) -> Self {
+        Self { local, jobs, shown }
     }
 
     fn host(&self) -> &str {
@@ -78,7 +80,8 @@ impl Service {
 #[tonic::async_trait]
 impl agent_server::Agent for Service {
     async fn hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
-        self.reply(self.jobs.hello())
+        let hello = self.jobs.hello();
+        self.reply(hello.map(|hello| HelloReply { certificate: self.shown.facts(), ..hello }))
     }
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskReply>, Status> {
@@ -93,6 +96,18 @@ impl agent_server::Agent for Service {
         let announced = jobs.announce_term(&request.into_inner());
         let announced = told(&jobs, "AnnounceTerm", "", announced);
         self.reply(announced.map(|()| AnnounceTermReply {}))
+    }
+
+    async fn renew_certificate(
+        &self,
+        request: Request<RenewCertificateRequest>,
+    ) -> Result<Response<RenewCertificateReply>, Status> {
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let renewed = jobs
+            .obey("RenewCertificate", request.term.as_ref())
+            .and_then(|()| self.shown.renew(request.step.ok_or_else(|| missing("step"))?));
+        self.reply(told(&jobs, "RenewCertificate", "", renewed))
     }
 
     async fn plant_fence(

@@ -5,6 +5,8 @@
 //! prior state is the script.
 #![allow(dead_code)]
 
+pub mod mtls;
+
 use std::{os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use bellows_agent::{

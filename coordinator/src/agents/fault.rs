@@ -1,12 +1,14 @@
 //! How a call to an agent that did not get through is told. Pure.
 
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
 use bellows_proto::{
     fault,
     tls::TlsError,
     v1::{Fault, FaultCode},
 };
+use rustls::{AlertDescription, CertificateError};
+use rustls_pki_types::UnixTime;
 use tonic::Status;
 
 /// The agent's own fault, or one that says why the call did not get there.
@@ -14,6 +16,9 @@ pub fn from_status(status: &Status, host: &str) -> Fault {
     let own = fault::from_status(status, host);
     if !own.remedy.is_empty() {
         return own;
+    }
+    if let Some(told) = tls_error(status).and_then(|error| of_certificate(error, host)) {
+        return told;
     }
     let remedy = match own.code() {
         FaultCode::Unreachable => format!(
@@ -43,6 +48,65 @@ pub fn from_status(status: &Status, host: &str) -> Fault {
     own.remedy(remedy)
 }
 
+/// What TLS said, wherever it is among the causes.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(found) = inner.or_else(|| error.downcast_ref()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// A certificate that one of both ends does not accept, and what mends that.
+fn of_certificate(error: &rustls::Error, host: &str) -> Option<Fault> {
+    let anew = format!(
+        "bellows host token {host}, then on {host}: bellows-agent enrol, and restart the agent"
+    );
+    let told = |text: String, remedy: String| {
+        Some(Fault::new(FaultCode::Unreachable, text).at(host).remedy(remedy))
+    };
+    let rustls::Error::InvalidCertificate(why) = error else {
+        let expired = AlertDescription::CertificateExpired;
+        if !matches!(error, rustls::Error::AlertReceived(said) if *said == expired) {
+            // Not about certificates: as any connection that breaks.
+            return None;
+        }
+        let text =
+            "its agent says that the coordinator's certificate has ended, or is not valid yet";
+        let remedy = format!("look at the clock of {host}, and at bellows status");
+        return told(text.to_owned(), remedy);
+    };
+    if let CertificateError::ExpiredContext { not_after, .. } = why {
+        return told(format!("its certificate ended on {}", date(*not_after)), anew);
+    }
+    if let CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } = why {
+        let remedy = "look at the clock of the coordinator's machine";
+        return told("its certificate is not valid yet".to_owned(), remedy.to_owned());
+    }
+    let text = if *why == CertificateError::Expired {
+        "its certificate has ended"
+    } else if *why == CertificateError::Revoked {
+        "the key that it shows was revoked"
+    } else if *why == CertificateError::UnknownIssuer {
+        "its certificate is not of this site's authority"
+    } else {
+        return None;
+    };
+    told(text.to_owned(), anew)
+}
+
+/// "2027-11-20 10:00 UTC".
+fn date(at: UnixTime) -> String {
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    let shown = jiff::Timestamp::from_second(seconds);
+    shown.map_or_else(|_| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
+}
+
 fn look(host: &str) -> String {
     format!("on {host}: look at bellows-agent's log and at the load")
 }
@@ -65,6 +129,15 @@ pub fn bad_address(host: &str, error: &TlsError) -> Fault {
     Fault::new(FaultCode::Unreachable, format!("the agent cannot be dialled: {error}"))
         .at(host)
         .remedy(format!("enrol {host} again with its right address"))
+}
+
+/// There is no connection with whom the certificate should name.
+pub fn no_handshake(host: &str, error: &TlsError) -> Fault {
+    if let Some(told) = tls_error(error).and_then(|error| of_certificate(error, host)) {
+        return told;
+    }
+    let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
+    Fault::new(FaultCode::Unreachable, format!("{error}{why}")).at(host).remedy(look(host))
 }
 
 /// The certificate is right, but the agent calls itself something else.

@@ -3,6 +3,7 @@
 //! queries or actions, and it never retries.
 
 mod fault;
+mod renew;
 mod witness;
 
 use std::{
@@ -14,8 +15,7 @@ use std::{
 
 use bellows_proto::{
     audit,
-    identity::{Identity, Role},
-    tls,
+    tls::{self, Live},
     v1::{
         AnnounceTermRequest, Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest,
         CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState,
@@ -54,6 +54,23 @@ const WAIT_MARGIN: Duration = Duration::from_secs(5);
 pub trait Addresses: Send + Sync + 'static {
     /// HOST:PORT of a host's agent; `None`: no such host is enrolled.
     fn address(&self, host: &str) -> Option<String>;
+
+    /// A host's agent has said who it is.
+    fn met(&self, host: &str, said: &HelloReply) {
+        let _ = (host, said);
+    }
+
+    /// Why nothing may be changed at a host although it answers; `None`: it may.
+    fn forbidden(&self, host: &str) -> Option<Fault> {
+        let _ = host;
+        None
+    }
+
+    /// Why a host is not dialled although it is enrolled; `None`: it is.
+    fn refusal(&self, host: &str) -> Option<Fault> {
+        let _ = host;
+        None
+    }
 }
 
 /// The audit log, as far as calls to agents concern it: it goes along with them, and what agents
@@ -91,7 +108,7 @@ struct Kept {
 /// The agents of a site, one kept channel each.
 pub struct GrpcAgents {
     site_id: String,
-    tls: Arc<rustls::ClientConfig>,
+    tls: Live<rustls::ClientConfig>,
     addresses: Box<dyn Addresses>,
     kept: Mutex<BTreeMap<String, Kept>>,
     witness: Option<Arc<dyn Witness>>,
@@ -102,7 +119,12 @@ pub struct GrpcAgents {
 
 impl GrpcAgents {
     /// No channel is opened before the first call.
-    pub fn new(site_id: String, tls: Arc<rustls::ClientConfig>, addresses: impl Addresses) -> Self {
+    pub fn new(
+        site_id: String,
+        tls: impl Into<Live<rustls::ClientConfig>>,
+        addresses: impl Addresses,
+    ) -> Self {
+        let tls = tls.into();
         let (addresses, kept) = (Box::new(addresses), Mutex::default());
         let (read_only, leading) = (ReadOnly::default(), OnceLock::new());
         Self { site_id, tls, addresses, kept, witness: None, read_only, leading }
@@ -219,15 +241,13 @@ impl GrpcAgents {
     }
 
     fn client(&self, host: &str) -> Result<Client, Fault> {
-        let address = self.addresses.address(host).ok_or_else(|| fault::unknown_host(host))?;
+        let address = self.address(host)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get(host).filter(|known| known.address == address) {
             return Ok(known.client.clone());
         }
-        let identity =
-            Identity { site: self.site_id.clone(), role: Role::Agent, name: host.to_owned() };
         let channel =
-            tls::channel(&address, &identity.dns_name(), Arc::clone(&self.tls), CONNECT_DEADLINE)
+            tls::channel(&address, &self.server_name(host), self.tls.clone(), CONNECT_DEADLINE)
                 .map_err(|e| fault::bad_address(host, &e))?;
         let client = AgentClient::with_interceptor(channel, Carry(self.witness.clone()));
         kept.insert(host.to_owned(), Kept { address, client: client.clone() });
@@ -320,6 +340,7 @@ impl Agents for GrpcAgents {
             return Err(fault::other_host(host, &reply.host));
         }
         self.heard(host, &reply);
+        self.addresses.met(host, &reply);
         Ok(reply)
     }
 
@@ -333,6 +354,7 @@ impl Agents for GrpcAgents {
     }
 
     async fn plant_fence(&self, host: &str, request: PlantFenceRequest) -> Result<(), Fault> {
+        self.may_change(host)?;
         self.call(
             host,
             CALL_DEADLINE,
@@ -343,6 +365,7 @@ impl Agents for GrpcAgents {
     }
 
     async fn start_job(&self, host: &str, request: StartJobRequest) -> Result<Job, Fault> {
+        self.may_change(host)?;
         let reply = self
             .call(host, CALL_DEADLINE, |mut client| async move { client.start_job(request).await })
             .await?;

@@ -41,6 +41,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/ListHosts", READ),
     ("/bellows.v1.Coordinator/GetHost", READ),
     ("/bellows.v1.Coordinator/RemoveHost", ADMINISTER),
+    ("/bellows.v1.Coordinator/RevokeHost", ADMINISTER),
     ("/bellows.v1.Coordinator/DeleteCluster", ADMINISTER),
     ("/bellows.v1.Coordinator/GetClusterHistory", READ),
     ("/bellows.v1.Coordinator/ListClusters", READ),
@@ -264,7 +265,10 @@ mod tests {
 
     fn peer(role: Role, site: &str) -> Caller {
         let identity = Identity { site: site.into(), role, name: "alice".into() };
-        Caller { uid: None, peer: Some(Peer { identity: Some(identity), address: None }) }
+        Caller {
+            uid: None,
+            peer: Some(Peer { identity: Some(identity), key: None, address: None }),
+        }
     }
 
     fn user(uid: u32) -> Caller {

@@ -14,7 +14,7 @@ use bellows_proto::{
     v1::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
         CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode, Plan,
-        RemoveHostRequest, SettleJobsRequest,
+        RemoveHostRequest, RevokeHostRequest, SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -181,6 +181,13 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
             Ok(remove) => {
                 let never = if remove.never_back { ", which never comes back" } else { "" };
                 AuditCall { detail: format!("host {}{never}", cut(&remove.host)), ..call }
+            }
+            Err(_) => call,
+        },
+        "RevokeHost" => match RevokeHostRequest::decode(message) {
+            Ok(revoke) => {
+                let detail = format!("host {}: {}", cut(&revoke.host), cut(&revoke.reason));
+                AuditCall { detail, ..call }
             }
             Err(_) => call,
         },

@@ -10,11 +10,12 @@ use bellows_proto::{
         HostFactsQuery, HostQuery, HostSummary, HostToken, ListHostsReply, NodeRef, Query,
         RemoveHostReply, RemoveHostRequest, answer, host_answer, host_query, query,
     },
+    validity::days_left,
 };
 use futures::future::join_all;
 use tonic::Status;
 
-use super::{Api, access::Principal, fault};
+use super::{Api, access::Principal, fault, revoke::REVOKED};
 use crate::{
     agents::is_no_answer,
     engine::{
@@ -105,10 +106,15 @@ impl<W: World> Api<W> {
             last_seen_at_ms: record.last_seen_at_ms,
             agent_version: record.agent_version.clone(),
             nodes: here.map(|(_, node)| node.clone()).collect(),
+            certificate_until_ms: record.valid_until_ms,
+            identity_problem: self.renewals.problem(record),
             ..HostSummary::default()
         };
         match hello {
             Ok(hello) => {
+                if let Some(shown) = &hello.certificate {
+                    summary.certificate_until_ms = shown.valid_until_ms;
+                }
                 CONNECTED.clone_into(&mut summary.state);
                 summary.last_seen_at_ms = (self.now_ms)();
                 summary.agent_version.clone_from(&hello.version);
@@ -117,11 +123,16 @@ impl<W: World> Api<W> {
             }
             Err(fault) => {
                 let never = record.last_seen_at_ms == 0 && is_no_answer(fault);
-                let state = if never { "never seen" } else { "unreachable" };
+                let state = match (&record.revocation, never) {
+                    (Some(_), _) => REVOKED,
+                    (None, true) => "never seen",
+                    (None, false) => "unreachable",
+                };
                 state.clone_into(&mut summary.state);
                 summary.reason.clone_from(&fault.message);
             }
         }
+        summary.certificate_days_left = days_left(summary.certificate_until_ms, (self.now_ms)());
         summary
     }
 

@@ -14,6 +14,7 @@ mod operations;
 mod output;
 mod overview;
 mod plans;
+mod revoke;
 mod store;
 pub mod unix;
 mod watch;
@@ -29,9 +30,10 @@ use bellows_proto::v1::{
     ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
     ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, Overview,
     PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
-    ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, SettleJobsReply,
-    SettleJobsRequest, ShowAuditRequest, Site, VerifyAuditReply, VerifyAuditRequest,
-    WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
+    ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, RevokeHostReply,
+    RevokeHostRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
+    VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
+    coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -42,6 +44,7 @@ use crate::{
     engine::{Engine, World},
     inventory::Inventory,
     journal::StoreJournal,
+    renewal::Renewals,
     store::Store,
 };
 use access::Principal;
@@ -65,6 +68,7 @@ pub struct Api<W: World> {
     audit: Arc<AuditLog>,
     inventory: Inventory,
     journal: StoreJournal,
+    renewals: Arc<Renewals>,
     site: Arc<SiteFacts>,
     seen: jobs::Seen,
     now_ms: fn() -> i64,
@@ -79,6 +83,7 @@ impl<W: World> Clone for Api<W> {
             audit: Arc::clone(&self.audit),
             inventory: self.inventory.clone(),
             journal: self.journal.clone(),
+            renewals: Arc::clone(&self.renewals),
             site: Arc::clone(&self.site),
             seen: Arc::clone(&self.seen),
             now_ms: self.now_ms,
@@ -94,12 +99,13 @@ impl<W: World> Api<W> {
         store: Arc<Store>,
         audit: Arc<AuditLog>,
         inventory: Inventory,
+        renewals: Arc<Renewals>,
         site: SiteFacts,
     ) -> Self {
         let journal = StoreJournal::new(Arc::clone(&store));
         let (now_ms, seen) = (crate::clock::now_ms, jobs::Seen::default());
         let site = Arc::new(site);
-        Self { engine, agents, store, audit, inventory, journal, site, seen, now_ms }
+        Self { engine, agents, store, audit, inventory, journal, renewals, site, seen, now_ms }
     }
 
     /// Why nothing may be changed, as the refusal of a call.
@@ -120,6 +126,8 @@ impl<W: World> Api<W> {
             unknown_jobs,
             jobs_seen_at_ms,
             damaged: self.engine.damaged(),
+            certificate_until_ms: self.renewals.own().until_ms(),
+            identity_problem: self.renewals.own().problem((self.now_ms)()),
         }
     }
 }
@@ -170,6 +178,14 @@ impl<W: World> Coordinator for Api<W> {
     ) -> Result<Response<RemoveHostReply>, Status> {
         let who = principal(&request)?;
         self.drop_host(&request.into_inner(), &who).await.map(Response::new)
+    }
+
+    async fn revoke_host(
+        &self,
+        request: Request<RevokeHostRequest>,
+    ) -> Result<Response<RevokeHostReply>, Status> {
+        let who = principal(&request)?;
+        self.revoke(&request.into_inner(), &who).map(Response::new)
     }
 
     async fn delete_cluster(

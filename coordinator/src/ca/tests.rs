@@ -244,7 +244,7 @@ async fn a_user_s_certificate_serves_nobody() {
 async fn an_expired_certificate_is_refused() {
     let authority = authority();
     let server = credentials(&authority, Role::Coordinator, "coordinator");
-    let long_ago = now_ms() - i64::try_from(ISSUED_VALID_S).unwrap() * 1000 - 1000;
+    let long_ago = now_ms() - i64::try_from(USER_VALID_S).unwrap() * 1000 - 1000;
     let old = authority.issue(Role::Admin, "alice", long_ago).unwrap();
     let old = Credentials {
         certificate: old.certificate,

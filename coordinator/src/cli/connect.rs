@@ -13,7 +13,8 @@ use std::{
 use bellows_proto::{
     identity::{Identity, Role},
     tls::{self, TlsError},
-    v1::coordinator_client::CoordinatorClient,
+    v1::{CertificateFacts, coordinator_client::CoordinatorClient},
+    validity::{Standing, days_left, standing},
 };
 use hyper_util::rt::TokioIo;
 use tonic::{
@@ -21,7 +22,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::exit::Failure;
+use super::{exit::Failure, text::date_time};
+use crate::clock::now_ms;
 use crate::site::{COORDINATOR, load_user};
 
 /// Where the socket is unless something else is said.
@@ -63,6 +65,7 @@ pub struct Client {
     pub api: CoordinatorClient<Channel>,
     target: String,
     answered: Arc<AtomicBool>,
+    ending: Option<String>,
 }
 
 impl Client {
@@ -71,12 +74,17 @@ impl Client {
     /// # Errors
     /// If the identity cannot be read or the address has no valid form.
     pub fn new(target: &Target) -> Result<Self, Failure> {
-        let channel = match target {
-            Target::Socket(path) => unix(path.clone())?,
+        let (channel, ending) = match target {
+            Target::Socket(path) => (unix(path.clone())?, None),
             Target::Server { address, identity } => remote(address, identity)?,
         };
         let api = CoordinatorClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-        Ok(Self { api, target: target.to_string(), answered: Arc::default() })
+        Ok(Self { api, target: target.to_string(), answered: Arc::default(), ending })
+    }
+
+    /// That the own certificate ends soon, and what to do; `None`: it does not, or there is none.
+    pub fn ending(&self) -> Option<&str> {
+        self.ending.as_deref()
     }
 
     /// The content of an answer, or why there is none.
@@ -122,15 +130,40 @@ fn unix(path: PathBuf) -> Result<Channel, Failure> {
     })))
 }
 
-fn remote(address: &str, folder: &Path) -> Result<Channel, Failure> {
+fn remote(address: &str, folder: &Path) -> Result<(Channel, Option<String>), Failure> {
     let name = holder(folder)?;
     let credentials = load_user(folder, &name).map_err(|e| Failure::site(&e))?;
     let bad = |e: TlsError| Failure::file(&folder.display().to_string(), "used", &e);
     let own = tls::certificate_identity(&credentials.certificate).map_err(bad)?;
+    let facts = tls::certificate_facts(&credentials.certificate).map_err(bad)?;
+    let ending = ending(&folder.display().to_string(), &facts, now_ms())?;
     let server = Identity { site: own.site, role: Role::Coordinator, name: COORDINATOR.to_owned() };
     let config = tls::client_config(&credentials).map_err(bad)?;
-    tls::channel(address, &server.dns_name(), config, CONNECT_DEADLINE).map_err(bad)
+    let channel = tls::channel(address, &server.dns_name(), config, CONNECT_DEADLINE);
+    Ok((channel.map_err(bad)?, ending))
 }
+
+/// What is told of the own certificate before it ends; after its end nobody need be dialled.
+fn ending(folder: &str, facts: &CertificateFacts, now_ms: i64) -> Result<Option<String>, Failure> {
+    match standing(facts, now_ms) {
+        Standing::Fresh | Standing::Due => Ok(None),
+        Standing::Ending => {
+            let days = days_left(facts.valid_until_ms, now_ms);
+            Ok(Some(format!("the certificate in {folder} ends in {days} days: {ANOTHER}")))
+        }
+        Standing::Ended => {
+            let ended = date_time(facts.valid_until_ms, &jiff::tz::TimeZone::UTC);
+            Err(Failure::usage(
+                format!("the certificate in {folder} ended on {ended} UTC"),
+                ANOTHER,
+            ))
+        }
+    }
+}
+
+/// How to go on without a certificate that ends.
+const ANOTHER: &str =
+    "as root on the coordinator's machine no certificate is needed: use its socket there";
 
 /// Whose files are in an identity folder: the one NAME.crt beside authority.crt.
 fn holder(folder: &Path) -> Result<String, Failure> {
@@ -148,5 +181,21 @@ fn holder(folder: &Path) -> Result<String, Failure> {
             format!("{shown} holds {} identities instead of one", other.len()),
             "use a folder with NAME.crt, NAME.key and authority.crt, as `bellows init` makes it in admin/",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_certificate_is_told_of_before_it_ends() {
+        const DAY: i64 = crate::clock::DAY_MS;
+        let facts = CertificateFacts { valid_until_ms: 730 * DAY, ..CertificateFacts::default() };
+        assert_eq!(ending("f", &facts, 600 * DAY).unwrap(), None);
+        let told = ending("f", &facts, 700 * DAY).unwrap().unwrap();
+        assert!(told.starts_with("the certificate in f ends in 30 days"), "{told}");
+        let over = ending("f", &facts, 731 * DAY).unwrap_err();
+        assert_eq!(over.exit(), crate::cli::Exit::Usage);
     }
 }

@@ -119,7 +119,13 @@ struct Context {
 impl Context {
     /// A client of the coordinator; dials at its first call.
     fn client(&self) -> Result<Client, Failure> {
-        Client::new(&self.global.target()?)
+        let client = Client::new(&self.global.target()?)?;
+        if let Some(ending) = client.ending() {
+            let mut page = self.out.note_page();
+            page.line(page::Tone::Warn, ending);
+            self.out.note(page);
+        }
+        Ok(client)
     }
 }
 

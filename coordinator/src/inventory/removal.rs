@@ -1,9 +1,9 @@
 //! Hosts that leave the site for good, and clusters that are forgotten.
 
-use bellows_proto::v1::{Spec, SpecTombstone};
+use bellows_proto::v1::{Fault, FaultCode, Spec, SpecTombstone};
 
 use super::Inventory;
-use crate::store::{HostRecord, StoreError};
+use crate::store::{HostRecord, Revocation, StoreError};
 
 /// Why a host is not removed.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +139,16 @@ impl Inventory {
         Ok(removed.unwrap_or(record))
     }
 
+    /// Revokes a host's key: neither it nor the one that is about to take its place is accepted, and no
+    /// token lets it in that was made before. All that is known of it stays.
+    ///
+    /// # Errors
+    /// If it is unknown, or an open operation holds it; nothing was changed then.
+    pub fn revoke_host(&self, host: &str, why: &Revocation) -> Result<HostRecord, RemoveError> {
+        let revoked = self.store.revoke_host(host, why)?;
+        revoked.ok_or_else(|| RemoveError::Unknown(host.to_owned()))
+    }
+
     /// Whether a key is not accepted any more, by its SHA-256.
     ///
     /// # Errors
@@ -146,4 +156,14 @@ impl Inventory {
     pub fn is_revoked(&self, key_fingerprint: &[u8]) -> Result<bool, StoreError> {
         Ok(self.store.revoked(key_fingerprint)?.is_some())
     }
+}
+
+/// Why a revoked host is not dialled. Nothing is known of it then, as of one that does not answer.
+pub fn revoked(host: &str, why: &Revocation) -> Fault {
+    let reason = &why.reason;
+    Fault::new(FaultCode::Unreachable, format!("revoked by {}: {reason}", why.principal))
+        .at(host)
+        .remedy(format!(
+            "once the machine is safe: bellows host token {host}, then enrol there with a new key; or replace its nodes"
+        ))
 }

@@ -3,7 +3,9 @@
 
 use bellows_proto::{
     identity::{Identity, Role},
-    v1::{Accepted, Event, Lock, Rested, Resumed, Spec, SpecTombstone, event::Kind},
+    v1::{
+        Accepted, CertificateFacts, Event, Lock, Rested, Resumed, Spec, SpecTombstone, event::Kind,
+    },
 };
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -235,6 +237,66 @@ fn a_host_leaves_for_good_once_nothing_needs_it() {
     let refused = inventory.enrol(&request, NOW_MS);
     assert!(matches!(refused, Err(EnrolError::Revoked(_))), "{refused:?}");
     inventory.enrol(&self::request(&request.token), NOW_MS).unwrap();
+}
+
+#[test]
+fn a_revoked_host_stays_known_and_comes_back_with_another_key_only() {
+    use crate::{agents::Addresses as _, store::Revocation};
+    let (_dir, inventory) = inventory();
+    let (key, next) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let text = token(&inventory, "h1");
+    inventory.enrol(&request_of(&key, &text), NOW_MS).unwrap();
+    let fingerprint = inventory.host("h1").unwrap().unwrap().key_fingerprint;
+    // A renewal is under way, and somebody has a token.
+    let asked = CertificateParams::default().serialize_request(&next).unwrap().pem().unwrap();
+    inventory.sign_renewal("h1", &fingerprint, &asked, NOW_MS).unwrap();
+    let waiting = token(&inventory, "h1");
+    let why = Revocation { at_ms: NOW_MS, principal: "alice".into(), reason: "stolen".into() };
+    let revoke = || inventory.revoke_host("h1", &why);
+
+    let event = |sequence, kind| Event { sequence, at_ms: NOW_MS, kind: Some(kind) };
+    let operation = uuid::Builder::from_unix_timestamp_millis(1, &[1; 10]).into_uuid().to_string();
+    let begin = Begin {
+        operation: &operation,
+        accepted: &event(1, Kind::Accepted(Accepted::default())),
+        cluster: "c",
+        spec_version: 0,
+        locks: &[Lock { resource: "host/h1".to_owned(), exclusive: false }],
+    };
+    inventory.store.begin(begin).unwrap();
+    let held = revoke();
+    assert!(matches!(held, Err(RemoveError::Store(StoreError::Locked { .. }))), "{held:?}");
+    assert!(!inventory.is_revoked(&fingerprint).unwrap() && inventory.refusal("h1").is_none());
+    let rested = event(2, Kind::Rested(Rested::default()));
+    let changes = Changes { release_locks: true, ..Changes::default() };
+    inventory.store.append(&operation, &rested, &changes).unwrap();
+
+    let revoked = revoke().unwrap();
+    for key in [&fingerprint, &revoked.next_key] {
+        assert_eq!(inventory.store.revoked(key).unwrap().unwrap().reason, "stolen");
+    }
+    let refusal = inventory.refusal("h1").unwrap();
+    assert!(refusal.message.contains("alice") && refusal.message.contains("stolen"), "{refusal}");
+    // Again, by somebody else: the first word stays.
+    let again = Revocation { principal: "bob".into(), ..why.clone() };
+    assert_eq!(inventory.revoke_host("h1", &again).unwrap().revocation, Some(why.clone()));
+    assert!(matches!(inventory.revoke_host("h9", &why), Err(RemoveError::Unknown(_))));
+
+    // Neither the renewal, nor the old token, nor the old keys with a new one.
+    let shown = CertificateFacts { key: revoked.next_key, ..CertificateFacts::default() };
+    assert!(inventory.renewed("h1", &shown, NOW_MS).is_err());
+    assert_eq!(refusal_of(&inventory, &waiting), TokenRefusal::Unknown);
+    let text = token(&inventory, "h1");
+    for key in [&key, &next] {
+        let refused = inventory.enrol(&request_of(key, &text), NOW_MS);
+        assert!(matches!(refused, Err(EnrolError::Revoked(_))), "{refused:?}");
+    }
+    inventory.enrol(&request(&text), NOW_MS).unwrap();
+    assert!(inventory.refusal("h1").is_none());
+}
+
+fn refusal_of(inventory: &Inventory, token: &str) -> TokenRefusal {
+    refusal(inventory, &request(token), NOW_MS)
 }
 
 #[tokio::test]

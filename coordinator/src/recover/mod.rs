@@ -147,6 +147,7 @@ fn shown(said: &Said) -> FoundHost {
 
 /// Enrolled now: when it was let in is lost.
 fn record(said: &Said, now_ms: i64) -> HostRecord {
+    let shown = said.hello.certificate.clone().unwrap_or_default();
     HostRecord {
         host: said.host.clone(),
         address: said.address.clone(),
@@ -155,6 +156,9 @@ fn record(said: &Said, now_ms: i64) -> HostRecord {
         enrolled_at_ms: now_ms,
         last_seen_at_ms: now_ms,
         agent_version: said.hello.version.clone(),
+        valid_from_ms: shown.valid_from_ms,
+        valid_until_ms: shown.valid_until_ms,
+        ..HostRecord::default()
     }
 }
 

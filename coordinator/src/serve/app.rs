@@ -31,6 +31,7 @@ use crate::{
     inventory::Inventory,
     journal::StoreJournal,
     plan::Systems,
+    renewal::{Own, OwnTls, Renewals},
     site::{Config, Site},
     store::Store,
 };
@@ -58,8 +59,7 @@ pub struct App<S: Systems> {
     pub(super) journal: StoreJournal,
     pub(super) inventory: Inventory,
     read_only: ReadOnly,
-    server_tls: Arc<rustls::ServerConfig>,
-    enrolment_tls: Arc<rustls::ServerConfig>,
+    pub(super) renewals: Arc<Renewals>,
 }
 
 /// Sockets that are ours already.
@@ -84,17 +84,8 @@ impl<S: Systems> App<S> {
         let audit = Arc::new(AuditLog::open(&config.audit_dir(), limits, now_ms)?);
         let inventory = Inventory::new(Arc::clone(&store), Arc::new(authority));
         let addresses = inventory.clone();
-        let agents = GrpcAgents::new(
-            config.site_id.clone(),
-            tls::client_config_without(&credentials, revoked(&inventory))?,
-            move |host: &str| match addresses.host(host) {
-                Ok(record) => record.map(|record| record.address),
-                Err(error) => {
-                    tracing::error!(host, %error, "the inventory cannot be read");
-                    None
-                }
-            },
-        );
+        let own_tls = OwnTls::new(&credentials, &inventory)?;
+        let agents = GrpcAgents::new(config.site_id.clone(), own_tls.client.clone(), addresses);
         let read_only = ReadOnly::default();
         let agents = agents.before(Arc::clone(&audit) as Arc<dyn Witness>);
         let agents = Arc::new(agents.forbidding(read_only.clone()));
@@ -114,17 +105,19 @@ impl<S: Systems> App<S> {
                 .clone()
                 .unwrap_or_else(|| config.listen.enrolment.to_string()),
         };
+        let own = Own::new(folder.to_owned(), &credentials, own_tls)?;
+        let renewals = Arc::new(Renewals::new(inventory.clone(), Arc::clone(&agents), own, now_ms));
         let api = Api::new(
             engine.clone(),
             Arc::clone(&agents),
             Arc::clone(&store),
             Arc::clone(&audit),
             inventory.clone(),
+            Arc::clone(&renewals),
             facts,
         );
         Ok(Self {
-            server_tls: tls::server_config(&credentials)?,
-            enrolment_tls: tls::enrolment_server_config(&credentials)?,
+            renewals,
             config,
             engine,
             api,
@@ -157,6 +150,7 @@ impl<S: Systems> App<S> {
             tracker.spawn(watch_end(serving, failed));
         };
         let end = || stop.clone().cancelled_owned();
+        let own = self.renewals.own().tls();
         let api =
             || CoordinatorServer::new(self.api.clone()).max_decoding_message_size(LARGEST_REQUEST);
         let own_uid = rustix::process::geteuid().as_raw();
@@ -165,8 +159,7 @@ impl<S: Systems> App<S> {
         let local = door(Door::Local { own_uid });
         run(Box::pin(local.serve_with_incoming_shutdown(api(), incoming, end())));
         if let Some(listener) = listeners.remote {
-            let incoming =
-                tls::incoming(listener, Arc::clone(&self.server_tls), tls::CONNECTIONS_AT_ONCE);
+            let incoming = tls::incoming(listener, own.server.clone(), tls::CONNECTIONS_AT_ONCE);
             let remote = door(Door::Remote);
             run(Box::pin(remote.serve_with_incoming_shutdown(api(), incoming, end())));
         }
@@ -176,11 +169,8 @@ impl<S: Systems> App<S> {
             self.read_only.clone(),
         ))
         .max_decoding_message_size(enrolment::LARGEST_REQUEST);
-        let incoming = tls::incoming(
-            listeners.enrolment,
-            Arc::clone(&self.enrolment_tls),
-            tls::STRANGERS_AT_ONCE,
-        );
+        let incoming =
+            tls::incoming(listeners.enrolment, own.enrolment.clone(), tls::STRANGERS_AT_ONCE);
         let enrolment = door(Door::Enrolment)
             .timeout(ENROLMENT_DEADLINE)
             // Strangers may not keep the few places.
@@ -211,17 +201,6 @@ impl Listeners {
             local: unix::listen(&config.listen.socket)?,
             remote,
             enrolment: bind("enrolment", config.listen.enrolment).await?,
-        })
-    }
-}
-
-/// Which keys are not accepted. One that cannot be told is not.
-fn revoked(inventory: &Inventory) -> impl Fn(&[u8; 32]) -> bool + Send + Sync + 'static {
-    let inventory = inventory.clone();
-    move |key| {
-        inventory.is_revoked(key).unwrap_or_else(|error| {
-            tracing::error!(%error, "it cannot be told whether a key was revoked");
-            true
         })
     }
 }

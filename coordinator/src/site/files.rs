@@ -49,6 +49,15 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), SiteError> {
     sync_parent(path)
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), SiteError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(SiteError::io("remove", path)(error)),
+    }
+}
+
 /// Whether something is there.
 pub(super) fn exists(path: &Path) -> Result<bool, SiteError> {
     path.try_exists().map_err(SiteError::io("look at", path))

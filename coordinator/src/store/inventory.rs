@@ -1,11 +1,14 @@
 //! Hosts, enrolment tokens and the last observation of each cluster.
 
-use bellows_proto::digest;
+use bellows_proto::{digest, v1::CertificateFacts};
 
 use super::{
     Stop, Store, StoreError, Tables, get, get_in, keys, locks, pieces, put,
-    records::{HostRecord, RevokedRecord, TokenRecord},
+    records::{HostRecord, Revocation, RevokedRecord, TokenRecord, Twins},
 };
+
+/// Who revokes a key that a newer one of the same host has replaced.
+const RENEWED: &str = "renewal";
 
 impl Store {
     /// Stores a host, in place of what was stored of it.
@@ -116,6 +119,99 @@ impl Store {
         })
     }
 
+    /// Notes that a certificate for a new key of a host is about to be given out, in place of one that
+    /// was never seen. `false`: there is no such host, or its key is not `key` any more.
+    ///
+    /// # Errors
+    /// If the store failed or the entry is damaged.
+    pub fn put_next_key(&self, host: &str, key: &[u8], next: &[u8]) -> Result<bool, StoreError> {
+        self.change_host(host, |record| {
+            let same = record.key_fingerprint == key && record.revocation.is_none();
+            if same {
+                record.next_key = next.to_vec();
+            }
+            same
+        })
+    }
+
+    /// Notes of which time the certificate of a host is. `false`: its key is another one.
+    ///
+    /// # Errors
+    /// If the store failed or the entry is damaged.
+    pub fn put_validity(&self, host: &str, of: &CertificateFacts) -> Result<bool, StoreError> {
+        self.change_host(host, |record| {
+            let same = record.key_fingerprint == of.key;
+            if same {
+                (record.valid_from_ms, record.valid_until_ms) =
+                    (of.valid_from_ms, of.valid_until_ms);
+            }
+            same
+        })
+    }
+
+    /// Notes that two machines show the certificate of a host. What was noted first stays.
+    ///
+    /// # Errors
+    /// If the store failed or the entry is damaged.
+    pub fn put_twins(&self, host: &str, twins: &Twins) -> Result<bool, StoreError> {
+        self.change_host(host, |record| {
+            let first = record.twins.is_none();
+            if first {
+                record.twins = Some(twins.clone());
+            }
+            first
+        })
+    }
+
+    /// The host's next key becomes its key, and the one before is revoked, in one transaction. `false`:
+    /// the next key of that host is another one; nothing was changed.
+    ///
+    /// # Errors
+    /// If the store failed or the entry is damaged.
+    pub fn take_next_key(
+        &self,
+        host: &str,
+        of: &CertificateFacts,
+        at_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let key = keys::text(keys::HOST, host);
+        let name = || host_name(host);
+        self.commit(|tables| {
+            let known: Option<HostRecord> = get_in(tables.inventory, &key, &name)?;
+            let Some(known) = known.filter(|known| may_take(known, &of.key)) else {
+                return Ok(false);
+            };
+            revoke(tables, &known, at_ms, RENEWED)?;
+            let renewed = HostRecord {
+                key_fingerprint: of.key.clone(),
+                next_key: Vec::new(),
+                valid_from_ms: of.valid_from_ms,
+                valid_until_ms: of.valid_until_ms,
+                ..known
+            };
+            put(tables.inventory, &key, &renewed, &name)?;
+            Ok(true)
+        })
+    }
+
+    fn change_host(
+        &self,
+        host: &str,
+        change: impl Fn(&mut HostRecord) -> bool,
+    ) -> Result<bool, StoreError> {
+        let key = keys::text(keys::HOST, host);
+        let name = || host_name(host);
+        self.commit(|tables| {
+            let known: Option<HostRecord> = get_in(tables.inventory, &key, &name)?;
+            let Some(mut known) = known else { return Ok(false) };
+            let changed = change(&mut known);
+            if changed {
+                put(tables.inventory, &key, &known, &name)?;
+            }
+            Ok(changed)
+        })
+    }
+
     /// Forgets a host and its token, and notes that its key is revoked, in one transaction. Returns the
     /// host as it was then; `None`: it was gone already. `specs` are the newest versions of all specs,
     /// as they were read: in none of them the host has a node.
@@ -144,6 +240,38 @@ impl Store {
                 revoke(tables, known, at_ms, principal)?;
             }
             Ok(known)
+        })
+    }
+
+    /// Revokes a host's key, and the one that is about to take its place, and its token, in one
+    /// transaction; all else that is known of it stays. Returns it as it is then; one that was revoked
+    /// already stays as it is. `None`: there is no such host.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if an open operation holds the host: nothing was changed. Else the store
+    /// failed.
+    pub fn revoke_host(
+        &self,
+        host: &str,
+        why: &Revocation,
+    ) -> Result<Option<HostRecord>, StoreError> {
+        let resource = format!("host/{host}");
+        let key = keys::text(keys::HOST, host);
+        let name = || host_name(host);
+        self.commit(|tables| {
+            let known: Option<HostRecord> = get_in(tables.inventory, &key, &name)?;
+            let Some(mut known) = known else { return Ok(None) };
+            if known.revocation.is_some() {
+                return Ok(Some(known));
+            }
+            locks::refuse_held(tables, &resource)?;
+            for fingerprint in [&known.key_fingerprint, &known.next_key] {
+                revoke_key(tables, fingerprint, host, why)?;
+            }
+            pieces::remove::<Stop>(tables.inventory, &keys::text(keys::TOKEN, host))?;
+            known.revocation = Some(why.clone());
+            put(tables.inventory, &key, &known, &name)?;
+            Ok(Some(known))
         })
     }
 
@@ -180,19 +308,35 @@ impl Store {
     }
 }
 
+/// Whether this is the key that a host is to have next.
+fn may_take(host: &HostRecord, key: &[u8]) -> bool {
+    !key.is_empty() && host.next_key == key && host.revocation.is_none()
+}
+
 /// The key that a host had is not accepted any more. A host of an old store may have none.
 fn revoke(tables: &Tables<'_>, host: &HostRecord, at_ms: i64, principal: &str) -> Result<(), Stop> {
-    if host.key_fingerprint.is_empty() {
+    let principal = principal.to_owned();
+    let why = Revocation { at_ms, principal, reason: String::new() };
+    revoke_key(tables, &host.key_fingerprint, &host.host, &why)
+}
+
+fn revoke_key(
+    tables: &Tables<'_>,
+    fingerprint: &[u8],
+    holder: &str,
+    why: &Revocation,
+) -> Result<(), Stop> {
+    if fingerprint.is_empty() {
         return Ok(());
     }
     let revoked = RevokedRecord {
-        key_fingerprint: host.key_fingerprint.clone(),
-        host: host.host.clone(),
-        revoked_at_ms: at_ms,
-        principal: principal.to_owned(),
+        key_fingerprint: fingerprint.to_vec(),
+        host: holder.to_owned(),
+        revoked_at_ms: why.at_ms,
+        principal: why.principal.clone(),
+        reason: why.reason.clone(),
     };
-    let key = revoked_key(&revoked.key_fingerprint);
-    put(tables.inventory, &key, &revoked, &|| revoked_name(&host.host))
+    put(tables.inventory, &revoked_key(fingerprint), &revoked, &|| revoked_name(holder))
 }
 
 fn host_name(host: &str) -> String {

@@ -59,7 +59,7 @@ pub use error::StoreError;
 pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
 pub use prune::{Pruned, Pruning};
-pub use records::{HostRecord, LockHolder, RevokedRecord, TokenRecord};
+pub use records::{HostRecord, LockHolder, Revocation, RevokedRecord, TokenRecord, Twins};
 pub use recover::{Recovered, RecoveredOperation};
 pub use restore::{Restored, restore, verify_backup};
 

@@ -26,6 +26,47 @@ pub struct HostRecord {
     /// When it was last seen; may be empty.
     #[prost(string, tag = "7")]
     pub agent_version: String,
+    /// SHA-256 of the public key that a certificate was signed for, and that was not seen yet; empty:
+    /// no renewal is under way.
+    #[prost(bytes = "vec", tag = "90")]
+    pub next_key: Vec<u8>,
+    /// Of the certificate: milliseconds since 1970; 0: not known.
+    #[prost(int64, tag = "91")]
+    pub valid_from_ms: i64,
+    /// Of the certificate: milliseconds since 1970; 0: not known.
+    #[prost(int64, tag = "92")]
+    pub valid_until_ms: i64,
+    /// That its certificate is not accepted, though nothing of it is forgotten; unset: it is.
+    #[prost(message, optional, tag = "93")]
+    pub revocation: Option<Revocation>,
+    /// That two machines show its certificate; unset: nobody has seen that.
+    #[prost(message, optional, tag = "94")]
+    pub twins: Option<Twins>,
+}
+
+/// Two machines that show one certificate.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Twins {
+    /// What showed it.
+    #[prost(string, tag = "1")]
+    pub evidence: String,
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "2")]
+    pub seen_at_ms: i64,
+}
+
+/// Why a certificate is not accepted any more.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Revocation {
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub at_ms: i64,
+    /// Who said so.
+    #[prost(string, tag = "2")]
+    pub principal: String,
+    /// Why, in the words of whoever said so.
+    #[prost(string, tag = "3")]
+    pub reason: String,
 }
 
 /// The enrolment token of a host. The secret itself is never stored.
@@ -66,6 +107,9 @@ pub struct RevokedRecord {
     /// Who said so.
     #[prost(string, tag = "4")]
     pub principal: String,
+    /// Why, where somebody said so; empty: another key took its place, or its host was removed.
+    #[prost(string, tag = "90")]
+    pub reason: String,
 }
 
 /// Who holds a lock.

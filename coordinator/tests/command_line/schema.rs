@@ -34,6 +34,7 @@ pub const PRINTED: &[&str] = &[
     "PlanReply",
     "PruneOperationsReply",
     "RemoveHostReply",
+    "RevokeHostReply",
     "SettleJobsReply",
     "VerifyAuditReply",
     "WatchUpdate",

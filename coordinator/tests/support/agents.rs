@@ -13,7 +13,8 @@ use bellows_proto::{
         CloseReply, CloseRequest, CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest,
         HelloReply, HelloRequest, Job, ListJobsReply, ListJobsRequest, Never, OutputChunk,
         PlantFenceReply, PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest,
-        Recalled, SealReply, SealRequest, StartJobRequest,
+        Recalled, RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest,
+        StartJobRequest,
         agent_server::{Agent, AgentServer},
         coordinator_client::CoordinatorClient,
         enrolment_client::EnrolmentClient,
@@ -115,6 +116,14 @@ impl Agent for OnTheWire {
     async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseReply>, Status> {
         let closed = self.hosts.close(&self.host, request.into_inner()).await;
         answer(closed.map(|()| CloseReply {}))
+    }
+
+    /// An agent from before certificates were renewed.
+    async fn renew_certificate(
+        &self,
+        _: Request<RenewCertificateRequest>,
+    ) -> Result<Response<RenewCertificateReply>, Status> {
+        Err(Status::unimplemented("renew"))
     }
 
     type RecallStream = Pin<Box<dyn Stream<Item = Result<Recalled, Status>> + Send>>;

@@ -1,11 +1,14 @@
 //! Hosts and enrolment tokens.
 
-use bellows_proto::v1::{HostDetail, HostFacts, HostSummary, HostToken, NodeRef, RemoveHostReply};
+use bellows_proto::v1::{
+    HostDetail, HostFacts, HostSummary, HostToken, NodeRef, RemoveHostReply, RevokeHostReply,
+};
 
 use super::{fault, job};
 use crate::cli::{
     page::{Page, Table, Tone},
     text::{bytes, date_time},
+    words,
 };
 
 /// A table of hosts.
@@ -26,6 +29,24 @@ pub fn list(page: &mut Page, hosts: &[HostSummary]) {
     for host in hosts.iter().filter(|host| !host.reason.is_empty()) {
         page.line(Tone::Warn, &format!("{}: {}", host.host, host.reason));
     }
+    problems(page, "", hosts);
+}
+
+/// What is wrong with the identity of hosts, a line each.
+pub fn problems(page: &mut Page, before: &str, hosts: &[HostSummary]) {
+    for host in hosts.iter().filter(|host| !host.identity_problem.is_empty()) {
+        page.line(Tone::Warn, &format!("{before}{}: {}", host.host, host.identity_problem));
+    }
+}
+
+/// "until 2027-11-20 10:00, 183 days"; empty: not known.
+fn certificate(host: &HostSummary, zone: &jiff::tz::TimeZone) -> String {
+    if host.certificate_until_ms == 0 {
+        return String::new();
+    }
+    let days = usize::try_from(host.certificate_days_left).unwrap_or(0);
+    let until = date_time(host.certificate_until_ms, zone);
+    format!("until {until}, {} left", words::count(days, "day"))
 }
 
 fn tone(host: &HostSummary) -> Tone {
@@ -65,8 +86,10 @@ pub fn detail(page: &mut Page, detail: &HostDetail) {
                 ("enrolled", &enrolled),
                 ("last seen", &seen),
                 ("nodes", &nodes(&host.nodes)),
+                ("certificate", &certificate(host, &zone)),
             ],
         );
+        problems(page, "  ", std::slice::from_ref(host));
     }
     if let Some(facts) = &detail.facts {
         host_facts(page, facts);
@@ -90,6 +113,20 @@ pub fn removed(page: &mut Page, reply: &RemoveHostReply) {
         &format!(
             "Nothing was changed on it. What is left there: bellows-agent with its data_dir. On \
              {host}, once it is of no use: systemctl disable --now bellows-agent"
+        ),
+    );
+}
+
+/// What a revocation means, and what it does not.
+pub fn revoked(page: &mut Page, reply: &RevokeHostReply) {
+    let host = reply.revoked.as_ref().map(|host| host.host.as_str()).unwrap_or_default();
+    let text = format!("Host {host} is revoked: its certificate is not accepted any more.");
+    page.line(Tone::Plain, &text);
+    page.line(
+        Tone::Plain,
+        &format!(
+            "Nothing was changed on it, and what runs there goes on. Its nodes stay in their specs: replace them, or let \
+             it in again with a new key: bellows host token {host}"
         ),
     );
 }

@@ -31,7 +31,23 @@ pub fn overview(page: &mut Page, overview: &Overview) {
         overview.clusters.iter().for_each(|status| troubles(page, status));
     }
     hosts(page, overview);
+    identities(page, overview);
     operations(page, overview);
+}
+
+/// Certificates that somebody has to look after; nothing where there are none.
+fn identities(page: &mut Page, overview: &Overview) {
+    let own = overview.site.as_ref().map(|site| site.identity_problem.as_str()).unwrap_or_default();
+    let any = overview.hosts.iter().any(|host| !host.identity_problem.is_empty());
+    if own.is_empty() && !any {
+        return;
+    }
+    page.gap();
+    page.line(Tone::Strong, "Certificates");
+    if !own.is_empty() {
+        page.line(Tone::Bad, &format!("  {own}"));
+    }
+    super::host::problems(page, "  ", &overview.hosts);
 }
 
 /// The site, and how much of it is as wanted.

@@ -2,6 +2,7 @@
 
 mod list;
 mod remove;
+mod revoke;
 mod show;
 mod token;
 
@@ -20,6 +21,9 @@ pub enum Command {
     /// Remove a host from the site: its certificate is not accepted any more
     #[command(after_help = STATUSES)]
     Remove(remove::Args),
+    /// Accept the certificate of a host no longer: it was stolen, or is not ours to trust
+    #[command(after_help = STATUSES)]
+    Revoke(revoke::Args),
     /// Make a token that lets a host in, once, for a limited time
     Token(token::Args),
 }
@@ -29,6 +33,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
+        Command::Revoke(args) => revoke::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,
     }
 }
