@@ -14,6 +14,8 @@ pub mod facilities;
 pub mod host;
 pub mod jobs;
 #[cfg(feature = "program")]
+pub mod pages;
+#[cfg(feature = "program")]
 pub mod run;
 #[cfg(feature = "program")]
 pub mod server;

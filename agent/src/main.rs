@@ -8,10 +8,11 @@ use bellows_agent::{
     config::{self, Config, ConfigError},
     enrol::TokenArgs,
     exec::launch,
+    pages::{self, CompletionArgs, ManArgs},
     run::{self, ServiceVerb},
 };
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// Bad usage or configuration.
@@ -53,6 +54,10 @@ enum Command {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// A script for the shell that completes commands and options
+    Completion(CompletionArgs),
+    /// The manual pages
+    Man(ManArgs),
     /// Perform one job (started by the agent)
     #[command(hide = true)]
     Shim {
@@ -139,6 +144,8 @@ async fn execute(command: Command) -> Result<()> {
         }
         Command::Job { verb, config } => break_glass::job(config.load()?, verb).await,
         Command::Shim { config, job } => run::shim(config.load()?, &job).await,
+        Command::Completion(args) => pages::completion(Cli::command(), &args),
+        Command::Man(args) => pages::man(Cli::command(), &args),
         Command::Service { verb } => match verb {
             ServiceCommand::Start(args) => service(args, ServiceVerb::Start).await,
             ServiceCommand::Stop(args) => service(args, ServiceVerb::Stop).await,
