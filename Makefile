@@ -17,12 +17,15 @@ CARGO_DENY_VERSION := 0.20.2
 # the ones that need real PostgreSQL servers, the simulation (see below), and the ones that need root and
 # real systemd hosts.
 LOOPBACK_TEST := loopback
+# Of what `make package` makes: not in `make test`, because the portable release build alone takes longer than
+# all of that may take.
+PACKAGE_TESTS := packages
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
 HOST_TESTS := testbed hosts_scenario hosts_adopted
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-rust tools build lint build-tests test test-unit test-loopback test-matrix test-hosts test-kills demo bench crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench crash-matrix soak replay defects
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,6 +38,9 @@ setup-hosts: setup ## Debian packages for the testbed of real systemd hosts
 
 setup-kills: setup-hosts ## Debian packages for the kill points
 	@tests/scripts/setup-packages kills
+
+setup-package: ## Debian packages for `make package`
+	@tests/scripts/setup-packages package
 
 setup-rust: ## the rustup components that `make lint` uses
 	@tests/scripts/setup-rust
@@ -51,6 +57,10 @@ tools: $(TOOLS_BIN)/cargo-deny-$(CARGO_DENY_VERSION) ## the programs that `make 
 
 build: ## the programs, release profile
 	cargo build --locked --release -p bellows -p bellows-agent
+
+ARCH ?= x86_64
+package: setup-package ## portable programs, .deb, .rpm, .tar.gz and the offline bundle in target/bundle (ARCH=aarch64, SIGN_KEY=FILE)
+	packaging/scripts/package $(ARCH)
 
 lint: setup-rust tools ## format, clippy with warnings as errors, licences and sources of the dependencies
 	cargo fmt --all --check
@@ -98,6 +108,9 @@ replay: ## one simulated run told in full (RUN='system/operation seed faults', a
 
 test-hosts: setup-hosts build-tests ## scenarios on real systemd hosts on this machine (root)
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
+
+test-package: setup-hosts package ## the bundle on real systemd hosts: install, upgrade, go back, remove, refuse (root)
+	cargo test --locked -p bellows-tests $(addprefix --test ,$(PACKAGE_TESTS)) -- --test-threads=2
 
 test-kills: setup-kills build-tests ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
 	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")
