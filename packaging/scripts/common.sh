@@ -22,8 +22,12 @@ need_arch() {
   esac
 }
 
+# How packages are pressed: small, or (QUICK=yes, for tests) fast.
+deb_press=(-Zxz) rpm_press=w6.xzdio press=--best
+[ "${QUICK:-no}" = no ] || deb_press=(-Zgzip -z1) rpm_press=w1.gzdio press=--fast
+
 # Bytes that depend on names and contents only: sorted, one time, nobody's files, nobody's umask.
 archive() { # FOLDER NAME.. > .tar.gz
   tar --create --directory "$1" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \
-    --mode=u+w,go-w,a+rX --mtime="@$SOURCE_DATE_EPOCH" "${@:2}" | gzip --no-name --best
+    --mode=u+w,go-w,a+rX --mtime="@$SOURCE_DATE_EPOCH" "${@:2}" | gzip --no-name "$press"
 }

@@ -85,6 +85,7 @@ fn later(folder: &Path, version: &str, programs: &Path, coordinator: &[u8]) -> R
         .arg("x86_64")
         .args([own.as_path(), &pages, folder])
         .env("VERSION", version)
+        .env("QUICK", "yes")
         .output()
         .context("start packaging/scripts/bundle")?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -39,21 +39,28 @@ fn damaged_bundles_are_refused() {
     let host = &testbed.hosts()[0];
     let bundles = bundles();
     bring_key(host, bundles).unwrap();
+    let whole = bring(host, &bundles.now).unwrap();
+    for verb in [&["--check"][..], &["--tarball"], &["--agents"], &["--remove"]] {
+        host.succeed(&["cp", "-a", &whole, "/root/cut"]).unwrap();
+        host.succeed(&["truncate", "-s", "-1", "/root/cut/SHA256SUMS"]).unwrap();
+        expect(&install(host, "/root/cut", verb).unwrap(), 2, "signature is not of the key")
+            .unwrap();
+        host.succeed(&["rm", "-r", "/root/cut"]).unwrap();
+    }
     for (damage, said) in DAMAGES {
-        refused(host, bundles, damage, said).unwrap_or_else(|error| panic!("{damage}: {error:#}"));
+        refused(host, &whole, damage, said).unwrap_or_else(|error| panic!("{damage}: {error:#}"));
     }
     without_a_key(host, bundles).unwrap();
     bad_usage(host, bundles).unwrap();
     before_it_is_unpacked(bundles).unwrap();
 }
 
-fn refused(host: &Host, bundles: &Bundles, damage: &str, said: &str) -> Result<()> {
-    host.succeed(&["rm", "-rf", &format!("/root/{}", bundles.now.folder)])?;
-    let folder = bring(host, &bundles.now)?;
-    host.succeed(&["sh", "-c", &format!("cd {folder} && {damage}")])?;
-    for verb in [&[][..], &["--check"], &["--tarball"], &["--agents"]] {
-        expect(&install(host, &folder, verb)?, 2, said)?;
-    }
+fn refused(host: &Host, whole: &str, damage: &str, said: &str) -> Result<()> {
+    let copy = "/root/damaged";
+    host.succeed(&["cp", "-a", whole, copy])?;
+    host.succeed(&["sh", "-c", &format!("cd {copy} && {damage}")])?;
+    expect(&install(host, copy, &[])?, 2, said)?;
+    host.succeed(&["rm", "-r", copy])?;
     unchanged(host)
 }
 
@@ -66,9 +73,7 @@ fn unchanged(host: &Host) -> Result<()> {
 
 /// The key in the bundle counts only when its fingerprint came another way.
 fn without_a_key(host: &Host, bundles: &Bundles) -> Result<()> {
-    host.succeed(&["rm", "-rf", &format!("/root/{}", bundles.now.folder)])?;
-    let folder = bring(host, &bundles.now)?;
-    let script = format!("{folder}/install.sh");
+    let script = format!("/root/{}/install.sh", bundles.now.folder);
     let said = expect(&host.exec(&["sh", &script])?, 2, "no key was given")?;
     let fingerprint = said.split("fingerprint is ").nth(1).and_then(|rest| rest.get(..64));
     let fingerprint = fingerprint.expect("it tells the fingerprint").to_uppercase();

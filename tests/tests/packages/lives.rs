@@ -57,7 +57,11 @@ fn life(host: &Host, form: &Form, bundles: &Bundles) -> Result<()> {
 fn fresh(host: &Host, form: &Form, bundles: &Bundles) -> Result<()> {
     let program = format!("{}/bin/bellows", form.prefix);
     let folder = bring(host, &bundles.now)?;
-    expect(&install(host, &folder, form.words)?, 0, "The coordinator is installed, and not started")?;
+    expect(
+        &install(host, &folder, form.words)?,
+        0,
+        "The coordinator is installed, and not started",
+    )?;
     ensure!(host.succeed(&[&program, "--version"])?.contains(env!("CARGO_PKG_VERSION")));
     let enabled = host.exec(&["systemctl", "is-enabled", "bellows"])?;
     expect(&enabled, 1, "disabled")?;
@@ -146,7 +150,7 @@ fn removed(host: &Host, form: &Form, bundles: &Bundles) -> Result<()> {
 fn give_rpm(host: &Host) -> Result<()> {
     let collect = r#"set -e
         { echo /usr/bin/rpm; echo /usr/lib/rpm; ldd /usr/bin/rpm | awk '$3 ~ "^/" { print $3 }'; } |
-          tar --create --dereference --absolute-names --files-from - --exclude libc.so.6"#;
+          tar --create --dereference --absolute-names --files-from -"#;
     let output = Command::new("sh").args(["-c", collect]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     host.put("/root/rpm.tar", &output.stdout, 0o644)?;
@@ -155,6 +159,5 @@ fn give_rpm(host: &Host) -> Result<()> {
     let wrapper = "#!/bin/sh\ncase \"$1\" in\n--upgrade | --erase) exec /usr/lib/rpm/rpm \"$@\" --nodeps --force-debian ;;\n\
                    *) exec /usr/lib/rpm/rpm \"$@\" ;;\nesac\n";
     host.put("/usr/bin/rpm", wrapper.as_bytes(), 0o755)?;
-    host.succeed(&["rpm", "--initdb"])?;
     Ok(())
 }

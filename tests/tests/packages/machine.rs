@@ -38,7 +38,11 @@ pub fn install(host: &Host, folder: &str, words: &[&str]) -> Result<Output> {
 pub fn expect(output: &Output, status: i32, word: &str) -> Result<String> {
     let said = [&output.stdout[..], &output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    ensure!(output.status.code() == Some(status), "{:?} instead of {status}: {said}", output.status);
+    ensure!(
+        output.status.code() == Some(status),
+        "{:?} instead of {status}: {said}",
+        output.status
+    );
     ensure!(said.contains(word), "it does not say {word:?}: {said}");
     Ok(said)
 }
