@@ -42,10 +42,10 @@ answers() { timeout 10 "$prefix/bin/bellows" host list >/dev/null 2>&1; }
 # Does the coordinator run the program that is installed now, and answer, three times in a row as the same process?
 # One that could not be asked before the upgrade (another socket than the usual one) must only go on running.
 comes_up() {
-  # A maintainer script may have been kept from it.
-  if ! runs || ! [ "/proc/$(main_process)/exe" -ef "$prefix/bin/bellows" ]; then
-    systemctl restart "$UNIT" || true
-  fi
+  # The package asked for it already; but a host may keep maintainer scripts from that, or its power failed since.
+  act=start
+  if runs && ! [ "/proc/$(main_process)/exe" -ef "$prefix/bin/bellows" ]; then act=restart; fi
+  systemctl --no-block "$act" "$UNIT" || true
   end=$(($(date +%s) + wait))
   good=0 last=
   while [ "$(date +%s)" -lt "$end" ]; do

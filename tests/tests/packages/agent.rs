@@ -8,7 +8,7 @@ use bellows_tests::testbed::{Host, Testbed, wait_until};
 
 use crate::{
     bundles::{Bundle, Bundles, bundles},
-    machine::{bring, bring_key, expect, install, processes, running, start_site, there},
+    machine::{bring, bring_key, expect, install, processes, start_site, there},
 };
 
 const PROGRAM: &str = "/usr/bin/bellows-agent";
@@ -65,8 +65,10 @@ fn upgraded(host: &Host, next: &Bundle) -> Result<()> {
     let before = main_process(host)?;
     bring(host, next)?;
     host.succeed(&["dpkg", "--install", &package(next)])?;
-    ensure!(main_process(host)? != before, "the old process goes on");
-    running(host, "bellows-agent")?;
+    wait_until("another process runs", LIMIT, || {
+        let now = main_process(host)?;
+        Ok(now != before && now != "MainPID=0\n")
+    })?;
     connected(host)
 }
 
