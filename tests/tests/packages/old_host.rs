@@ -36,7 +36,9 @@ impl Old {
         let mut call = Command::new("unshare");
         call.args(["--mount", "--pid", "--net", "--fork", "--kill-child"]);
         call.arg(format!("--mount-proc={}", self.0.join("proc").display()));
-        call.arg("chroot").arg(&self.0).args(["env", "-i", "LC_ALL=C"]);
+        // systemd wants to see its cgroups, also to read a unit.
+        call.args(["sh", "-c", "mount --rbind /sys \"$0/sys\" && exec chroot \"$0\" \"$@\""]);
+        call.arg(&self.0).args(["env", "-i", "LC_ALL=C"]);
         call.arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin").args(argv);
         call.output().with_context(|| format!("start {argv:?}"))
     }
