@@ -182,6 +182,30 @@ impl Authority {
     /// # Errors
     /// If the request cannot be read or is not signed by its own key.
     pub fn sign(&self, request: &str, host: &HostName, now_ms: i64) -> Result<Signed, CaError> {
+        self.sign_as(request, Role::Agent, host.as_str(), now_ms)
+    }
+
+    /// Signs the request of a user. Nothing but the public key is taken from it.
+    ///
+    /// # Errors
+    /// If the request cannot be read or is not signed by its own key, or the name does not fit.
+    pub fn sign_user(
+        &self,
+        request: &str,
+        role: Role,
+        name: &str,
+        now_ms: i64,
+    ) -> Result<Signed, CaError> {
+        self.sign_as(request, role, name, now_ms)
+    }
+
+    fn sign_as(
+        &self,
+        request: &str,
+        role: Role,
+        name: &str,
+        now_ms: i64,
+    ) -> Result<Signed, CaError> {
         if request.len() > MAX_REQUEST_BYTES {
             return Err(CaError::Request(format!("it is longer than {MAX_REQUEST_BYTES} bytes")));
         }
@@ -189,7 +213,7 @@ impl Authority {
             .map_err(|error| CaError::Request(error.to_string()))?;
         let key = &request.public_key;
         Ok(Signed {
-            certificate: self.certify(Role::Agent, host.as_str(), key, now_ms)?,
+            certificate: self.certify(role, name, key, now_ms)?,
             key_fingerprint: digest::of_bytes(&key.subject_public_key_info()),
         })
     }
@@ -214,6 +238,16 @@ impl Authority {
         let certificate = params.signed_by(key, &self.issuer).map_err(CaError::Make)?;
         Ok(certificate.pem())
     }
+}
+
+/// A new private key and a request for it, both PEM: for whoever keeps the key.
+///
+/// # Errors
+/// If no key can be made.
+pub fn request() -> Result<(zeroize::Zeroizing<String>, String), CaError> {
+    let key = KeyPair::generate().map_err(CaError::Make)?;
+    let request = CertificateParams::default().serialize_request(&key).map_err(CaError::Make)?;
+    Ok((key.serialize_pem().into(), request.pem().map_err(CaError::Make)?))
 }
 
 /// Only what reads back as the same identity is issued.

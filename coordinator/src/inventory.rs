@@ -5,6 +5,7 @@
 //! is stored of a token is its hash; it is used up, durably, before the certificate is given
 //! out.
 
+mod access;
 mod dialled;
 mod removal;
 mod renewal;
@@ -25,6 +26,7 @@ use crate::{
     store::{HostRecord, Store, StoreError, TokenRecord},
 };
 
+pub use access::AccessError;
 pub use removal::{DeleteError, RemoveError, revoked};
 pub use renewal::RenewError;
 pub use twins::told as twins_told;

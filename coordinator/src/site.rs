@@ -45,6 +45,9 @@ pub enum SiteError {
     /// Never overwritten.
     #[error("there is a site in {} already: it is not overwritten", .0.display())]
     Exists(PathBuf),
+    /// A private key is never overwritten.
+    #[error("{} is there already: it is not overwritten", .0.display())]
+    KeyExists(PathBuf),
     /// Something of ours, but no `site.toml`.
     #[error(
         "{} is left from an init that was interrupted: remove it, then run init again",
@@ -250,6 +253,33 @@ pub fn load_user(directory: &Path, name: &str) -> Result<Credentials, SiteError>
         private_key: files::read_key(&directory.join(format!("{name}.key")))?.to_string(),
         authority: files::read(&directory.join("authority.crt"))?,
     })
+}
+
+/// The certificates in a site's `admin` folder, PEM: made by `bellows init`. One that cannot be read is none.
+pub fn first_users(directory: &Path) -> Vec<String> {
+    let certificate = directory.join("admin").join(format!("{FIRST_ADMIN}.crt"));
+    files::read(&certificate).into_iter().collect()
+}
+
+/// Makes the folder for a user's set of files; one that is there must not have a NAME.key.
+///
+/// # Errors
+/// If it cannot be made, or is taken.
+pub fn make_user_folder(directory: &Path, name: &str) -> Result<(), SiteError> {
+    files::make_dirs(directory)?;
+    let key = directory.join(format!("{name}.key"));
+    if files::exists(&key)? { Err(SiteError::KeyExists(key)) } else { Ok(()) }
+}
+
+/// Writes the set of files that [`load_user`] reads.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn keep_user(directory: &Path, name: &str, user: &Credentials) -> Result<(), SiteError> {
+    let write = |file: &str, text: &str| files::write(&directory.join(file), text.as_bytes());
+    write(&format!("{name}.key"), &user.private_key)?;
+    write(&format!("{name}.crt"), &user.certificate)?;
+    write("authority.crt", &user.authority)
 }
 
 #[cfg(test)]

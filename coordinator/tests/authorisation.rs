@@ -12,7 +12,10 @@ use bellows_proto::{
     FILE_DESCRIPTOR_SET, fault,
     identity::Role,
     tls::{self, Credentials},
-    v1::FaultCode,
+    v1::{
+        FaultCode, IssueAccessRequest, ListAccessRequest, RevokeAccessRequest,
+        coordinator_client::CoordinatorClient,
+    },
 };
 use prost::Message as _;
 use support::Running;
@@ -35,6 +38,7 @@ const READS: &[&str] = &[
     "ShowAudit",
     "VerifyAudit",
     "ListHostJobs",
+    "ListAccess",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
 const ADMINISTERS: &[&str] = &[
@@ -45,6 +49,8 @@ const ADMINISTERS: &[&str] = &[
     "PruneOperations",
     "RemoveHost",
     "RevokeHost",
+    "IssueAccess",
+    "RevokeAccess",
 ];
 
 fn may(role: Role, method: &str) -> bool {
@@ -208,5 +214,57 @@ async fn the_own_user_is_admin_on_the_unix_socket() {
             assert!(as_ruled, "{service}/{method}: {result:?}");
         }
     }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused_at_its_next_call() {
+    let running = Running::start(AllSystems::default()).await;
+    let mut api = CoordinatorClient::new(support::through_socket(&running));
+    let (key, request) = bellows::ca::request().unwrap();
+    let wanted = |role: &str| IssueAccessRequest {
+        name: "bob".into(),
+        role: role.into(),
+        certificate_request: request.clone(),
+    };
+    for role in ["agent", "coordinator", "root"] {
+        let refused = api.issue_access(wanted(role)).await.unwrap_err();
+        assert_eq!(fault::from_status(&refused, "").code(), FaultCode::Invalid, "{role}");
+    }
+    let issued = api.issue_access(wanted("operator")).await.unwrap().into_inner();
+    let credentials = Credentials {
+        certificate: issued.certificate,
+        private_key: key.to_string(),
+        authority: issued.authority,
+    };
+    let config = tls::client_config(&credentials).unwrap();
+    let dial = || {
+        let (name, limit) = (running.server_name(), Duration::from_secs(3));
+        tls::channel(&running.remote, &name, config.clone(), limit).unwrap()
+    };
+    let (open, service) = (dial(), "bellows.v1.Coordinator");
+    assert!(is_answered(&call(&open, service, "ListOperations").await));
+    assert!(is_denied(&call(&open, service, "RevokeAccess").await), "an operator is no admin");
+
+    let all = api.list_access(ListAccessRequest {}).await.unwrap().into_inner().access;
+    let names: Vec<_> = all.iter().map(|one| (one.name.as_str(), one.role.as_str())).collect();
+    assert_eq!(names, [("admin", "admin"), ("bob", "operator")]);
+    let revoke = RevokeAccessRequest {
+        key: all[1].key.clone(),
+        reason: "laptop lost".into(),
+        ..RevokeAccessRequest::default()
+    };
+    let nameless = RevokeAccessRequest { reason: String::new(), ..revoke.clone() };
+    api.revoke_access(nameless).await.unwrap_err();
+    let revoked = api.revoke_access(revoke).await.unwrap().into_inner().revoked.unwrap();
+    assert_eq!((revoked.name.as_str(), revoked.reason.as_str()), ("bob", "laptop lost"));
+    for channel in [&open, &dial()] {
+        let refused = call(channel, service, "ListOperations").await;
+        assert!(is_denied(&refused), "{refused:?}");
+        let told = fault::from_status(&refused.unwrap_err(), "").message;
+        assert!(told.contains("laptop lost"), "{told}");
+    }
+    // The key is of no use for another certificate.
+    api.issue_access(wanted("viewer")).await.unwrap_err();
     running.end().await;
 }

@@ -16,7 +16,7 @@ use futures::future::{BoxFuture, Either, Ready, ready};
 use tonic::{body::Body, transport::server::UdsConnectInfo};
 
 use super::audited;
-use crate::audit::AuditLog;
+use crate::{audit::AuditLog, inventory::Inventory};
 
 /// Who may call an RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/GetHost", READ),
     ("/bellows.v1.Coordinator/RemoveHost", ADMINISTER),
     ("/bellows.v1.Coordinator/RevokeHost", ADMINISTER),
+    ("/bellows.v1.Coordinator/IssueAccess", ADMINISTER),
+    ("/bellows.v1.Coordinator/ListAccess", READ),
+    ("/bellows.v1.Coordinator/RevokeAccess", ADMINISTER),
     ("/bellows.v1.Coordinator/DeleteCluster", ADMINISTER),
     ("/bellows.v1.Coordinator/GetClusterHistory", READ),
     ("/bellows.v1.Coordinator/ListClusters", READ),
@@ -177,12 +180,21 @@ pub struct Authorise {
     door: Door,
     site_id: Arc<str>,
     audit: Arc<AuditLog>,
+    inventory: Inventory,
 }
 
 impl Authorise {
-    /// Stands at this door of this site, and tells the audit log.
-    pub fn new(door: Door, site_id: &str, audit: Arc<AuditLog>) -> Self {
-        Self { door, site_id: site_id.into(), audit }
+    /// Stands at this door of this site, knows what was revoked, and tells the audit log.
+    pub fn new(door: Door, site_id: &str, audit: Arc<AuditLog>, inventory: Inventory) -> Self {
+        Self { door, site_id: site_id.into(), audit, inventory }
+    }
+
+    fn judge(&self, path: &str, caller: &Caller) -> Result<Option<Principal>, Fault> {
+        let key = caller.peer.as_ref().and_then(|peer| peer.key);
+        match key.and_then(|key| self.inventory.key_refusal(&key)) {
+            Some(refusal) => Err(refusal),
+            None => judge(self.door, &self.site_id, path, caller),
+        }
     }
 }
 
@@ -227,7 +239,7 @@ where
                 .map(|cred| cred.uid()),
             peer: request.extensions().get::<Peer>().cloned(),
         };
-        match judge(self.rules.door, &self.rules.site_id, request.uri().path(), &caller) {
+        match self.rules.judge(request.uri().path(), &caller) {
             Ok(principal) => {
                 let name = principal.as_ref().map(|principal| principal.name.clone());
                 if let Some(principal) = principal {

@@ -13,8 +13,9 @@ use bellows_proto::{
     remarks,
     v1::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
-        CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode, Plan,
-        RemoveHostRequest, RevokeHostRequest, SettleJobsRequest,
+        CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode,
+        IssueAccessRequest, Plan, RemoveHostRequest, RevokeAccessRequest, RevokeHostRequest,
+        SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -187,6 +188,21 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
         "RevokeHost" => match RevokeHostRequest::decode(message) {
             Ok(revoke) => {
                 let detail = format!("host {}: {}", cut(&revoke.host), cut(&revoke.reason));
+                AuditCall { detail, ..call }
+            }
+            Err(_) => call,
+        },
+        "IssueAccess" => match IssueAccessRequest::decode(message) {
+            Ok(issue) => {
+                let detail = format!("{} ({})", cut(&issue.name), cut(&issue.role));
+                AuditCall { detail, ..call }
+            }
+            Err(_) => call,
+        },
+        "RevokeAccess" => match RevokeAccessRequest::decode(message) {
+            Ok(revoke) => {
+                let (name, role, key) = (cut(&revoke.name), cut(&revoke.role), cut(&revoke.key));
+                let detail = format!("{name} ({role}), key {key}: {}", cut(&revoke.reason));
                 AuditCall { detail, ..call }
             }
             Err(_) => call,

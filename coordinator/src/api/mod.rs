@@ -17,6 +17,7 @@ mod plans;
 mod revoke;
 mod store;
 pub mod unix;
+mod users;
 mod watch;
 
 use std::{pin::Pin, sync::Arc};
@@ -26,14 +27,15 @@ use bellows_proto::v1::{
     BackupStoreRequest, ClusterDetail, ClusterHistory, ClusterStatus, ControlOperationRequest,
     CreateHostTokenRequest, DeleteClusterReply, DeleteClusterRequest, GetClusterHistoryRequest,
     GetClusterRequest, GetHostRequest, GetOperationRequest, GetOverviewRequest, GetSiteRequest,
-    GetStatusRequest, HostDetail, HostToken, ListClustersReply, ListClustersRequest,
-    ListHostJobsReply, ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
+    GetStatusRequest, HostDetail, HostToken, IssueAccessReply, IssueAccessRequest, ListAccessReply,
+    ListAccessRequest, ListClustersReply, ListClustersRequest, ListHostJobsReply,
+    ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
     ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, Overview,
     PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
-    ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, RevokeHostReply,
-    RevokeHostRequest, SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site,
-    VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
-    coordinator_server::Coordinator,
+    ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, RevokeAccessReply,
+    RevokeAccessRequest, RevokeHostReply, RevokeHostRequest, SettleJobsReply, SettleJobsRequest,
+    ShowAuditRequest, Site, VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest,
+    WatchUpdate, coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -186,6 +188,29 @@ impl<W: World> Coordinator for Api<W> {
     ) -> Result<Response<RevokeHostReply>, Status> {
         let who = principal(&request)?;
         self.revoke(&request.into_inner(), &who).map(Response::new)
+    }
+
+    async fn issue_access(
+        &self,
+        request: Request<IssueAccessRequest>,
+    ) -> Result<Response<IssueAccessReply>, Status> {
+        let who = principal(&request)?;
+        self.issue(&request.into_inner(), &who).map(Response::new)
+    }
+
+    async fn list_access(
+        &self,
+        _: Request<ListAccessRequest>,
+    ) -> Result<Response<ListAccessReply>, Status> {
+        self.all_access().map(Response::new)
+    }
+
+    async fn revoke_access(
+        &self,
+        request: Request<RevokeAccessRequest>,
+    ) -> Result<Response<RevokeAccessReply>, Status> {
+        let who = principal(&request)?;
+        self.revoke_user(&request.into_inner(), &who).map(Response::new)
     }
 
     async fn delete_cluster(

@@ -15,7 +15,7 @@ use crate::{engine::World, inventory::RemoveError, store::Revocation};
 pub(super) const REVOKED: &str = "revoked";
 
 /// Why, in one line.
-fn reason(text: &str) -> Result<String, Status> {
+pub(super) fn reason(text: &str) -> Result<String, Status> {
     let reason: Result<Reason, _> = text.parse();
     let remedy = "say in one line, of at most 500 characters, why it is revoked";
     reason.map(|reason| reason.to_string()).map_err(|e| fault::invalid(e.to_string(), remedy))

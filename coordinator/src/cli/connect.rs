@@ -162,8 +162,7 @@ fn ending(folder: &str, facts: &CertificateFacts, now_ms: i64) -> Result<Option<
 }
 
 /// How to go on without a certificate that ends.
-const ANOTHER: &str =
-    "as root on the coordinator's machine no certificate is needed: use its socket there";
+const ANOTHER: &str = "bellows access issue, by an administrator, or as root on the coordinator's machine over its socket";
 
 /// Whose files are in an identity folder: the one NAME.crt beside authority.crt.
 fn holder(folder: &Path) -> Result<String, Failure> {

@@ -22,8 +22,8 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    apply, audit, cluster, completion, expand, explain, host, init, job, op, plan, reconfigure,
-    recover, rejoin, replace, restart, serve, shrink, status, store, switchover,
+    access, apply, audit, cluster, completion, expand, explain, host, init, job, op, plan,
+    reconfigure, recover, rejoin, replace, restart, serve, shrink, status, store, switchover,
 };
 use connect::Client;
 use exit::Failure;
@@ -58,6 +58,9 @@ enum Command {
     /// Hosts and how they are let in
     #[command(subcommand)]
     Host(host::Command),
+    /// Certificates of users of the command line on other machines
+    #[command(subcommand)]
+    Access(access::Command),
     /// Clusters: make one, list them, show one
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -150,6 +153,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Serve(args) => Box::pin(serve::run(context, &args)).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Host(command) => host::run(context, command).await,
+        Command::Access(command) => access::run(context, command).await,
         Command::Cluster(command) => cluster::run(context, command).await,
         Command::Expand(args) => expand::run(context, args).await,
         Command::Shrink(args) => shrink::run(context, args).await,

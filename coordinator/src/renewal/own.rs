@@ -112,6 +112,11 @@ impl Own {
         self.state().facts.valid_until_ms
     }
 
+    /// SHA-256 of its public key.
+    pub fn key(&self) -> Vec<u8> {
+        self.state().facts.key.clone()
+    }
+
     /// What is wrong with it, and what to do; empty: nothing.
     pub fn problem(&self, now_ms: i64) -> String {
         let state = self.state();

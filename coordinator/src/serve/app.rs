@@ -32,7 +32,7 @@ use crate::{
     journal::StoreJournal,
     plan::Systems,
     renewal::{Own, OwnTls, Renewals},
-    site::{Config, Site},
+    site::{self, Config, Site},
     store::Store,
 };
 
@@ -84,6 +84,9 @@ impl<S: Systems> App<S> {
         let audit = Arc::new(AuditLog::open(&config.audit_dir(), limits, now_ms)?);
         let inventory = Inventory::new(Arc::clone(&store), Arc::new(authority));
         let addresses = inventory.clone();
+        for certificate in site::first_users(folder) {
+            inventory.note_access(&certificate)?;
+        }
         let own_tls = OwnTls::new(&credentials, &inventory)?;
         let agents = GrpcAgents::new(config.site_id.clone(), own_tls.client.clone(), addresses);
         let read_only = ReadOnly::default();
@@ -155,7 +158,12 @@ impl<S: Systems> App<S> {
             || CoordinatorServer::new(self.api.clone()).max_decoding_message_size(LARGEST_REQUEST);
         let own_uid = rustix::process::geteuid().as_raw();
         let incoming = UnixListenerStream::new(listeners.local);
-        let door = |door| server(Authorise::new(door, site, Arc::clone(&self.audit)));
+        let door = |door| {
+            server({
+                let inventory = self.inventory.clone();
+                Authorise::new(door, site, Arc::clone(&self.audit), inventory)
+            })
+        };
         let local = door(Door::Local { own_uid });
         run(Box::pin(local.serve_with_incoming_shutdown(api(), incoming, end())));
         if let Some(listener) = listeners.remote {

@@ -13,8 +13,8 @@ use super::{
     keys::{self, OperationKey},
     pieces,
     records::{
-        EventRecord, HostRecord, LockRecord, NewestSpec, OperationRecord, RevokedRecord,
-        TokenRecord,
+        AccessRecord, EventRecord, HostRecord, LockRecord, NewestSpec, OperationRecord,
+        RevokedRecord, TokenRecord,
     },
 };
 
@@ -233,6 +233,10 @@ impl Store {
             let read = match key.first() {
                 Some(&keys::HOST) => get::<HostRecord>(&self.inventory, &key, &what).map(|_| ()),
                 Some(&keys::TOKEN) => get::<TokenRecord>(&self.inventory, &key, &what).map(|_| ()),
+                Some(&keys::ACCESS) => {
+                    let what = || format!("the access of key {}", keys::read_text(&key));
+                    get::<AccessRecord>(&self.inventory, &key, &what).map(|_| ())
+                }
                 Some(&keys::REVOKED) => {
                     let what = || format!("the entry of the revoked key {name}");
                     get::<RevokedRecord>(&self.inventory, &key, &what).map(|_| ())

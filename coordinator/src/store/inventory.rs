@@ -320,7 +320,7 @@ fn revoke(tables: &Tables<'_>, host: &HostRecord, at_ms: i64, principal: &str) -
     revoke_key(tables, &host.key_fingerprint, &host.host, &why)
 }
 
-fn revoke_key(
+pub(super) fn revoke_key(
     tables: &Tables<'_>,
     fingerprint: &[u8],
     holder: &str,

@@ -79,6 +79,8 @@ pub(super) const HOST: u8 = b'h';
 pub(super) const TOKEN: u8 = b't';
 /// In the tree of the inventory: a key that is revoked, by its fingerprint in hexadecimal.
 pub(super) const REVOKED: u8 = b'r';
+/// In the tree of the inventory: a certificate of a user, by its key in hexadecimal.
+pub(super) const ACCESS: u8 = b'a';
 /// In the tree of the inventory: the last status of a cluster.
 pub(super) const OBSERVATION: u8 = b'o';
 /// In the tree of locks: a resource.

@@ -13,6 +13,7 @@
 //!
 //! Calls block for the time of an `fdatasync`, a fraction of a millisecond on a quiet disk.
 
+mod access;
 mod backup;
 mod chain;
 mod check;
@@ -59,7 +60,9 @@ pub use error::StoreError;
 pub use operations::{Begin, Changes, Events, OperationFilter};
 pub use pieces::MAX_VALUE_BYTES;
 pub use prune::{Pruned, Pruning};
-pub use records::{HostRecord, LockHolder, Revocation, RevokedRecord, TokenRecord, Twins};
+pub use records::{
+    AccessRecord, HostRecord, LockHolder, Revocation, RevokedRecord, TokenRecord, Twins,
+};
 pub use recover::{Recovered, RecoveredOperation};
 pub use restore::{Restored, restore, verify_backup};
 

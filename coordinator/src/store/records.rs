@@ -44,6 +44,32 @@ pub struct HostRecord {
     pub twins: Option<Twins>,
 }
 
+/// A certificate of a user.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AccessRecord {
+    /// SHA-256 of the public key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub key: Vec<u8>,
+    /// Whose it is.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// The word of its role.
+    #[prost(string, tag = "3")]
+    pub role: String,
+    /// Milliseconds since 1970; 0: not known.
+    #[prost(int64, tag = "4")]
+    pub valid_until_ms: i64,
+    /// Milliseconds since 1970; 0: not known.
+    #[prost(int64, tag = "5")]
+    pub issued_at_ms: i64,
+    /// Who had it issued; empty: not known.
+    #[prost(string, tag = "6")]
+    pub issued_by: String,
+    /// Unset: it is accepted.
+    #[prost(message, optional, tag = "7")]
+    pub revocation: Option<Revocation>,
+}
+
 /// Two machines that show one certificate.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Twins {

@@ -1,5 +1,6 @@
 //! One file per command: its arguments, its call, what it shows.
 
+pub mod access;
 pub mod apply;
 pub mod audit;
 pub mod cluster;
