@@ -22,10 +22,10 @@ LOOPBACK_TEST := loopback
 PACKAGE_TESTS := packages
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_scenario hosts_adopted
+HOST_TESTS := testbed hosts_bootstrap hosts_scenario hosts_adopted
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench bench-hosts crash-matrix soak replay defects
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -118,6 +118,10 @@ test-kills: setup-kills build-tests ## real kills and troubles, some 90 points u
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
 	$(TARGET_DIR)/release/bellows-demo
+
+bench-hosts: setup-hosts ## how long it takes to add twenty real hosts by ssh (root)
+	cargo build --locked -p bellows -p bellows-agent
+	cargo test --locked -p bellows-tests --test hosts_twenty -- --nocapture
 
 bench: ## how long a start and a list take with 10,000 operations and 1,000,000 events
 	cargo bench --locked -p bellows --bench store

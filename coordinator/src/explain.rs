@@ -3,7 +3,7 @@
 
 use bellows_proto::v1::{Explanation, FaultCode, HoldCause, Outcome};
 
-use crate::{plan, systems};
+use crate::{bootstrap::rules, plan, systems};
 
 /// Numbers of enums are below this.
 const NUMBERS: std::ops::Range<i32> = 1..1000;
@@ -12,6 +12,7 @@ const NUMBERS: std::ops::Range<i32> = 1..1000;
 pub fn all() -> Vec<Explanation> {
     let mut all = systems::explanations();
     all.push(plan::window_explained());
+    all.extend(rules::explanations());
     all.extend(NUMBERS.filter_map(|number| HoldCause::try_from(number).ok()).filter_map(cause));
     all.extend(NUMBERS.filter_map(|number| Outcome::try_from(number).ok()).filter_map(outcome));
     all.extend(NUMBERS.filter_map(|number| FaultCode::try_from(number).ok()).filter_map(fault));

@@ -8,6 +8,8 @@ pub mod api;
 #[cfg(feature = "program")]
 pub mod audit;
 #[cfg(feature = "program")]
+pub mod bootstrap;
+#[cfg(feature = "program")]
 pub mod ca;
 #[cfg(feature = "program")]
 pub mod cli;

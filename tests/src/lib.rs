@@ -20,6 +20,7 @@ pub mod rpc;
 pub mod site;
 pub mod snapshot;
 pub mod sql;
+pub mod ssh;
 pub mod testbed;
 pub mod wrapper;
 pub mod writer;

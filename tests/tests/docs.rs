@@ -62,6 +62,13 @@ fn every_guard_of_postgresql_is_explained() {
 }
 
 #[test]
+fn every_rule_of_host_add_is_explained() {
+    let source = read("coordinator/src/bootstrap/rules.rs");
+    let codes = source.split("= \"HOST-").skip(1).filter_map(|rest| rest.get(..2));
+    stand("hosts.md", "rule", &codes.map(|number| format!("\n| HOST-{number} |")).collect());
+}
+
+#[test]
 fn every_option_of_postgresql_is_explained() {
     let source = read("coordinator/src/systems/postgresql/options.rs");
     for verb in ["CREATE", "EXPAND", "SHRINK"] {

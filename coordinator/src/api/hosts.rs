@@ -7,8 +7,9 @@ use bellows_proto::{
     names::HostName,
     v1::{
         ClusterDetail, CreateHostTokenRequest, Fault, FaultCode, HelloReply, HostDetail, HostFacts,
-        HostFactsQuery, HostQuery, HostSummary, HostToken, ListHostsReply, NodeRef, Query,
-        RemoveHostReply, RemoveHostRequest, answer, host_answer, host_query, query,
+        HostFactsQuery, HostInventory, HostInventoryQuery, HostQuery, HostSummary, HostToken,
+        ListHostsReply, NodeRef, Query, RemoveHostReply, RemoveHostRequest, answer, host_answer,
+        host_query, query,
     },
     validity::days_left,
 };
@@ -45,21 +46,32 @@ impl<W: World> Api<W> {
         Ok(ListHostsReply { hosts })
     }
 
-    pub(super) async fn one_host(&self, host: &str) -> Result<HostDetail, Status> {
+    pub(super) async fn one_host(&self, host: &str, inventory: bool) -> Result<HostDetail, Status> {
         let name: HostName = host.parse().map_err(|e| fault::bad_name(&e))?;
         let record = self.inventory.host(name.as_str()).map_err(|e| fault::store(&e))?;
         let record = record.ok_or_else(|| unknown(&name))?;
         let nodes = self.nodes()?;
         let hello = self.agents.hello(&record.host).await;
         let summary = Some(self.host_summary(&record, hello.as_ref(), &nodes));
+        let unknown_jobs = self.unknown_at(&record.host).await?;
+        let detail = HostDetail { summary, unknown_jobs, ..HostDetail::default() };
+        if inventory {
+            let inventory = match hello {
+                Ok(_) => self.inventory_of(&record.host).await,
+                Err(fault) => Err(fault),
+            };
+            return Ok(match inventory {
+                Ok(inventory) => HostDetail { inventory: Some(inventory), ..detail },
+                Err(fault) => HostDetail { fault: Some(fault), ..detail },
+            });
+        }
         let facts = match hello {
             Ok(_) => self.facts(&record.host).await,
             Err(fault) => Err(fault),
         };
-        let unknown_jobs = self.unknown_at(&record.host).await?;
         Ok(match facts {
-            Ok(facts) => HostDetail { summary, facts: Some(facts), fault: None, unknown_jobs },
-            Err(fault) => HostDetail { summary, facts: None, fault: Some(fault), unknown_jobs },
+            Ok(facts) => HostDetail { facts: Some(facts), ..detail },
+            Err(fault) => HostDetail { fault: Some(fault), ..detail },
         })
     }
 
@@ -72,9 +84,19 @@ impl<W: World> Api<W> {
         {
             return Ok(facts);
         }
-        Err(Fault::new(FaultCode::Unreadable, "the agent answered another question")
-            .at(host)
-            .remedy(format!("bring the agent on {host} to the coordinator's version")))
+        Err(another_answer(host))
+    }
+
+    async fn inventory_of(&self, host: &str) -> Result<HostInventory, Fault> {
+        let kind = Some(host_query::Kind::Inventory(HostInventoryQuery {}));
+        let query = Query { kind: Some(query::Kind::Host(HostQuery { kind })) };
+        let answer = self.agents.ask(host, query).await?;
+        if let Some(answer::Kind::Host(answer)) = answer.kind
+            && let Some(host_answer::Kind::Inventory(inventory)) = answer.kind
+        {
+            return Ok(inventory);
+        }
+        Err(another_answer(host))
     }
 
     fn nodes(&self) -> Result<Nodes, Status> {
@@ -209,6 +231,12 @@ impl<W: World> Api<W> {
             enrolment_address: self.site.enrolment_address.clone(),
         })
     }
+}
+
+fn another_answer(host: &str) -> Fault {
+    Fault::new(FaultCode::Unreadable, "the agent answered another question")
+        .at(host)
+        .remedy(format!("bring the agent on {host} to the coordinator's version"))
 }
 
 /// No such host is enrolled.

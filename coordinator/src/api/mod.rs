@@ -171,7 +171,8 @@ impl<W: World> Coordinator for Api<W> {
         &self,
         request: Request<GetHostRequest>,
     ) -> Result<Response<HostDetail>, Status> {
-        self.one_host(&request.into_inner().host).await.map(Response::new)
+        let request = request.into_inner();
+        self.one_host(&request.host, request.inventory).await.map(Response::new)
     }
 
     async fn remove_host(

@@ -67,6 +67,8 @@ fn take(reading: &mut HostReading, query: &host_query::Kind, asked: &Asked) {
         (host_query::Kind::Facts(_), _) => {
             reading.outcome = fault.map(host_reading::Outcome::Fault)
         }
+        // For people; no planner asks for it.
+        (host_query::Kind::Inventory(_), _) => {}
         (host_query::Kind::Vacancy(_), Some(host_answer::Kind::Vacancy(vacancy))) => {
             reading.vacancies.push(vacancy.clone());
         }

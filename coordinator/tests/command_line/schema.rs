@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 /// What commands print. Everything else in the schema is a part of these.
 pub const PRINTED: &[&str] = &[
     "AcceptAuditReply",
+    "AddHostsReply",
     "ApplyReply",
     "AuditEntry",
     "ClusterDetail",
@@ -21,6 +22,7 @@ pub const PRINTED: &[&str] = &[
     "DeleteClusterReply",
     "Explanation",
     "HostDetail",
+    "HostInventory",
     "Access",
     "ListAccessReply",
     "RevokeAccessReply",

@@ -25,6 +25,7 @@ impl World {
             query::Kind::Host(query) => answer::Kind::Host(HostAnswer {
                 kind: Some(match query.kind.as_ref().unwrap() {
                     host_query::Kind::Facts(_) => host_answer::Kind::Facts(facts(host, now_ms)),
+                    host_query::Kind::Inventory(_) => panic!("no planner asks for it"),
                     host_query::Kind::Vacancy(query) => {
                         let node = &query.node.as_ref().unwrap().node;
                         host_answer::Kind::Vacancy(vacancy(name, host, node, query.port)?)

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::command::{command, succeed};
-use super::run::Lock;
+use super::run::{Lock, unmount_below};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/testbed-base");
 /// Settings of the caller that a way to the mirror may need; all other environment is cleared.
@@ -31,7 +31,8 @@ pub fn tree(cache: &Path) -> Result<PathBuf> {
     }
     let partial = cache.join("base.partial");
     if partial.exists() {
-        // Its own guard against a mount in it: debootstrap mounts /proc there for a while.
+        // debootstrap mounts /proc there for a while: one that was killed leaves it.
+        unmount_below(&partial)?;
         let mut remove = command("rm");
         remove.args(["-rf", "--one-file-system"]).arg(&partial);
         succeed(remove)?;

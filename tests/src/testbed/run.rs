@@ -81,13 +81,22 @@ impl Drop for Run {
 /// this cache tries again: every part is fine with nothing to do.
 fn remove(id: &str, folder: &Path) -> Result<()> {
     cgroup::destroy(&cgroup_of(id))?;
+    unmount_below(folder)?;
+    net::remove(id)?;
+    std::fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))
+}
+
+/// Unmounts all that is mounted below a folder. Nothing to do is fine.
+///
+/// # Errors
+/// Something is in use.
+pub fn unmount_below(folder: &Path) -> Result<()> {
     for point in mounts_below(folder)? {
         let mut umount = command("umount");
         umount.arg(&point);
         succeed(umount)?;
     }
-    net::remove(id)?;
-    std::fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))
+    Ok(())
 }
 
 fn cgroup_of(id: &str) -> String {

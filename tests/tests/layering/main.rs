@@ -173,7 +173,12 @@ const TABLE: &[Row] = &[
     },
     Row {
         module: "coordinator::explain",
-        may: Some(&["proto", "coordinator::plan", "coordinator::systems"]),
+        may: Some(&[
+            "proto",
+            "coordinator::plan",
+            "coordinator::systems",
+            "coordinator::bootstrap::rules",
+        ]),
         never: PURE,
         sync: true,
         why: "what a code means does not depend on anything that runs",
@@ -202,6 +207,27 @@ const TABLE: &[Row] = &[
         never: &[COMMAND_LINE, SOCKETS, RPC, PROCESSES, &["tokio"]],
         sync: true,
         why: "the store knows bytes and events; replacing sled touches nothing else",
+    },
+    Row {
+        module: "coordinator::bootstrap",
+        may: Some(&["proto"]),
+        never: &[STORES, COMMAND_LINE, SOCKETS, RPC, PROCESSES],
+        sync: false,
+        why: "it goes to hosts by ssh, in the administrator's process, and asks the coordinator through its port",
+    },
+    Row {
+        module: "coordinator::bootstrap::survey",
+        may: Some(&["proto", "coordinator::bootstrap"]),
+        never: PURE,
+        sync: true,
+        why: "what a host printed is read the same today and tomorrow",
+    },
+    Row {
+        module: "coordinator::bootstrap::rules",
+        may: Some(&["proto", "coordinator::bootstrap"]),
+        never: PURE,
+        sync: true,
+        why: "what is wrong with a host is judged from its survey alone",
     },
     Row {
         module: "coordinator::cli",

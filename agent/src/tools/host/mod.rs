@@ -9,6 +9,7 @@ use super::{JobContext, Note, QueryContext};
 
 mod claim;
 mod facts;
+mod inventory;
 mod tombstone;
 mod vacancy;
 
@@ -26,6 +27,9 @@ pub async fn answer(query: &HostQuery, context: &QueryContext) -> Result<HostAns
         }
         Some(host_query::Kind::Vacancy(query)) => {
             host_answer::Kind::Vacancy(vacancy::vacancy(query, context).await?)
+        }
+        Some(host_query::Kind::Inventory(_)) => {
+            host_answer::Kind::Inventory(Box::pin(inventory::inventory(context)).await?)
         }
         None => return Err(empty("host query")),
     };

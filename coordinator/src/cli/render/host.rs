@@ -1,13 +1,14 @@
 //! Hosts and enrolment tokens.
 
 use bellows_proto::v1::{
-    HostDetail, HostFacts, HostSummary, HostToken, NodeRef, RemoveHostReply, RevokeHostReply,
+    HostDetail, HostDisk, HostFacts, HostInventory, HostSummary, HostToken, NodeRef,
+    RemoveHostReply, RevokeHostReply, ToolVersion,
 };
 
 use super::{fault, job};
 use crate::cli::{
     page::{Page, Table, Tone},
-    text::{bytes, date_time},
+    text::{bytes, date_time, duration},
     words,
 };
 
@@ -156,28 +157,69 @@ fn host_facts(page: &mut Page, facts: &HostFacts) {
         let free =
             format!("{} of {}", bytes(system.data_free_bytes), bytes(system.data_total_bytes));
         pairs(page, &[("  reached at", &system.address), ("  disk free", &free)]);
-        for tool in &system.tools {
-            let missing = tool.version.is_empty();
-            let version = if missing { "missing" } else { &tool.version };
-            let tone = if missing { Tone::Warn } else { Tone::Plain };
-            page.line(tone, &format!("    {:<10} {version}", tool.tool));
-        }
+        tools(page, &system.tools);
     }
+}
+
+fn tools(page: &mut Page, tools: &[ToolVersion]) {
+    for tool in tools {
+        let missing = tool.version.is_empty();
+        let version = if missing { "missing" } else { &tool.version };
+        let tone = if missing { Tone::Warn } else { Tone::Plain };
+        page.line(tone, &format!("    {:<10} {version}", tool.tool));
+    }
+}
+
+/// What a host is made of. All of it was read when it was asked for.
+pub fn inventory(page: &mut Page, inventory: &HostInventory) {
+    let of = |free, total| format!("{} of {}", bytes(free), bytes(total));
+    let memory = of(inventory.memory_available_bytes, inventory.memory_total_bytes);
+    let processors = format!("{}  {}", inventory.cpus, inventory.cpu_model);
+    let pages = inventory.facts.as_ref().map(|facts| bytes(u64::from(facts.page_size)));
+    pairs(
+        page,
+        &[
+            ("processors", processors.trim()),
+            ("memory free", &memory),
+            ("swap", &bytes(inventory.swap_total_bytes)),
+            ("page size", &pages.unwrap_or_default()),
+            ("up for", &duration(inventory.up_s.saturating_mul(1000))),
+        ],
+    );
+    if let Some(facts) = &inventory.facts {
+        host_facts(page, facts);
+    }
+    disks(page, &inventory.disks);
+    page.line(Tone::Strong, "  base system");
+    tools(page, &inventory.tools);
+}
+
+fn disks(page: &mut Page, disks: &[HostDisk]) {
+    let mut table = Table::new(&["MOUNTED AT", "DEVICE", "KIND", "FREE", "OF"]);
+    for disk in disks {
+        let (free, total) = (bytes(disk.free_bytes), bytes(disk.total_bytes));
+        let tone = if disk.read_only { Tone::Warn } else { Tone::Plain };
+        table.row(tone, &[&disk.mounted_at, &disk.device, &disk.kind, &free, &total]);
+    }
+    page.table(2, &table);
 }
 
 /// What to do with a token: for the administrator's eyes, beside the token itself.
 pub fn token_help(page: &mut Page, token: &HostToken) {
-    let until = date_time(token.expires_at_ms, &page.look().zone);
-    page.line(
-        Tone::Plain,
-        &format!(
-            "This token lets host {} in, once, until {until}. On {} run, and paste it:",
-            token.host, token.host
-        ),
-    );
+    token_until(page, token);
+    page.line(Tone::Plain, &format!("On {} run, and paste it:", token.host));
     page.line(
         Tone::Strong,
         &format!("  bellows-agent enrol --coordinator {} --token -", token.enrolment_address),
+    );
+}
+
+/// Whom a token lets in, and for how long.
+pub fn token_until(page: &mut Page, token: &HostToken) {
+    let until = date_time(token.expires_at_ms, &page.look().zone);
+    page.line(
+        Tone::Plain,
+        &format!("This token lets host {} in, once, until {until}.", token.host),
     );
 }
 
@@ -217,6 +259,40 @@ mod tests {
         h3    connected, observe only  10.0.0.1:7402  0.1.0  orders/pg1
         h2: connection refused
         ");
+    }
+
+    #[test]
+    fn a_host_with_what_it_is_made_of() {
+        let disk = HostDisk {
+            mounted_at: "/".into(),
+            device: "/dev/vda".into(),
+            kind: "xfs".into(),
+            total_bytes: 10 << 30,
+            free_bytes: 3 << 30,
+            read_only: false,
+        };
+        let tool =
+            |tool: &str, version: &str| ToolVersion { tool: tool.into(), version: version.into() };
+        let mut page = Page::new(&Look::plain());
+        inventory(
+            &mut page,
+            &HostInventory {
+                facts: Some(HostFacts {
+                    os: "Debian".into(),
+                    page_size: 4096,
+                    ..HostFacts::default()
+                }),
+                cpus: 8,
+                cpu_model: "A CPU".into(),
+                memory_total_bytes: 16 << 30,
+                memory_available_bytes: 9 << 30,
+                swap_total_bytes: 1 << 30,
+                up_s: 90_000,
+                disks: vec![disk],
+                tools: vec![tool("systemctl", "systemd 252"), tool("rsync", "")],
+            },
+        );
+        insta::assert_snapshot!(page.into_text());
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! `bellows host`: who is enrolled, and how hosts are let in.
 
+mod add;
+mod board;
+mod facts;
 mod list;
 mod remove;
 mod revoke;
@@ -14,10 +17,15 @@ use crate::cli::{
 /// What can be done with hosts.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Add hosts by ssh: look at them, put the agent there, let it in, start it
+    #[command(after_help = STATUSES)]
+    Add(add::Args),
     /// List the hosts and whether their agents answer
     List,
     /// Show a host with what its agent says of it
     Show(show::Args),
+    /// Show what a host is made of: kernel, processors, memory, disks, addresses, tools
+    Facts(facts::Args),
     /// Remove a host from the site: its certificate is not accepted any more
     #[command(after_help = STATUSES)]
     Remove(remove::Args),
@@ -30,8 +38,10 @@ pub enum Command {
 
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Add(args) => Box::pin(add::run(context, args)).await,
         Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
+        Command::Facts(args) => facts::run(context, args).await,
         Command::Remove(args) => remove::run(context, args).await,
         Command::Revoke(args) => revoke::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,

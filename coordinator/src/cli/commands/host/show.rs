@@ -17,7 +17,7 @@ pub struct Args {
 
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let request = GetHostRequest { host: args.host };
+    let request = GetHostRequest { host: args.host, inventory: false };
     let detail = client.answer(client.api.clone().get_host(request)).await?;
     context.out.data(&detail, render::host::detail)?;
     Ok(Exit::AsAsked)

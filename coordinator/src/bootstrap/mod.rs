@@ -1,0 +1,14 @@
+//! How hosts are added: a login by ssh, a survey, then the agent is put in its place, enrolled and
+//! started. It runs in the administrator's command line, with the administrator's keys: the coordinator's
+//! service has none. Knows the API's messages, and whom to ask only through [`add::Coordinator`].
+
+pub mod add;
+mod base64;
+pub mod bundle;
+mod known_hosts;
+pub mod list;
+pub mod manual;
+mod place;
+pub mod remote;
+pub mod rules;
+pub mod survey;
