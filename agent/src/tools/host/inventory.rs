@@ -47,7 +47,7 @@ pub(super) async fn inventory(context: &QueryContext) -> Result<HostInventory, F
         memory_available_bytes: amount("MemAvailable"),
         swap_total_bytes: amount("SwapTotal"),
         up_s: seconds(&text(host, "/proc/uptime")?),
-        disks: disks(host, &text(host, "/proc/self/mounts")?),
+        disks: disks(host, &mounts(host)?),
         tools: tools(&fresh).await,
         facts: Some(facts),
     })
@@ -57,6 +57,11 @@ pub(super) async fn inventory(context: &QueryContext) -> Result<HostInventory, F
 fn text(host: &dyn Host, path: &str) -> Result<String, Fault> {
     let bytes = host.read(Utf8Path::new(path), LIMIT)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Those of process 1: the agent's own sandbox mounts everything anew, most of it read only.
+fn mounts(host: &dyn Host) -> Result<String, Fault> {
+    text(host, "/proc/1/mounts").or_else(|_| text(host, "/proc/self/mounts"))
 }
 
 /// "0-3,5": five of them.

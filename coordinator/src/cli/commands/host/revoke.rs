@@ -28,7 +28,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let client = context.client()?;
     let Args { host, reason, yes } = args;
     if !yes {
-        let request = GetHostRequest { host: host.clone() };
+        let request = GetHostRequest { host: host.clone(), inventory: false };
         let found = client.answer(client.api.clone().get_host(request)).await?;
         let mut page = context.out.note_page();
         render::host::detail(&mut page, &found);
