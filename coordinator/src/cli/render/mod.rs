@@ -1,8 +1,8 @@
 //! From messages to text. Pure: no terminal, no clock, no network; what is shown is tested
 //! as text.
 
-pub mod added;
 pub mod access;
+pub mod added;
 pub mod audit;
 pub mod cluster;
 pub mod fault;
