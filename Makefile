@@ -25,7 +25,7 @@ LOOPBACK_THREADS := 4
 HOST_TESTS := testbed hosts_bootstrap hosts_scenario hosts_adopted
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench bench-hosts crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills keep-protocol demo bench bench-hosts crash-matrix soak replay defects
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ test-package: setup-hosts package ## the bundle on real systemd hosts: install, 
 
 test-kills: setup-kills build-tests ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
 	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")
+
+keep-protocol: ## keep the protocol of this version in proto/releases; never over another one (NAME=VERSION)
+	cargo run --locked --quiet -p bellows-proto --example keep_release -- $(NAME)
 
 demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
