@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellows_simulation::{
     faults, listed,
-    matrix::{self, Case, How, Task},
+    matrix::{self, Case, How, Summary, Task},
 };
 
 const USAGE: &str = "\
@@ -25,13 +25,12 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
     let done = match words.as_slice() {
-        ["matrix"] => all(1..=1000, true),
-        ["matrix", many] => number(many).and_then(|many| all(1..=many, true)),
-        ["soak", many] => number(many).and_then(|many| all(1..=many, false)),
-        ["soak", many, first] => number(many).and_then(|many| {
-            let first = number(first)?;
-            all(first..=first.saturating_add(many).saturating_sub(1), false)
-        }),
+        ["matrix"] => all(1000),
+        ["matrix", many] => number(many).and_then(all),
+        ["soak", many] => number(many).and_then(|many| soak(1, many)),
+        ["soak", many, first] => {
+            number(first).and_then(|first| number(many).and_then(|many| soak(first, many)))
+        }
         ["run", name, seed] => number(seed).and_then(|seed| one(name, seed, "")),
         ["run", name, seed, plan] => number(seed).and_then(|seed| one(name, seed, plan)),
         ["points"] => points(),
@@ -48,10 +47,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, String> {
+fn all(schedules: u64) -> Result<bool, String> {
     let systems = listed::systems();
     let cases = matrix::cases(&systems)?;
-    let mut tasks = if points { matrix::points(&cases) } else { Vec::new() };
+    let mut tasks = matrix::points(&cases);
     if let Some(every) = std::env::var("EVERY").ok().and_then(|text| text.parse::<usize>().ok()) {
         tasks = tasks.into_iter().step_by(every.max(1)).collect();
     }
@@ -59,11 +58,37 @@ fn all(seeds: std::ops::RangeInclusive<u64>, points: bool) -> Result<bool, Strin
         let of = |task: &Task| cases.get(task.case).is_some_and(|one| one.operation.name == only);
         tasks.retain(|task| of(task) || faults::show(&task.plan).contains(&only));
     }
-    tasks.extend(seeds.map(|seed| matrix::schedule(&cases, seed)));
+    tasks.extend((1..=schedules).map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());
     let summary = summary.map_err(|error| error.to_string())?;
     println!("{summary}");
-    Ok(if points { summary.is_good() } else { summary.failures.is_empty() })
+    Ok(summary.is_good())
+}
+
+/// So many schedules share a clean run of each operation, and are told of together.
+const PART: u64 = 5000;
+
+/// Tells after each part where it is: stopped, it goes on from there with another first seed.
+fn soak(first: u64, many: u64) -> Result<bool, String> {
+    let systems = listed::systems();
+    let cases = matrix::cases(&systems)?;
+    let end = first.saturating_add(many);
+    let mut whole = Summary::default();
+    let mut from = first;
+    while from < end {
+        let next = from.saturating_add(PART).min(end);
+        let tasks: Vec<Task> = (from..next).map(|seed| matrix::schedule(&cases, seed)).collect();
+        let part = matrix::run_all(&cases, &tasks, How::default());
+        whole.add(part.map_err(|error| error.to_string())?);
+        from = next;
+        eprintln!(
+            "{} of {many} run, {} failed; next seed {next}",
+            next - first,
+            whole.failures.len()
+        );
+    }
+    println!("{whole}");
+    Ok(whole.failures.is_empty())
 }
 
 /// `DEFECT=Name` makes the programs of a run wrong in that way.

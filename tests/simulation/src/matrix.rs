@@ -128,6 +128,20 @@ impl Summary {
     pub fn is_good(&self) -> bool {
         self.failures.is_empty() && self.hit == self.listed && self.listed > 0
     }
+
+    /// The runs of `other` as well.
+    pub fn add(&mut self, other: Self) {
+        self.listed += other.listed;
+        self.hit += other.hit;
+        self.schedules += other.schedules;
+        for (what, runs) in other.broken {
+            *self.broken.entry(what).or_default() += runs;
+        }
+        for (end, runs) in other.ends {
+            *self.ends.entry(end).or_default() += runs;
+        }
+        self.failures.extend(other.failures);
+    }
 }
 
 impl fmt::Display for Summary {
