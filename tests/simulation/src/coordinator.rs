@@ -8,7 +8,7 @@ use bellows::{
         ports::{Agents as _, Clock, Journal as _},
     },
     systems::AllSystems,
-    term::{Decision, decide},
+    term::{Decision, decide, is_strange},
 };
 use bellows_agent::host::ProcessId;
 use futures::future::join_all;
@@ -42,6 +42,9 @@ impl Clock for EngineClock {
         self.world.random()
     }
 }
+
+/// Between two looks at whom the hosts obey, as `bellows serve` has them.
+pub const LOOK: Duration = Duration::from_secs(60);
 
 type SimPorts = Ports<SimAgents, AllSystems, SimJournal, EngineClock>;
 
@@ -106,4 +109,35 @@ pub async fn start(
         });
     }
     started.map(|()| Coordinator { process: Arc::clone(&process), shelf: shelf.clone(), engine })
+}
+
+impl Coordinator {
+    /// Asks the hosts again and again whom they obey, as every coordinator does; in the simulation only
+    /// one that was copied, since no other has something to learn from it.
+    pub fn keep_asking(&self, world: &Arc<World>, fleet: &Arc<Fleet>) {
+        let (me, engine) = (Arc::clone(&self.process), self.engine.clone());
+        let journal =
+            SimJournal { world: Arc::clone(world), me: Arc::clone(&me), shelf: self.shelf.clone() };
+        let hosts: Vec<String> = world.machines().iter().map(|m| m.name.clone()).collect();
+        let agents =
+            SimAgents { world: Arc::clone(world), me: Arc::clone(&me), fleet: Arc::clone(fleet) };
+        let asking = async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let replies = join_all(hosts.iter().map(|host| agents.hello(host))).await;
+                let mut seen = replies.into_iter().flatten().filter_map(|reply| reply.term);
+                if seen.any(|term| is_strange(&journal.term(), &term)) {
+                    engine.set_read_only(Some("hosts obey another coordinator".to_owned()));
+                    return;
+                }
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = me.died() => {}
+                () = asking => {}
+            }
+        });
+    }
 }

@@ -208,10 +208,9 @@ impl SimHost {
         match trouble {
             None => {
                 let job = call.environment.get(JOB_MARK).cloned().filter(|_| changes);
-                let command = command(&call);
-                let ended = world.tools.run(call).await;
+                let ended = run(&world, call).await;
                 if let Some(job) = job.filter(|_| ended.status == 0) {
-                    world.tool_works(&job, &command);
+                    world.tool_works(&job);
                 }
                 ended
             }
@@ -222,16 +221,16 @@ impl SimHost {
             }
             Some(Trouble::Hangs) => std::future::pending().await,
             Some(Trouble::FailsAfterEffect) => {
-                world.tools.run(call).await;
+                run(&world, call).await;
                 Ending::bad(1, "simulated trouble\n")
             }
             Some(Trouble::Rubbish) => {
-                let ended = world.tools.run(call).await;
+                let ended = run(&world, call).await;
                 Ending { stdout: b"\xff\xfe rubbish".to_vec(), ..ended }
             }
             Some(Trouble::Twice) => {
-                world.tools.run(call.clone()).await;
-                world.tools.run(call).await
+                run(&world, call.clone()).await;
+                run(&world, call).await
             }
             Some(Trouble::Killed) => {
                 let (machine, id) = (Arc::clone(&call.machine), call.process.id);
@@ -241,10 +240,20 @@ impl SimHost {
                     machine.kill(id);
                     std::future::pending::<Ending>().await
                 };
-                tokio::select! { ended = world.tools.run(call) => ended, never = killer => never }
+                tokio::select! { ended = run(&world, call) => ended, never = killer => never }
             }
         }
     }
+}
+
+/// The tool does what it is asked for.
+async fn run(world: &World, call: Call) -> Ending {
+    let (job, command) = (call.environment.get(JOB_MARK).cloned(), command(&call));
+    let ended = world.tools.run(call).await;
+    if let Some(job) = job.filter(|_| ended.status == 0) {
+        world.tool_has_its_effect(&job, &command);
+    }
+    ended
 }
 
 impl Host for SimHost {

@@ -79,7 +79,11 @@ fn soak(first: u64, many: u64) -> Result<bool, String> {
         let next = from.saturating_add(PART).min(end);
         let tasks: Vec<Task> = (from..next).map(|seed| matrix::schedule(&cases, seed)).collect();
         let part = matrix::run_all(&cases, &tasks, How::default());
-        whole.add(part.map_err(|error| error.to_string())?);
+        let part = part.map_err(|error| error.to_string())?;
+        for failure in &part.failures {
+            eprintln!("FAILED {}", failure.replay);
+        }
+        whole.add(part);
         from = next;
         eprintln!(
             "{} of {many} run, {} failed; next seed {next}",

@@ -232,6 +232,9 @@ impl Admin<'_> {
             tokio::time::sleep(BACK).await;
         }
         tokio::time::sleep(CALM).await;
+        if self.stale.is_some() {
+            tokio::time::sleep(coordinator::LOOK).await;
+        }
         self.judge();
         let after = self.truth();
         ended(&self.world, outcome, self.has_skipped(), (before, after))
@@ -292,7 +295,6 @@ impl Admin<'_> {
         if let Some(stale) = &self.stale
             && stale.process.is_alive()
             && stale.engine.is_read_only().is_none()
-            && !stale.shelf.book().operations.values().all(|events| is_at_rest(events))
         {
             let text = "a coordinator that was copied still thinks that it leads".to_owned();
             self.world.breaks(Broken::Doubled, text);
@@ -435,6 +437,7 @@ impl Admin<'_> {
         if self.stale.is_some() {
             return;
         }
+        self.coordinator.keep_asking(&self.world, &self.fleet);
         self.stale = Some(self.coordinator.clone());
         // Not alive: `revive` starts it from the copy.
         self.folded = None;
@@ -474,10 +477,4 @@ impl Admin<'_> {
         }
         *decisions += 1;
     }
-}
-
-/// Nothing goes on by itself: it is over, or held.
-fn is_at_rest(events: &[Event]) -> bool {
-    let over = |state: &OperationState| matches!(state.mode, Mode::Closed(_));
-    state::fold(events).is_ok_and(|state| over(&state) || state.parked().is_some())
 }

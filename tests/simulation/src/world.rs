@@ -455,10 +455,14 @@ impl World {
     }
 
     /// A changing tool has done what it was asked for, and ends with exit status 0.
-    /// A job that noticed a lie and ran the same once more has made it good.
-    pub fn tool_works(&self, job: &str, command: &(String, Vec<String>)) {
+    pub fn tool_works(&self, job: &str) {
+        self.state().worked.insert(key(job));
+    }
+
+    /// A tool has done what it was asked for, whatever its end says then: a job that noticed a lie and
+    /// ran the same once more has made it good.
+    pub fn tool_has_its_effect(&self, job: &str, command: &(String, Vec<String>)) {
         let mut state = self.state();
-        state.worked.insert(key(job));
         if state.lied.get(&key(job)).is_some_and(|lied| lied == command) {
             state.lied.remove(&key(job));
         }
