@@ -189,17 +189,7 @@ impl Authority {
     ///
     /// # Errors
     /// If the request cannot be read or is not signed by its own key, or the name does not fit.
-    pub fn sign_user(
-        &self,
-        request: &str,
-        role: Role,
-        name: &str,
-        now_ms: i64,
-    ) -> Result<Signed, CaError> {
-        self.sign_as(request, role, name, now_ms)
-    }
-
-    fn sign_as(
+    pub fn sign_as(
         &self,
         request: &str,
         role: Role,

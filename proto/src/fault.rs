@@ -60,6 +60,18 @@ impl fmt::Display for Fault {
     }
 }
 
+/// An error with all its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// The gRPC code for a fault's code. Chosen by what the caller does next.
 pub fn grpc_code(code: FaultCode) -> Code {
     match code {

@@ -2,7 +2,7 @@
 //! same mistake always has the same code.
 
 use bellows_proto::{
-    fault::to_status,
+    fault::{chain, to_status},
     names::InvalidName,
     v1::{Fault, FaultCode, HostJob, JobStanding, OperationSummary},
 };
@@ -95,16 +95,6 @@ pub fn store(error: &StoreError) -> Status {
         | StoreError::Backup { .. }
         | StoreError::Sequence { .. } => disk(chain(error)),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// It does not fit what is there.

@@ -8,7 +8,9 @@ use bellows_proto::{
     v1::{Fault, FaultCode},
 };
 
-use super::{base64, list::Destination};
+use base64::Engine as _;
+
+use super::{BASE64, list::Destination};
 
 /// What ssh says of a key that it does not know, or that is another one (OpenSSH, `sshconnect.c`; it
 /// translates nothing). It has no exit status of its own for them.
@@ -68,8 +70,8 @@ fn fingerprint(line: &str) -> Option<String> {
     if !line.chars().all(|c| plain(c) || c == ' ') {
         return None;
     }
-    let key = base64::decode(key)?;
-    Some(format!("{kind} SHA256:{}", base64::encode(&digest::of_bytes(&key))))
+    let key = BASE64.decode(key).ok()?;
+    Some(format!("{kind} SHA256:{}", BASE64.encode(digest::of_bytes(&key))))
 }
 
 #[cfg(test)]

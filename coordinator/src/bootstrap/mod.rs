@@ -3,7 +3,6 @@
 //! service has none. Knows the API's messages, and whom to ask only through [`add::Coordinator`].
 
 pub mod add;
-mod base64;
 pub mod bundle;
 mod known_hosts;
 pub mod list;
@@ -12,3 +11,17 @@ mod place;
 pub mod remote;
 pub mod rules;
 pub mod survey;
+
+use base64::{
+    alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+/// As certificates and known hosts are written in: read with or without padding, written without, as
+/// `ssh-keygen` prints fingerprints.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use bellows_proto::v1::{Fault, FaultCode};
+use bellows_proto::{
+    fault::chain,
+    v1::{Fault, FaultCode},
+};
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use rustix::fs::{FlockOperation, flock};
 use tokio::io::AsyncWriteExt as _;
@@ -242,15 +245,4 @@ impl Remote {
     pub async fn close(self) {
         let _ = self.session.close().await;
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

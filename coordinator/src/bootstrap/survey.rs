@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use base64::Engine as _;
 use bellows_proto::identity::{Identity, Role};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
@@ -366,7 +367,7 @@ fn holder(certificate: &str) -> Holder {
     if certificate.is_empty() {
         return Holder::Nobody;
     }
-    let Some(pem) = super::base64::decode(certificate) else {
+    let Ok(pem) = super::BASE64.decode(certificate) else {
         return Holder::Unreadable("it did not arrive whole".to_owned());
     };
     let read = CertificateDer::from_pem_slice(&pem).map_err(|error| error.to_string());

@@ -113,7 +113,7 @@ impl Failure {
 
     /// A site's folder cannot be made or read.
     pub fn site(error: &SiteError) -> Self {
-        Self::usage(chain(error), "check --site and the files there")
+        Self::usage(fault::chain(error), "check --site and the files there")
     }
 
     /// A refused or broken call. `target`: what was dialled, for people.
@@ -227,17 +227,6 @@ fn broken(status: &Status) -> String {
         source = error.source();
     }
     causes.into_iter().rfind(|text| text != NO_NEWS && !text.is_empty()).unwrap_or_default()
-}
-
-/// An error with all its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Inventory {
             Role::Viewer | Role::Operator | Role::Admin => {}
             Role::Coordinator | Role::Agent => return Err(AccessError::Role(role)),
         }
-        let signed = self.authority.sign_user(request, role, name, now_ms)?;
+        let signed = self.authority.sign_as(request, role, name, now_ms)?;
         let key = signed.key_fingerprint.as_slice();
         if let Some(revoked) = self.store.revoked(key)? {
             return Err(AccessError::KeyInUse(revoked.host));

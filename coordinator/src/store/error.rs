@@ -175,15 +175,7 @@ impl StoreError {
 
     /// With the whole chain of causes, in one line.
     pub fn with_causes(&self) -> String {
-        use std::error::Error as _;
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+        bellows_proto::fault::chain(self)
     }
 
     pub(super) fn io(

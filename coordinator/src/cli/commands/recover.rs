@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use bellows_proto::names::HostName;
+use bellows_proto::{fault::chain, names::HostName};
 
 use crate::{
     cli::{
         Context, agree,
-        exit::{Exit, Failure, chain},
+        exit::{Exit, Failure},
         render,
     },
     serve::recover::{RecoverError, Recovery},

@@ -1,9 +1,11 @@
 //! `bellows serve`: runs the coordinator.
 
+use bellows_proto::fault::chain;
+
 use crate::{
     cli::{
         Context,
-        exit::{Exit, Failure, chain},
+        exit::{Exit, Failure},
     },
     serve::{self, Options},
 };

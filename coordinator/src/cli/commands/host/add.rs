@@ -7,6 +7,7 @@ mod wanted;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use bellows_proto::{
+    fault::chain,
     names::HostName,
     v1::{
         AddHostsReply, AddedHost, CreateHostTokenRequest, Fault, FaultCode, GetHostRequest,
@@ -28,7 +29,7 @@ use crate::{
     cli::{
         Context, agree,
         connect::Client,
-        exit::{Exit, Failure, chain},
+        exit::{Exit, Failure},
         render,
     },
 };

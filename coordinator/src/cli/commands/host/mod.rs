@@ -9,9 +9,12 @@ mod revoke;
 mod show;
 mod token;
 
+use bellows_proto::v1::GetHostRequest;
+
 use crate::cli::{
-    Context,
+    Context, agree,
     exit::{Exit, Failure, STATUSES},
+    render,
 };
 
 /// What can be done with hosts.
@@ -46,4 +49,19 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Revoke(args) => revoke::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,
     }
+}
+
+/// Shows a host, and asks whether it is meant. `otherwise`: what to do where nobody can be asked.
+async fn agreed(
+    context: &Context,
+    host: &str,
+    what: &str,
+    otherwise: &str,
+) -> Result<bool, Failure> {
+    let client = context.client()?;
+    let request = GetHostRequest { host: host.to_owned(), inventory: false };
+    let found = client.answer(client.api.clone().get_host(request)).await?;
+    let mut page = context.out.note_page();
+    render::host::detail(&mut page, &found);
+    agree::agreed(context, page, what, "yes", otherwise)
 }

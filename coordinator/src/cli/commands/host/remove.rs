@@ -1,9 +1,10 @@
 //! `bellows host remove`: shows the host, asks, and has the site forget it.
 
-use bellows_proto::v1::{GetHostRequest, RemoveHostRequest};
+use bellows_proto::v1::RemoveHostRequest;
 
+use super::agreed;
 use crate::cli::{
-    Context, agree,
+    Context,
     exit::{Exit, Failure},
     render,
 };
@@ -22,18 +23,12 @@ pub struct Args {
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let client = context.client()?;
     let Args { host, never_back, yes } = args;
-    if !yes {
-        let request = GetHostRequest { host: host.clone(), inventory: false };
-        let found = client.answer(client.api.clone().get_host(request)).await?;
-        let mut page = context.out.note_page();
-        render::host::detail(&mut page, &found);
-        let what = "Remove this host? Its certificate is never accepted again. Type yes: ";
-        if !agree::agreed(context, page, what, "yes", "add --yes to remove it")? {
-            return Ok(Exit::BeforeFirstAct);
-        }
+    let what = "Remove this host? Its certificate is never accepted again. Type yes: ";
+    if !yes && !agreed(context, &host, what, "add --yes to remove it").await? {
+        return Ok(Exit::BeforeFirstAct);
     }
+    let client = context.client()?;
     let request = RemoveHostRequest { host, never_back };
     let reply = client.answer(client.api.clone().remove_host(request)).await?;
     context.out.data(&reply, render::host::removed)?;

@@ -1,12 +1,10 @@
 //! `bellows host revoke`: shows the host, asks, and has its certificate accepted no longer.
 
-use bellows_proto::{
-    remarks::Reason,
-    v1::{GetHostRequest, RevokeHostRequest},
-};
+use bellows_proto::{remarks::Reason, v1::RevokeHostRequest};
 
+use super::agreed;
 use crate::cli::{
-    Context, agree,
+    Context,
     exit::{Exit, Failure},
     render,
 };
@@ -25,18 +23,13 @@ pub struct Args {
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let client = context.client()?;
     let Args { host, reason, yes } = args;
-    if !yes {
-        let request = GetHostRequest { host: host.clone(), inventory: false };
-        let found = client.answer(client.api.clone().get_host(request)).await?;
-        let mut page = context.out.note_page();
-        render::host::detail(&mut page, &found);
-        let what = "Revoke the certificate of this host? It is let in again with a new token only. Type yes: ";
-        if !agree::agreed(context, page, what, "yes", "add --yes to revoke it")? {
-            return Ok(Exit::BeforeFirstAct);
-        }
+    let what =
+        "Revoke the certificate of this host? It is let in again with a new token only. Type yes: ";
+    if !yes && !agreed(context, &host, what, "add --yes to revoke it").await? {
+        return Ok(Exit::BeforeFirstAct);
     }
+    let client = context.client()?;
     let request = RevokeHostRequest { host, reason: reason.to_string() };
     let reply = client.answer(client.api.clone().revoke_host(request)).await?;
     context.out.data(&reply, render::host::revoked)?;

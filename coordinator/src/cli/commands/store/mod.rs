@@ -6,10 +6,12 @@ mod check;
 mod prune;
 mod restore;
 
+use bellows_proto::fault::chain;
+
 use crate::{
     cli::{
         Context,
-        exit::{Exit, Failure, chain},
+        exit::{Exit, Failure},
     },
     serve::{
         ServeError,
