@@ -21,6 +21,7 @@ pub mod site;
 pub mod snapshot;
 pub mod sql;
 pub mod ssh;
+pub mod standing;
 pub mod testbed;
 pub mod wrapper;
 pub mod writer;

@@ -177,6 +177,12 @@ impl Host {
         self.root().join(path.trim_start_matches('/'))
     }
 
+    /// Whether it is switched on.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.power().is_some()
+    }
+
     /// Ends everything on the host at once, without warning; returns when nothing of it runs any more.
     /// What was written stays (the page cache is this machine's: this proves nothing about fsync).
     ///
@@ -209,6 +215,14 @@ impl Host {
     /// `ip` failed.
     pub fn network(&self, connected: bool) -> Result<()> {
         self.link.plug(connected)
+    }
+
+    /// Lets all that is sent to the host arrive so much later, also what the host's own calls get as an answer; zero: at once.
+    ///
+    /// # Errors
+    /// This machine's kernel cannot do that (the error says what it lacks), or `tc` failed.
+    pub fn delay(&self, time: Duration) -> Result<()> {
+        self.link.delay(time)
     }
 
     /// The end of the host's console and journal, for a failed test. Never fails.

@@ -14,16 +14,20 @@
 mod base;
 mod cgroup;
 mod command;
+mod cut;
+mod disk;
 mod host;
 mod net;
 mod run;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use command::command;
+use cut::Cuts;
 pub use host::Host;
 use net::Bridge;
 use run::Run;
@@ -33,9 +37,13 @@ use run::Run;
 pub struct Testbed {
     hosts: Vec<Host>,
     bridge: Bridge,
+    cuts: Cuts,
     // Dropped last: it kills the hosts and removes what all of them use.
-    _run: Run,
+    run: Run,
 }
+
+/// What a place of the network is called that is no host: this machine.
+pub const OUTSIDE: &str = "outside";
 
 impl Testbed {
     /// Boots one host for each name and returns when systemd says that all of them are up.
@@ -62,7 +70,7 @@ impl Testbed {
             host.write_offline("etc/hosts", &book)?;
         }
         // From here on `Drop` shows the hosts' own words when something fails.
-        let testbed = Self { hosts, bridge, _run: run };
+        let testbed = Self { hosts, bridge, cuts: Cuts::none(run.id()), run };
         for host in &testbed.hosts {
             host.power_on()?;
         }
@@ -93,6 +101,44 @@ impl Testbed {
     #[must_use]
     pub fn outside(&self) -> Ipv4Addr {
         self.bridge.outside()
+    }
+
+    /// A folder of this machine that goes with the hosts.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.run.folder()
+    }
+
+    /// Cuts two places apart, each a host's name or [`OUTSIDE`]: nothing comes from one to the other, in neither direction,
+    /// and nobody is told. It lasts until [`Testbed::heal`], also over a power cut.
+    ///
+    /// # Errors
+    /// There is no such host, or the packet filter refuses.
+    pub fn cut(&self, one: &str, other: &str) -> Result<()> {
+        self.cuts.between(self.place(one)?, self.place(other)?, true)
+    }
+
+    /// Heals what [`Testbed::cut`] cut. Nothing to do is fine.
+    ///
+    /// # Errors
+    /// As [`Testbed::cut`].
+    pub fn heal(&self, one: &str, other: &str) -> Result<()> {
+        self.cuts.between(self.place(one)?, self.place(other)?, false)
+    }
+
+    /// Lets nothing through from one place to a TCP port of another, as a packet filter on the way does.
+    ///
+    /// # Errors
+    /// As [`Testbed::cut`].
+    pub fn close_port(&self, from: &str, to: &str, port: u16) -> Result<()> {
+        self.cuts.port(self.place(from)?, self.place(to)?, port, true)
+    }
+
+    fn place(&self, name: &str) -> Result<Ipv4Addr> {
+        match name {
+            OUTSIDE => Ok(self.outside()),
+            name => Ok(self.host(name)?.address()),
+        }
     }
 }
 
@@ -142,7 +188,8 @@ fn preflight() -> Result<()> {
         bail!("test hosts need root: run `make test-hosts` as root");
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    for program in ["systemd-nspawn", "debootstrap", "ip", "nsenter", "unshare", "timeout", "mount"]
+    for program in
+        ["systemd-nspawn", "debootstrap", "ip", "nft", "nsenter", "unshare", "timeout", "mount"]
     {
         let found = std::env::split_paths(&path)
             .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
@@ -154,9 +201,27 @@ fn preflight() -> Result<()> {
     Ok(())
 }
 
+/// Makes ready what all hosts share, so that [`Testbed::up`] takes seconds.
+///
+/// # Errors
+/// As [`Testbed::up`].
+pub fn prepare() -> Result<()> {
+    preflight()?;
+    base::tree(&cache()?).map(drop)
+}
+
+/// Removes what killed runs of this checkout left behind, and nothing else. Nothing to do is fine.
+///
+/// # Errors
+/// Not root, or a leftover cannot be removed.
+pub fn sweep() -> Result<()> {
+    preflight()?;
+    run::sweep(&cache()?)
+}
+
 /// The folder for base tree and runs. Not below the Cargo target directory of the day, so that every
 /// way of building shares one base tree per checkout.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let cache = match std::env::var_os("BELLOWS_TESTBED_CACHE") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/testbed")),

@@ -3,10 +3,11 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::command::ip;
+use super::command::{command, ip, succeed};
 use super::run::Lock;
 
 /// Subnets are 10.213.X.0/24, X free on this machine.
@@ -99,6 +100,26 @@ impl Link {
         let state = if connected { "up" } else { "down" };
         ip(&["link", "set", &self.outer, state]).map(drop)
     }
+
+    /// Holds all that goes to the host for so long; zero takes that away.
+    ///
+    /// # Errors
+    /// The kernel has no netem, or `tc` failed.
+    pub fn delay(&self, time: Duration) -> Result<()> {
+        let device = ["dev", &self.outer, "root"];
+        if time.is_zero() {
+            let mut show = command("tc");
+            show.args(["qdisc", "show"]).args(device);
+            return match succeed(show)?.contains("netem") {
+                true => tc(&["del"], &device, &[]),
+                false => Ok(()),
+            };
+        }
+        let held = format!("{}us", time.as_micros());
+        tc(&["replace"], &device, &["netem", "limit", "100000", "delay", &held]).context(
+            "a delay needs the kernel's netem (CONFIG_NET_SCH_NETEM, the module sch_netem)",
+        )
+    }
 }
 
 /// Removes all links and namespaces of a run. Nothing to do is fine.
@@ -123,6 +144,12 @@ pub fn remove(id: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn tc(verb: &[&str], device: &[&str], what: &[&str]) -> Result<()> {
+    let mut tc = command("tc");
+    tc.arg("qdisc").args(verb).args(device).args(what);
+    succeed(tc).map(drop)
 }
 
 fn free_subnet() -> Result<u8> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 
 use super::command::{command, succeed};
-use super::{cgroup, net};
+use super::{cgroup, cut, net};
 
 /// Short, so that a link's name (15 bytes at most) has room for a host's index.
 const PREFIX: &str = "bt";
@@ -28,18 +28,7 @@ impl Run {
     pub fn begin(cache: &Path) -> Result<Self> {
         // Held until the owner stands in the folder, so that no other run takes it for a leftover.
         let _lock = Lock::take(&cache.join("runs.lock"))?;
-        for entry in
-            std::fs::read_dir(cache).with_context(|| format!("list {}", cache.display()))?
-        {
-            let folder = entry.context("list the cache")?.path();
-            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if let Some(id) = name.strip_prefix("run-")
-                && !owner_lives(&folder)
-            {
-                eprintln!("removing what a killed run left: {}", folder.display());
-                remove(id, &folder)?;
-            }
-        }
+        sweep_locked(cache)?;
         let mut random = [0; 3];
         getrandom::fill(&mut random).context("random bytes")?;
         let [a, b, c] = random;
@@ -77,11 +66,35 @@ impl Drop for Run {
     }
 }
 
+/// Removes what killed runs left in this cache. Nothing to do is fine.
+///
+/// # Errors
+/// A leftover cannot be removed.
+pub fn sweep(cache: &Path) -> Result<()> {
+    let _lock = Lock::take(&cache.join("runs.lock"))?;
+    sweep_locked(cache)
+}
+
+fn sweep_locked(cache: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(cache).with_context(|| format!("list {}", cache.display()))? {
+        let folder = entry.context("list the cache")?.path();
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(id) = name.strip_prefix("run-")
+            && !owner_lives(&folder)
+        {
+            eprintln!("removing what a killed run left: {}", folder.display());
+            remove(id, &folder)?;
+        }
+    }
+    Ok(())
+}
+
 /// Kills the hosts of a run and removes all of it. When it fails the folder stays, and the next run of
 /// this cache tries again: every part is fine with nothing to do.
 fn remove(id: &str, folder: &Path) -> Result<()> {
     cgroup::destroy(&cgroup_of(id))?;
     unmount_below(folder)?;
+    cut::remove(id)?;
     net::remove(id)?;
     std::fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))
 }
