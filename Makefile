@@ -19,13 +19,13 @@ CARGO_DENY_VERSION := 0.20.2
 LOOPBACK_TEST := loopback
 # Of what `make package` makes: not in `make test`, because the portable release build alone takes longer than
 # all of that may take.
-PACKAGE_TESTS := packages
+PACKAGE_TESTS := packages bundle_whole
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_bootstrap hosts_scenario hosts_adopted
+HOST_TESTS := testbed hosts_bootstrap hosts_scenario hosts_adopted bundle_whole
 KILL_TESTS := kills
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills keep-protocol demo bench bench-hosts crash-matrix soak replay defects
+.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench bench-hosts crash-matrix soak replay defects keep-protocol
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -61,6 +61,10 @@ build: ## the programs, release profile
 ARCH ?= x86_64
 package: setup-package ## portable programs, .deb, .rpm, .tar.gz and the offline bundle in target/bundle (ARCH=aarch64, SIGN_KEY=FILE)
 	packaging/scripts/package $(ARCH)
+
+# For the tests that begin with a bundle: of the programs as cargo built them, in seconds instead of many minutes.
+dev-bundle: setup-package build-tests
+	packaging/scripts/dev-bundle $(TARGET_DIR)/debug
 
 lint: setup-rust tools ## format, clippy with warnings as errors, licences and sources of the dependencies
 	cargo fmt --all --check
@@ -106,11 +110,20 @@ RUN ?=
 replay: ## one simulated run told in full (RUN='system/operation seed faults', as a failure prints it)
 	$(SIMULATION_RUN) run $(RUN)
 
-test-hosts: setup-hosts build-tests ## scenarios on real systemd hosts on this machine (root)
+N ?= 4
+hosts: setup-hosts ## real systemd hosts on this machine, left up for you (N=4; root)
+	cargo build --locked --quiet -p bellows-tests --bin bellows-hosts
+	@$(TARGET_DIR)/debug/bellows-hosts up $(N)
+
+hosts-down: ## takes just these down, also after a kill
+	cargo build --locked --quiet -p bellows-tests --bin bellows-hosts
+	@$(TARGET_DIR)/debug/bellows-hosts down
+
+test-hosts: setup-hosts build-tests dev-bundle ## scenarios on real systemd hosts on this machine, one of them from a bundle (root)
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
 
-test-package: setup-hosts package ## the bundle on real systemd hosts: install, upgrade, go back, remove, refuse (root)
-	cargo test --locked -p bellows-tests $(addprefix --test ,$(PACKAGE_TESTS)) -- --test-threads=2
+test-package: setup-hosts package ## the portable bundle on real systemd hosts: its life, and a site from it alone through troubles (root)
+	BELLOWS_BUNDLE=$(CURDIR)/target/bundle cargo test --locked -p bellows-tests $(addprefix --test ,$(PACKAGE_TESTS)) -- --test-threads=2
 
 test-kills: setup-kills build-tests ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
 	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")

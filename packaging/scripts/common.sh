@@ -9,8 +9,8 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 export LC_ALL=C TZ=UTC
 
-# Where everything is made; an absolute path.
-made=$PWD/target/package
+# Where everything is made; an absolute path. MADE in the environment: another one.
+made=${MADE:-$PWD/target/package}
 
 need_arch() {
   case "$1" in

@@ -34,6 +34,18 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The same of a command that somebody else made; its environment stays as it is.
+pub fn captured(command: std::process::Command) -> Command {
+    let mut command = Command::from(command);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .process_group(0);
+    command
+}
+
 /// How a program ended and what it printed.
 #[derive(Debug, Clone)]
 pub struct Ended {

@@ -10,7 +10,10 @@ use bellows_proto::v1;
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
-use crate::process::{self, Ended};
+use crate::{
+    process::{self, Ended},
+    testbed::Door,
+};
 
 /// No command of a test takes longer, whatever else the machine does.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -18,8 +21,15 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// `bellows` as a client of one coordinator.
 #[derive(Debug, Clone)]
 pub struct Cli {
-    program: PathBuf,
-    site: PathBuf,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// The program that was built, with a site's folder.
+    Built { program: PathBuf, site: PathBuf },
+    /// The program that is installed on a host, with the site that is there.
+    Installed(Door),
 }
 
 impl Cli {
@@ -28,14 +38,29 @@ impl Cli {
     /// # Errors
     /// The program was not built.
     pub fn new(site: &Path) -> Result<Self> {
-        Ok(Self { program: process::built("bellows")?, site: site.to_owned() })
+        let (program, site) = (process::built("bellows")?, site.to_owned());
+        Ok(Self { way: Way::Built { program, site } })
+    }
+
+    /// The command line that is installed on a host, as root types it there. Its calls fail while the host is off.
+    #[must_use]
+    pub fn installed(host: Door) -> Self {
+        Self { way: Way::Installed(host) }
     }
 
     /// The command, not yet started, for a caller that wants its pipes.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = process::command(&self.program);
-        command.args(words).arg("--site").arg(&self.site);
-        command
+        match &self.way {
+            Way::Built { program, site } => {
+                let mut command = process::command(program);
+                command.args(words).arg("--site").arg(site);
+                command
+            }
+            Way::Installed(host) => {
+                let there = host.command(&[&["bellows"], words].concat());
+                there.map_or_else(|error| fails(&error.to_string()), process::captured)
+            }
+        }
     }
 
     /// Runs it to its end, whatever that is.
@@ -110,6 +135,13 @@ impl Cli {
         .await?;
         Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
+}
+
+/// A command that says why, and fails as a lost connection does.
+fn fails(why: &str) -> Command {
+    let mut command = process::command("sh");
+    command.args(["-c", "echo \"$1\" >&2; exit 255", "sh", why]);
+    command
 }
 
 /// The end of a log, for an error.

@@ -25,6 +25,9 @@ pub fn up(name: &str, count: u8) -> Result<String> {
     // In sight of the caller: it may take a minute or two.
     testbed::prepare()?;
     let place = Place::of(name)?;
+    if UnixStream::connect(&place.socket).is_ok() {
+        bail!("hosts are up already: `make hosts-down` takes them down");
+    }
     let log = File::create(&place.log).with_context(|| place.log.display().to_string())?;
     // In a session of its own: it stays when the caller's terminal goes.
     let mut keeper = testbed::command("setsid");

@@ -5,22 +5,21 @@ use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::command::{check, command, succeed};
+use super::door::{Door, Machine};
 use super::net::Link;
 use super::run::Run;
 use super::{cgroup, wait_until};
 
 /// A boot takes a second or two; a busy machine may need many times that.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
-/// No call into a host may hang a test.
-const CALL_LIMIT: Duration = Duration::from_secs(120);
 
 /// A systemd host of a [`Testbed`](super::Testbed). All methods may be called from several threads.
 #[derive(Debug)]
@@ -30,15 +29,7 @@ pub struct Host {
     link: Link,
     folder: PathBuf,
     cgroups: Vec<PathBuf>,
-    power: Mutex<Option<Machine>>,
-}
-
-/// What is there while the host is on.
-#[derive(Debug)]
-struct Machine {
-    nspawn: Child,
-    /// The host's process 1, by its id on this machine.
-    init: Pid,
+    power: Arc<Mutex<Option<Machine>>>,
 }
 
 impl Host {
@@ -64,7 +55,7 @@ impl Host {
             link,
             cgroups: cgroup::create(&format!("{}/{name}", run.cgroup()))?,
             folder,
-            power: Mutex::new(None),
+            power: Arc::default(),
         };
         let mut random = [0; 16];
         getrandom::fill(&mut random).context("random bytes")?;
@@ -98,7 +89,7 @@ impl Host {
     }
 
     /// Runs a program on the host as root and returns its end, whatever it was. The program is ended
-    /// after two minutes (exit status 124, or 137 if it ignored TERM).
+    /// after four minutes (exit status 124, or 137 if it ignored TERM).
     ///
     /// It is a child of this process, not of the host's systemd: start what shall live on with `systemd-run`.
     ///
@@ -122,21 +113,13 @@ impl Host {
     /// # Errors
     /// The host is off.
     pub fn command(&self, argv: &[&str]) -> Result<Command> {
-        let init = match self.power().as_ref() {
-            Some(machine) => machine.init,
-            None => bail!("host {} is off", self.name),
-        };
-        let mut call = command("timeout");
-        call.arg("--kill-after=5")
-            .arg(CALL_LIMIT.as_secs().to_string())
-            .args([
-                "nsenter", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root",
-                "--wd",
-            ])
-            .arg(format!("--target={}", init.as_raw_nonzero()))
-            .arg("--")
-            .args(argv);
-        Ok(call)
+        self.door().command(argv)
+    }
+
+    /// The way in for a caller that outlives a borrow of the host.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door { name: self.name.clone(), power: Arc::clone(&self.power) }
     }
 
     /// Writes a file on the host, owned by root, with this mode (such as `0o755`). Folders are made as

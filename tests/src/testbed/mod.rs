@@ -16,6 +16,7 @@ mod cgroup;
 mod command;
 mod cut;
 mod disk;
+mod door;
 mod host;
 mod net;
 mod run;
@@ -28,6 +29,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use command::command;
 use cut::Cuts;
+pub use door::Door;
 pub use host::Host;
 use net::Bridge;
 use run::Run;

@@ -143,12 +143,15 @@ fn owner_lives(folder: &Path) -> bool {
     pid.parse().ok().and_then(started).is_some_and(|now| now == since)
 }
 
-/// When a process started, in the kernel's ticks: tells it from a later one with the same id.
+/// When a process started, in the kernel's ticks: tells it from a later one with the same id. `None`: there is none, or it is
+/// dead and only waits for its parent to look.
 fn started(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in brackets, may hold anything; after it the fields are plain, the 22nd is ours.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19).map(str::to_owned)
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let dead = matches!(fields.first(), None | Some(&("Z" | "X")));
+    fields.get(19).filter(|_| !dead).map(|since| (*since).to_owned())
 }
 
 /// Mount points below a folder, last mounted first.
