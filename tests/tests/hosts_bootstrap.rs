@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use bellows_proto::{
     identity::Role,
-    v1::{AddHostsReply, AddedHost, HostInventory},
+    v1::{AddHostsReply, AddedHost, FaultCode, HostInventory, ListHostsReply},
 };
 use bellows_tests::{
     authority::Authority,
@@ -19,7 +19,7 @@ use bellows_tests::{
     real_hosts,
     site::{Cli, Coordinator, temporary},
     ssh::{self, Admin},
-    testbed::{Host, Testbed},
+    testbed::{Host, OUTSIDE, Testbed},
 };
 
 const LIMIT: Duration = Duration::from_secs(300);
@@ -86,7 +86,7 @@ fn codes(added: &AddedHost) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_are_added_by_ssh_refused_taken_back_and_gone_on_with() {
-    let hosts = ["db1", "db2", "db3", "db4", "db5", "db6"];
+    let hosts = ["db1", "db2", "db3", "db4", "db5", "db6", "far"];
     Box::pin(real_hosts::beside("boot", &hosts, play)).await.unwrap();
 }
 
@@ -103,6 +103,7 @@ async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
     a_second_run_changes_nothing(&ground).await.context("a second run")?;
     what_a_host_is_made_of(&ground).await.context("host facts")?;
     a_name_and_a_machine_stay_together(&ground).await.context("names")?;
+    one_behind_a_jump_host(&ground).await.context("a jump host")?;
     killed_runs_are_gone_on_with(&ground).await.context("killed runs")?;
     one_without_ssh(&ground).await.context("--manual")?;
     Ok(())
@@ -291,6 +292,41 @@ async fn a_name_and_a_machine_stay_together(ground: &Ground<'_>) -> Result<()> {
     untouched(ground.testbed.host("db5")?)
 }
 
+/// sshd of a host is reached through another one alone, by the administrator's own configuration.
+async fn one_behind_a_jump_host(ground: &Ground<'_>) -> Result<()> {
+    let (testbed, admin) = (ground.testbed, &ground.admin);
+    let far = testbed.host("far")?;
+    testbed.close_port(OUTSIDE, "far", 22)?;
+    let fault = ground.one("far", "root", &[], 1).await?.fault.context("it was reached")?;
+    ensure!(fault.code() == FaultCode::Unreachable, "{fault:?}");
+    // The jump host's key is checked too.
+    let jump = testbed.host("db6")?.address();
+    let known = std::fs::read_to_string(admin.known_hosts())?;
+    let config = std::fs::read_to_string(admin.config())?;
+    let through = format!("{config}Host {}\n  ProxyJump admin@{jump}\n", far.address());
+    std::fs::write(admin.config(), through)?;
+    let others = known.lines().filter(|line| !line.starts_with(&format!("{jump} ")));
+    let others: Vec<&str> = others.collect();
+    std::fs::write(admin.known_hosts(), others.join("\n") + "\n")?;
+    let fault = ground.one("far", "root", &[], 1).await?.fault.context("it was reached")?;
+    ensure!(fault.message.contains("by a jump host"), "{fault:?}");
+    ensure!(!std::fs::read_to_string(admin.known_hosts())?.contains(&jump.to_string()));
+    std::fs::write(admin.known_hosts(), &known)?;
+    untouched(far)?;
+    let before = testbed.host("db6")?.succeed(&["find", "/home/admin", "/tmp"])?;
+    let added = ground.one("far", "admin", &[], 0).await?;
+    ensure!(added.outcome == "added", "{added:?}");
+    ensure!(ground.cli.connected_hosts().await? == 5, "far is not connected");
+    let seen: ListHostsReply = ground.cli.json(&["host", "list"]).await?;
+    let summary = seen.hosts.iter().find(|host| host.host == "far").context("far is not there")?;
+    ensure!(summary.address.starts_with(&far.address().to_string()), "{summary:?}");
+    nothing_of_the_login_is_kept(far)?;
+    let after = testbed.host("db6")?.succeed(&["find", "/home/admin", "/tmp"])?;
+    ensure!(before == after, "the jump host has {after}");
+    std::fs::write(admin.config(), config)?;
+    Ok(())
+}
+
 async fn killed_runs_are_gone_on_with(ground: &Ground<'_>) -> Result<()> {
     let host = ground.testbed.host("db5")?;
     let identity = format!("{DATA}/identity/agent.crt");
@@ -305,7 +341,7 @@ async fn killed_runs_are_gone_on_with(ground: &Ground<'_>) -> Result<()> {
     }
     let added = ground.one("db5", "admin", &[], 0).await?;
     ensure!(added.outcome == "added" || added.outcome == "there already", "{added:?}");
-    ensure!(ground.cli.connected_hosts().await? == 5, "db5 is not connected");
+    ensure!(ground.cli.connected_hosts().await? == 6, "db5 is not connected");
     ensure!(!host.outside(LEDGER).exists(), "the ledger is left");
     nothing_of_the_login_is_kept(host)?;
     let again = ground.one("db5", "root", &[], 0).await?;
@@ -341,7 +377,7 @@ async fn one_without_ssh(ground: &Ground<'_>) -> Result<()> {
     let pasted = paste(host, "/root", commands)?;
     ensure!(pasted.status.success(), "{pasted:?}");
     process::until("db6 is connected", LIMIT, || async {
-        Ok(ground.cli.connected_hosts().await? == 6)
+        Ok(ground.cli.connected_hosts().await? == 7)
     })
     .await?;
     let words = String::from_utf8_lossy(&pasted.stdout).into_owned();

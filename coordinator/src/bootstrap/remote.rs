@@ -28,6 +28,9 @@ const ALIVE: Duration = Duration::from_secs(15);
 const LEFT_BEHIND: std::num::NonZeroUsize = std::num::NonZeroUsize::new(10).expect("not zero");
 /// Reads the script from standard input, exactly as long as it is; the rest is the script's own input.
 const READER: &str = "n=$1; shift; script=$(head -c \"$n\"); eval \"$script\"";
+/// How ssh names the other end of a connection that a jump host or another program makes for it. What that one
+/// says is not heard here.
+const NO_PEER: &str = "UNKNOWN port 65535";
 const PREFIX: &str = "bellows-ssh-";
 
 /// What the logins of one run have in common: the folder of their sockets, which goes when this is dropped.
@@ -109,6 +112,15 @@ impl Ways {
                 FaultCode::Denied,
                 "nobody is let in",
                 "let a key of yours in there (ssh-copy-id), or load it into the ssh agent; passwords are not asked for",
+            );
+        }
+        if said.contains(NO_PEER) {
+            return fault(
+                FaultCode::Unreachable,
+                "the way there, by a jump host of the ssh configuration, broke off",
+                &format!(
+                    "`ssh {to}` by hand says why: a jump host that lets nobody in, whose key is not known here or another one, or that does not reach the host"
+                ),
             );
         }
         fault(
