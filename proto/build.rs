@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let encoded = descriptors.encode_to_vec();
     std::fs::write(out.join("bellows.bin"), &encoded)?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    let rpc = std::env::var_os("CARGO_FEATURE_RPC").is_some();
+    let code = tonic_prost_build::configure().build_client(rpc).build_server(rpc);
+    code.compile_fds(descriptors)?;
     if std::env::var_os("CARGO_FEATURE_JSON").is_some() {
         pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".bellows.v1"])?;
     }

@@ -123,6 +123,7 @@ impl Identity {
     ///
     /// # Errors
     /// If the certificate cannot be read or does not carry exactly one name of ours.
+    #[cfg(feature = "rpc")]
     pub fn from_certificate(der: &[u8]) -> Result<Self, IdentityError> {
         use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
         let (_, certificate) =

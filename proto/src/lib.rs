@@ -10,6 +10,7 @@ pub mod fault;
 pub mod identity;
 pub mod names;
 pub mod remarks;
+#[cfg(feature = "rpc")]
 pub mod tls;
 pub mod validity;
 mod verbs;
@@ -18,7 +19,7 @@ pub mod window;
 /// The generated messages and services.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction, unused_qualifications)]
 pub mod v1 {
-    tonic::include_proto!("bellows.v1");
+    include!(concat!(env!("OUT_DIR"), "/bellows.v1.rs"));
     #[cfg(feature = "json")]
     include!(concat!(env!("OUT_DIR"), "/bellows.v1.serde.rs"));
 }

@@ -213,8 +213,10 @@ pub fn parse_sections(stdout: &[u8]) -> Result<Sections, ParseError> {
             return Err(ParseError::StraySection(shorten(line)));
         }
     }
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(rows.as_bytes());
+    let mut builder = csv::ReaderBuilder::new();
+    // All is there already: no more room than it needs.
+    builder.has_headers(false).flexible(true).buffer_capacity(rows.len().clamp(1, 8192));
+    let mut reader = builder.from_reader(rows.as_bytes());
     for record in reader.records() {
         let record = record.map_err(|_| ParseError::NotText)?;
         let at = record.position().map_or(0, csv::Position::byte);

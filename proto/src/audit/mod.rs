@@ -13,6 +13,7 @@
 //! Must not know files, clocks or who writes what.
 
 mod frame;
+#[cfg(feature = "rpc")]
 mod head;
 mod job;
 mod log;
@@ -20,6 +21,7 @@ mod reader;
 mod refusals;
 
 pub use frame::{HEADER_BYTES, Hash, RECORD_LIMIT};
+#[cfg(feature = "rpc")]
 pub use head::{METADATA, carried, carry};
 pub use job::{job_ended, words};
 pub use log::{Disk, KEEP_DEFAULT, KEEP_LEAST, Limits, Log, SEGMENT_BYTES, index_of, segment_name};

@@ -279,6 +279,7 @@ fn old_segments_go_and_the_chain_says_so() {
     assert!(damage(&changed)[0].contains("not by retention"));
 }
 
+#[cfg(feature = "rpc")]
 #[test]
 fn a_head_travels_as_metadata() {
     let mut metadata = tonic::metadata::MetadataMap::new();
