@@ -19,7 +19,7 @@ CARGO_DENY_VERSION := 0.20.2
 LOOPBACK_TEST := loopback
 # Of what `make package` makes: not in `make test`, because the portable release build alone takes longer than
 # all of that may take.
-PACKAGE_TESTS := packages bundle_whole
+PACKAGE_TESTS := packages bundle_whole bundle_troubles
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
 HOST_TESTS := testbed hosts_bootstrap hosts_scenario hosts_adopted bundle_whole
