@@ -229,6 +229,7 @@ impl SimHost {
                 Ending { stdout: b"\xff\xfe rubbish".to_vec(), ..ended }
             }
             Some(Trouble::Twice) => {
+                world.tool_runs_twice(&call);
                 run(&world, call.clone()).await;
                 run(&world, call).await
             }

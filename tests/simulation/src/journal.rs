@@ -74,7 +74,8 @@ impl SimJournal {
             if let Some(Kind::ActFailed(failed)) = &event.kind
                 && failed.verdict() == ProbeVerdict::NotDone
             {
-                self.world.attempt_shows_nothing(operation, failed.act, failed.attempt);
+                let me = self.me.id.pid;
+                self.world.attempt_shows_nothing(me, operation, failed.act, failed.attempt);
             }
             if let Some(Kind::ActDone(done)) = &event.kind {
                 self.world.attempt_is_done(operation, done.act, done.attempt);
@@ -101,6 +102,7 @@ impl SimJournal {
             book.term = number;
             // Every start of a run has a number of its own, copies too.
             book.incarnation = format!("start {}", self.me.id.pid);
+            self.world.leads(self.me.id.pid);
         })
     }
 }

@@ -93,6 +93,10 @@ struct State {
     /// Attempts of which a tool did nothing and said that it had.
     /// With the program and its arguments.
     lied: BTreeMap<(String, u32, u32), (String, Vec<String>)>,
+    /// Attempts of which a tool ran twice.
+    twice: BTreeSet<(String, u32, u32)>,
+    /// The coordinator that raised the term last.
+    leader: u32,
     /// Attempts of which a tool did all that it was asked for, and said so.
     worked: BTreeSet<(String, u32, u32)>,
     /// Which shims ran changing tools of a job.
@@ -450,8 +454,23 @@ impl World {
 
     /// A changing tool ends with exit status 0 and has done nothing.
     pub fn tool_lies(&self, call: &Call) {
-        let job = call.environment.get(JOB_MARK).map_or("", String::as_str);
-        self.state().lied.insert(key(job), command(call));
+        let key = key(call.environment.get(JOB_MARK).map_or("", String::as_str));
+        let mut state = self.state();
+        // After one run too many there may have been nothing left to do.
+        if !state.twice.contains(&key) {
+            state.lied.insert(key, command(call));
+        }
+    }
+
+    /// A changing tool runs once more than its job knows.
+    pub fn tool_runs_twice(&self, call: &Call) {
+        let key = key(call.environment.get(JOB_MARK).map_or("", String::as_str));
+        self.state().twice.insert(key);
+    }
+
+    /// A coordinator has raised the term.
+    pub fn leads(&self, coordinator: u32) {
+        self.state().leader = coordinator;
     }
 
     /// A changing tool has done what it was asked for, and ends with exit status 0.
@@ -469,8 +488,12 @@ impl World {
     }
 
     /// A journal has it: this attempt has failed, and the system shows nothing of it.
-    pub fn attempt_shows_nothing(&self, operation: &str, act: u32, attempt: u32) {
+    pub fn attempt_shows_nothing(&self, by: u32, operation: &str, act: u32, attempt: u32) {
         let state = self.state();
+        if by != state.leader {
+            // The one that leads may have taken it back meanwhile.
+            return;
+        }
         // Those take away what was done.
         let taken = |fault: &Fault| matches!(fault, Fault::PowerCut | Fault::Failover);
         let worked = state.worked.contains(&(operation.to_owned(), act, attempt));
