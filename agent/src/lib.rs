@@ -16,6 +16,8 @@ pub mod jobs;
 #[cfg(feature = "program")]
 pub mod pages;
 #[cfg(feature = "program")]
+pub mod plain;
+#[cfg(feature = "program")]
 pub mod run;
 #[cfg(feature = "program")]
 pub mod server;

@@ -9,6 +9,7 @@ use bellows_agent::{
     enrol::TokenArgs,
     exec::launch,
     pages::{self, CompletionArgs, ManArgs},
+    plain::{self, SudoersArgs},
     run::{self, ServiceVerb},
 };
 use camino::Utf8PathBuf;
@@ -51,6 +52,13 @@ enum Command {
     Job {
         #[command(subcommand)]
         verb: JobVerb,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// What an agent without root is allowed by sudo: exact command lines
+    Sudoers {
+        #[command(flatten)]
+        what: SudoersArgs,
         #[command(flatten)]
         config: ConfigArg,
     },
@@ -144,6 +152,9 @@ async fn execute(command: Command) -> Result<()> {
         }
         Command::Job { verb, config } => break_glass::job(config.load()?, verb).await,
         Command::Shim { config, job } => run::shim(config.load()?, &job).await,
+        Command::Sudoers { what, config } => {
+            plain::sudoers(config.load()?, &what, run::local).await
+        }
         Command::Completion(args) => pages::completion(Cli::command(), &args),
         Command::Man(args) => pages::man(Cli::command(), &args),
         Command::Service { verb } => match verb {

@@ -15,7 +15,7 @@ use crate::{
     facilities::{Local, services},
     host::{RealHost, SystemClock},
     jobs::{Jobs, ShimProgram, shim, store::JobDir},
-    server,
+    plain, server,
     tools::{self, QueryContext},
 };
 
@@ -29,6 +29,7 @@ const BURIAL_AGAIN: Duration = Duration::from_secs(30);
 /// # Errors
 /// If our own path is not UTF-8.
 pub fn local(config: Config) -> Result<Local> {
+    plain::refuse_root(&config)?;
     let own = std::env::current_exe().context("find our own program")?;
     let own = Utf8PathBuf::try_from(own).context("our own path")?;
     let form = config.agent.launch.resolve();
@@ -39,6 +40,7 @@ pub fn local(config: Config) -> Result<Local> {
         form,
         own_program: own,
         versions: Arc::default(),
+        sudo: Arc::default(),
     })
 }
 
@@ -49,6 +51,7 @@ pub fn local(config: Config) -> Result<Local> {
 pub async fn run(config: Config) -> Result<()> {
     let local = local(config)?;
     refuse_to_take_jobs_along(&local)?;
+    plain::check(&local)?;
     let stop = stop_on_signals()?;
     local
         .host
@@ -89,15 +92,18 @@ async fn tell_that_it_lives() {
 /// A service of systemd takes all processes of its cgroup along when it ends: in the process form
 /// those are the jobs and the databases. An agent that may only observe has none.
 fn refuse_to_take_jobs_along(local: &Local) -> Result<(), ConfigError> {
-    // systemd sets it for services; below one, e.g. in a login, the parent is another.
-    let service = std::env::var_os("INVOCATION_ID").is_some()
-        && rustix::process::getppid() == Some(rustix::process::Pid::INIT);
+    // systemd sets one for services, before 232 only the other; below a service, e.g. in a login, the parent is another.
+    let told =
+        ["INVOCATION_ID", "NOTIFY_SOCKET"].into_iter().any(|name| std::env::var_os(name).is_some());
+    let service = told && rustix::process::getppid() == Some(rustix::process::Pid::INIT);
+    // A unit that leaves its processes alone says so: packaging/systemd/process-form.conf.
+    let stay = std::env::var_os("BELLOWS_KILL_MODE").is_some_and(|mode| mode == "process");
     let agent = &local.config.agent;
-    if !takes_jobs_along(service, local.form, agent.mode) {
+    if !takes_jobs_along(service && !stay, local.form, agent.mode) {
         return Ok(());
     }
     let reason = "this agent is a systemd service in the process form: its restart would kill jobs and databases";
-    let remedy = "run it as root with launch = \"auto\" or \"systemd\", or outside of systemd";
+    let remedy = "run it as root with launch = \"auto\" or \"systemd\", as the databases' user with \"user\", or outside of systemd";
     Err(ConfigError::Mistakes {
         path: local.config.path.to_string(),
         mistakes: vec![format!("agent.launch: {reason}; {remedy}")],
@@ -198,6 +204,7 @@ pub fn check_config(path: &Utf8Path) -> Result<()> {
     let runtime = &config.agent.runtime_dir;
     let local = local(config.clone())?;
     refuse_to_take_jobs_along(&local)?;
+    plain::check(&local)?;
     if !local.host.is_tmpfs(runtime)? {
         let reason = "is not on a tmpfs: secrets would reach a disk";
         return Err(ConfigError::Mistakes {
@@ -240,7 +247,7 @@ mod tests {
     fn only_a_managing_service_in_the_process_form_is_refused() {
         let refused = (true, LaunchForm::Process, Mode::Manage);
         for service in [true, false] {
-            for form in [LaunchForm::Systemd, LaunchForm::Process] {
+            for form in [LaunchForm::Systemd, LaunchForm::Process, LaunchForm::User] {
                 for mode in [Mode::Manage, Mode::Observe] {
                     let expected = (service, form, mode) == refused;
                     assert_eq!(takes_jobs_along(service, form, mode), expected);

@@ -50,7 +50,7 @@ agent.toml: agent.address: missing; the IP address that nodes of this host are r
 agent.toml: agent.listen: "7401" is not of the form ADDRESS:PORT
 agent.toml: agent.data_dir: "state/../x" must be an absolute path of A-Z a-z 0-9 . _ - + without ".." and without a slash at its end
 agent.toml: agent.runtime_dir: "/run/bellows agent" must be an absolute path of A-Z a-z 0-9 . _ - + without ".." and without a slash at its end
-agent.toml: agent.launch: "docker" is not auto, systemd or process
+agent.toml: agent.launch: "docker" is not auto, systemd, process or user
 agent.toml: agent.mode: "watch" is not manage or observe
 agent.toml: systems.postgresql.os_user: "post gres" is no name of a user
 agent.toml: systems.postgresql.port must be 1 to 65535
@@ -258,4 +258,32 @@ fn fronts_are_named_whole_and_once() {
     ] {
         assert!(error.contains(said), "{said}: {error}");
     }
+}
+
+#[test]
+fn an_agent_without_root_is_refused_what_needs_another_user() {
+    let text = r#"
+[agent]
+host = "db1"
+address = "10.0.0.1"
+launch = "user"
+
+[systems.postgresql]
+os_user = "root"
+adopted = [{ data_dir = "/d", repmgr_conf = "/r", server_unit = 'a\x2db.service' }]
+
+[[systems.postgresql.fronts]]
+name = "lb"
+cluster = "orders"
+kind = "hook"
+port = 5000
+command = ["/usr/local/bin/hook"]
+"#;
+    let said = parse(Utf8Path::new("agent.toml"), text).unwrap_err().to_string();
+    for part in ["os_user: with launch", "fronts 1: lb cannot be turned", "has a backslash"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let without = "[agent]\nhost = \"db1\"\naddress = \"10.0.0.1\"\nlaunch = \"user\"\n";
+    let said = parse(Utf8Path::new("agent.toml"), without).unwrap_err().to_string();
+    assert!(said.contains("needs a section of [systems]"), "{said}");
 }

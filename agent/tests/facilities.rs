@@ -77,6 +77,7 @@ impl Site {
             config: Arc::new(config),
             own_program: AGENT.into(),
             versions: Arc::default(),
+            sudo: Arc::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use serde::Deserialize;
 
 use super::{
-    AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, keys, postgresql,
+    AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, keys, plain, postgresql,
     values::{Checker, absolute},
 };
 
@@ -127,6 +127,9 @@ pub fn parse(path: &Utf8Path, text: &str) -> Result<Config, ConfigError> {
         postgresql: raw.systems.postgresql.and_then(|section| section.check(&mut checker)),
     };
     check_profiles(&raw.profiles, &mut checker);
+    if agent.as_ref().is_some_and(|agent| agent.launch == Launch::User) {
+        plain::check(&systems, &mut checker);
+    }
     let mistakes = checker.finish();
     match agent {
         Some(agent) if mistakes.is_empty() => {
@@ -173,7 +176,8 @@ fn check_agent(raw: RawAgent, checker: &mut Checker) -> Option<AgentConfig> {
         None | Some("auto") => Ok(Launch::Auto),
         Some("systemd") => Ok(Launch::Systemd),
         Some("process") => Ok(Launch::Process),
-        Some(other) => Err(format!("{other:?} is not auto, systemd or process")),
+        Some("user") => Ok(Launch::User),
+        Some(other) => Err(format!("{other:?} is not auto, systemd, process or user")),
     };
     let launch = checker.keep("agent.launch", launch);
     let mode = match raw.mode.as_deref() {

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub mod fronts;
 mod keys;
 mod load;
+mod plain;
 pub mod postgresql;
 mod values;
 
@@ -17,6 +18,8 @@ pub use postgresql::PostgresqlConfig;
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/bellows/agent.toml";
+/// Transient units as jobs need them are there from this version of systemd on.
+const SYSTEMD_FLOOR: u32 = 239;
 /// `[agent] listen` when it is not given.
 pub const DEFAULT_LISTEN: &str = "0.0.0.0:7401";
 
@@ -54,15 +57,17 @@ pub struct AgentConfig {
     pub audit_segments: u32,
 }
 
-/// `launch = "auto|systemd|process"`
+/// `launch = "auto|systemd|process|user"`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launch {
-    /// `systemd` where it is the init system and we run as root, else `process`.
+    /// `systemd` where it is the init system, 239 or later, and we run as root, else `process`.
     Auto,
     /// Transient units for jobs, units of ours for services.
     Systemd,
     /// Sessions of their own.
     Process,
+    /// Units of the service manager of the agent's own user, who is not root.
+    User,
 }
 
 /// `mode = "manage|observe"`
@@ -105,14 +110,22 @@ impl Config {
 }
 
 impl Launch {
-    /// Decides `auto`: systemd where it runs as init and we may use it.
+    /// Decides `auto`: systemd where it runs as init, we may use it, and it has transient units as we need them.
     pub fn resolve(self) -> LaunchForm {
-        let systemd =
+        let may =
             Utf8Path::new("/run/systemd/system").is_dir() && rustix::process::geteuid().is_root();
+        self.resolve_under(|| may.then(crate::exec::systemd_version).flatten())
+    }
+
+    /// The same, where systemd has this version; `None`: there is none, or we may not use it.
+    fn resolve_under(self, systemd: impl FnOnce() -> Option<u32>) -> LaunchForm {
         match self {
             Self::Systemd => LaunchForm::Systemd,
             Self::Process => LaunchForm::Process,
-            Self::Auto if systemd => LaunchForm::Systemd,
+            Self::User => LaunchForm::User,
+            Self::Auto if systemd().is_some_and(|version| version >= SYSTEMD_FLOOR) => {
+                LaunchForm::Systemd
+            }
             Self::Auto => LaunchForm::Process,
         }
     }
@@ -125,14 +138,46 @@ pub enum LaunchForm {
     Systemd,
     /// Sessions of their own.
     Process,
+    /// As `Systemd`, by the service manager of the agent's own user; units of root's that `agent.toml` names
+    /// are stopped and started by `sudo`.
+    User,
 }
 
 impl LaunchForm {
+    /// Whether services are units: these start at boot, and have a cgroup of their own.
+    pub fn has_units(self) -> bool {
+        match self {
+            Self::Systemd | Self::User => true,
+            Self::Process => false,
+        }
+    }
+
     /// The word in host facts.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
             Self::Process => "process",
+            Self::User => "user",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_systemd_starts_no_jobs() {
+        for (version, form) in [
+            (None, LaunchForm::Process),
+            (Some(219), LaunchForm::Process),
+            (Some(238), LaunchForm::Process),
+            (Some(239), LaunchForm::Systemd),
+            (Some(252), LaunchForm::Systemd),
+        ] {
+            assert_eq!(Launch::Auto.resolve_under(|| version), form, "{version:?}");
+            assert_eq!(Launch::Systemd.resolve_under(|| version), LaunchForm::Systemd);
+            assert_eq!(Launch::User.resolve_under(|| version), LaunchForm::User);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `[systems.postgresql]`: where PostgreSQL with repmgr lives on this host.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use serde::Deserialize;
 
@@ -51,6 +53,15 @@ pub struct Adopted {
     pub server_unit: Option<String>,
     /// The unit that starts its repmgrd, likewise.
     pub repmgrd_unit: Option<String>,
+}
+
+impl PostgresqlConfig {
+    /// The units of root's that this host's servers are stopped and started by, each once, sorted.
+    pub fn units(&self) -> Vec<&str> {
+        let named = self.adopted.iter().flat_map(|entry| [&entry.server_unit, &entry.repmgrd_unit]);
+        let units: BTreeSet<&str> = named.filter_map(|unit| unit.as_deref()).collect();
+        units.into_iter().collect()
+    }
 }
 
 /// What tells of backups: pgBackRest.

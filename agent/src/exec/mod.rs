@@ -15,8 +15,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 mod capture;
 pub mod launch;
 mod process;
+mod version;
 
 pub use process::{detach, run};
+pub use version::systemd as systemd_version;
 
 /// Standard output beyond this is not kept, unless the invocation says otherwise.
 pub const OUTPUT_LIMIT: usize = 1024 * 1024;

@@ -37,6 +37,8 @@ pub struct Local {
     pub own_program: Utf8PathBuf,
     /// Versions that tools printed.
     pub versions: Arc<versions::Versions>,
+    /// What `sudo` was asked.
+    pub sudo: Arc<services::Allowed>,
 }
 
 impl Local {

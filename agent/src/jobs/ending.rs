@@ -76,7 +76,8 @@ pub(super) fn look_after(
         let message = "the job left neither an exit record nor a live process";
         (JobState::Lost, Fault::new(FaultCode::Lost, message))
     };
-    tracing::warn!(job = key, %fault, "job judged");
+    let operation = key.split('/').next().unwrap_or_default();
+    tracing::warn!(job = key, operation, %fault, "job judged");
     end(local, dir, state, fault)
 }
 

@@ -10,7 +10,7 @@ use super::store::{JobDir, Record, word};
 use crate::{
     config::LaunchForm,
     exec::{Invocation, Silent},
-    facilities::{Local, fault},
+    facilities::{Local, fault, services::Manager},
     tools::{JOB_MARK, leaves_daemons},
 };
 
@@ -69,8 +69,9 @@ pub(super) async fn start(
                 .map(|_| ())
                 .map_err(|error| fault::of_exec(&invocation, &error))
         }
-        LaunchForm::Systemd => {
-            let invocation = transient(record, &key, command);
+        LaunchForm::Systemd | LaunchForm::User => {
+            let manager = Manager::of_own(local);
+            let invocation = transient(manager, record, &key, command);
             let finished = local
                 .host
                 .run(&invocation, &tokio_util::sync::CancellationToken::new(), &mut Silent)
@@ -84,7 +85,7 @@ pub(super) async fn start(
     }
 }
 
-fn transient(record: &Record, key: &str, command: Vec<String>) -> Invocation {
+fn transient(manager: Manager, record: &Record, key: &str, command: Vec<String>) -> Invocation {
     let daemons = record.action.as_ref().is_some_and(leaves_daemons);
     let kill_mode = if daemons { "process" } else { "control-group" };
     let mut arguments = vec![
@@ -99,7 +100,7 @@ fn transient(record: &Record, key: &str, command: Vec<String>) -> Invocation {
         "--".to_owned(),
     ];
     arguments.extend(command);
-    Invocation::new("/usr/bin/systemd-run", arguments, DEADLINE)
+    manager.ask("/usr/bin/systemd-run", arguments, DEADLINE)
 }
 
 /// The fault of a job whose shim could not be started.

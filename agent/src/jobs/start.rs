@@ -78,7 +78,8 @@ impl Jobs {
 
     async fn launch(self, dir: JobDir, record: Record) -> Result<(), Fault> {
         let key = word(&record.key.clone().unwrap_or_default());
-        tracing::info!(job = key, cluster = record.cluster, "job accepted");
+        let operation = key.split('/').next().unwrap_or_default();
+        tracing::info!(job = key, operation, cluster = record.cluster, "job accepted");
         let started = match self.0.audit.accepted(accepted(&record)) {
             Ok(()) => launch::start(&self.0.local, &self.0.shim, &record, &dir).await,
             Err(fault) => Err(fault),

@@ -307,7 +307,7 @@ pub fn mark(record: &Record) -> Mark {
 /// The name of the transient unit in that form.
 pub fn unit(form: LaunchForm, key: &JobKey) -> String {
     match form {
-        LaunchForm::Systemd => {
+        LaunchForm::Systemd | LaunchForm::User => {
             format!("bellows-job-{}-{}-{}.service", key.operation, key.act, key.attempt)
         }
         LaunchForm::Process => String::new(),

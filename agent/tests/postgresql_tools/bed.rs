@@ -152,6 +152,7 @@ impl Bed {
             form: config::LaunchForm::Process,
             own_program,
             versions: Arc::default(),
+            sudo: Arc::default(),
         };
         for folder in [&local.config.agent.data_dir, &local.config.agent.runtime_dir] {
             std::fs::create_dir_all(folder).unwrap();

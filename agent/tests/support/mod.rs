@@ -247,6 +247,7 @@ pub fn local(config: &Utf8Path) -> Local {
         config: Arc::new(config),
         own_program: AGENT.into(),
         versions: Arc::default(),
+        sudo: Arc::default(),
     }
 }
 

@@ -49,6 +49,7 @@ pub fn local(machine: &Arc<Machine>, me: &Arc<Process>) -> Local {
         form: LaunchForm::Process,
         own_program: OWN_PROGRAM.into(),
         versions: Arc::default(),
+        sudo: Arc::default(),
     }
 }
 

@@ -4,7 +4,11 @@
 
 use bellows_proto::v1::{Fault, ServiceReading, ServiceState};
 
-use super::{Runner, ServiceRecord, ServiceSpec, get, path, put, systemd};
+use super::{
+    Manager, Runner, ServiceRecord, ServiceSpec, get, path, put,
+    sudo::{self, Verb},
+    systemd,
+};
 use crate::{config::LaunchForm, facilities::Local, host::ProcessId};
 
 /// systemd's word.
@@ -86,17 +90,17 @@ pub(super) fn give_back(local: &Local, name: &str) -> Result<(), Fault> {
 pub(super) async fn start(runner: &dyn Runner, known: ServiceRecord) -> Result<(), Fault> {
     let known = let_go(runner, known).await?;
     let unit = known.unit();
-    runner.read(systemd::systemctl(["reset-failed", &unit], systemd::ASK)).await?;
+    sudo::try_change(runner, Verb::ResetFailed, &unit).await?;
     // One that a script of old starts counts as active when its process is gone.
-    let shown = systemd::show(runner, &unit).await?;
-    let verb = if shown.sub == "exited" { "restart" } else { "start" };
-    systemd::change(runner, &[verb, &unit], "start the service").await
+    let shown = systemd::show(runner, Manager::System, &unit).await?;
+    let verb = if shown.sub == "exited" { Verb::Restart } else { Verb::Start };
+    sudo::change(runner, verb, &unit).await
 }
 
 /// Stopped, and held: nothing starts it, whatever it was enabled by.
 pub(super) async fn stop(runner: &dyn Runner, mut known: ServiceRecord) -> Result<(), Fault> {
     let unit = known.unit();
-    let shown = systemd::show(runner, &unit).await?;
+    let shown = systemd::show(runner, Manager::System, &unit).await?;
     // Remembered first: a mask that nobody remembers would stay.
     if !known.held && shown.load != MASKED {
         known.held = true;
@@ -104,7 +108,7 @@ pub(super) async fn stop(runner: &dyn Runner, mut known: ServiceRecord) -> Resul
         put(runner.local(), &known)?;
     }
     if !matches!(shown.active.as_str(), "inactive" | "failed") {
-        systemd::change(runner, &["stop", &unit], "stop the service").await?;
+        sudo::change(runner, Verb::Stop, &unit).await?;
     }
     hold(runner, &shown, &unit).await
 }
@@ -112,9 +116,9 @@ pub(super) async fn stop(runner: &dyn Runner, mut known: ServiceRecord) -> Resul
 async fn hold(runner: &dyn Runner, shown: &systemd::Shown, unit: &str) -> Result<(), Fault> {
     if maskable(shown, unit) {
         // Disabling would not hold what a generator or another unit starts.
-        return systemd::mask(runner, unit, true).await;
+        return sudo::change(runner, Verb::Mask, unit).await;
     }
-    systemd::change(runner, &["disable", unit], "disable the service").await
+    sudo::change(runner, Verb::Disable, unit).await
 }
 
 /// Takes back what [`stop`] did, and nothing that somebody else did.
@@ -123,9 +127,9 @@ async fn let_go(runner: &dyn Runner, mut known: ServiceRecord) -> Result<Service
         return Ok(known);
     }
     let unit = known.unit();
-    systemd::mask(runner, &unit, false).await?;
+    sudo::change(runner, Verb::Unmask, &unit).await?;
     if known.disabled {
-        systemd::change(runner, &["enable", &unit], "enable the service").await?;
+        sudo::change(runner, Verb::Enable, &unit).await?;
     }
     known.held = false;
     known.disabled = false;
@@ -143,7 +147,7 @@ pub(super) async fn set_masked(
         return let_go(runner, known).await.map(|_| ());
     }
     let unit = known.unit();
-    let shown = systemd::show(runner, &unit).await?;
+    let shown = systemd::show(runner, Manager::System, &unit).await?;
     hold(runner, &shown, &unit).await
 }
 
@@ -159,9 +163,9 @@ pub(super) async fn unit(runner: &dyn Runner, unit: &str, name: &str) -> Result<
     match local.form {
         LaunchForm::Process if ours => return Ok(Unit { state: UnitState::Held, pid: 0 }),
         LaunchForm::Process => return Ok(Unit { state: UnitState::Free, pid: 0 }),
-        LaunchForm::Systemd => {}
+        LaunchForm::Systemd | LaunchForm::User => {}
     }
-    let shown = systemd::show(runner, unit).await?;
+    let shown = systemd::show(runner, Manager::System, unit).await?;
     let barred = shown.load == MASKED || !maskable(&shown, unit) && !shown.enabled;
     let state = match (shown.load.as_str(), shown.active.as_str()) {
         _ if ours && barred => UnitState::Held,
@@ -179,7 +183,7 @@ pub(super) async fn reading(
     known: &ServiceRecord,
 ) -> Result<ServiceReading, Fault> {
     let unit = known.unit();
-    let reading = systemd::reading(runner, &unit).await?;
+    let reading = systemd::reading(runner, Manager::System, &unit).await?;
     let held = match self::unit(runner, &unit, &known.name).await?.state {
         UnitState::Held => true,
         UnitState::Free | UnitState::Failed | UnitState::Masked | UnitState::Absent => false,
@@ -215,7 +219,11 @@ mod tests {
         enabled: bool,
         running: bool,
         fragment: String,
+        /// A script of old that counts as active without a process.
+        exited: bool,
         said: Vec<String>,
+        /// What was run by `sudo`, program and arguments.
+        as_root: Vec<String>,
     }
 
     /// A service manager with one unit.
@@ -241,6 +249,15 @@ mod tests {
 
         fn answer(&self, words: &[String]) -> String {
             let mut unit = self.unit.lock().unwrap();
+            let sudo = words.iter().position(|word| word == sudo::SUDO);
+            let words = match sudo {
+                Some(at) => {
+                    assert_eq!(words.get(at + 1..at + 3).unwrap(), ["-n", "--"]);
+                    unit.as_root.push(words.get(at + 3..).unwrap().join(" "));
+                    words.get(at + 4..).unwrap()
+                }
+                None => words,
+            };
             let verb = words.first().unwrap().clone();
             match verb.as_str() {
                 "mask" => unit.masked = true,
@@ -253,8 +270,9 @@ mod tests {
                     let load = if unit.masked { "masked" } else { "loaded" };
                     let active = if unit.running { "active" } else { "inactive" };
                     let file = if unit.enabled { "enabled" } else { "disabled" };
+                    let sub = if unit.exited { "exited" } else { "running" };
                     return format!(
-                        "LoadState={load}\nActiveState={active}\nUnitFileState={file}\nFragmentPath={}\nMainPID=7\n",
+                        "LoadState={load}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\nFragmentPath={}\nMainPID=7\n",
                         unit.fragment
                     );
                 }
@@ -342,6 +360,40 @@ mod tests {
             services.start(NAME).await.unwrap();
             assert_eq!(manager.unit.lock().unwrap().enabled, enabled);
         }
+    }
+
+    /// Of an agent without root: `sudo` gets exactly what root was shown.
+    #[tokio::test]
+    async fn what_is_run_as_root_is_what_the_sudoers_lines_allow() {
+        let mut ran = std::collections::BTreeSet::new();
+        for fragment in ["/lib/systemd/system/x.service", &format!("/etc/systemd/system/{UNIT}")] {
+            let mut manager = Manager::new(fragment);
+            manager.local.form = LaunchForm::User;
+            manager.remember();
+            let services = services(&manager);
+            services.stop(NAME).await.unwrap();
+            services.start(NAME).await.unwrap();
+            manager.unit.lock().unwrap().exited = true;
+            services.start(NAME).await.unwrap();
+            services.mask(NAME).await.unwrap();
+            services.unmask(NAME).await.unwrap();
+            // The words before it are systemd-run's: nothing else was asked to change it.
+            let mut unit = manager.unit.lock().unwrap();
+            assert_eq!(unit.as_root.len(), unit.said.len());
+            ran.extend(std::mem::take(&mut unit.as_root));
+        }
+        let text = format!(
+            "[agent]\nhost = \"h1\"\naddress = \"127.0.0.1\"\nlaunch = \"user\"\n[systems.postgresql]\n\
+             adopted = [{{ data_dir = \"/d\", repmgr_conf = \"/r\", server_unit = \"{UNIT}\" }}]\n"
+        );
+        let config = crate::config::parse(Utf8Path::new("agent.toml"), &text).unwrap();
+        let printed = services::sudoers(config.systems.postgresql.as_ref().unwrap());
+        let allowed = printed.lines().filter_map(|line| line.split_once("(root) NOPASSWD: "));
+        let allowed = allowed.map(|(user, command)| {
+            assert_eq!(user, "postgres ALL=");
+            command.to_owned()
+        });
+        assert_eq!(ran, allowed.collect());
     }
 
     #[tokio::test]

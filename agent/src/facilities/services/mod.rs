@@ -17,12 +17,14 @@ use crate::{
 mod foreign;
 mod kept;
 mod process;
+mod sudo;
 mod systemd;
 
 pub use foreign::{Foreign, Unit, UnitState};
 use kept::ServiceRecord;
 pub use process::{mark as process_mark, start as start_process, stop as stop_process};
-pub use systemd::{UNIT_DIRECTORY, render as render_unit};
+pub use sudo::{Allowed, Verb, command as privileged, fragment as sudoers, question as may_i};
+pub use systemd::{Manager, render as render_unit};
 
 /// A service, as data. Everything in it is typed by the system's code; nothing comes from a
 /// peer as it is.
@@ -77,7 +79,7 @@ impl<'a> Services<'a> {
         }
         put(local, &wanted)?;
         match local.form {
-            LaunchForm::Systemd => systemd::install(self.runner, spec).await,
+            LaunchForm::Systemd | LaunchForm::User => systemd::install(self.runner, spec).await,
             LaunchForm::Process => Ok(()),
         }
     }
@@ -88,12 +90,10 @@ impl<'a> Services<'a> {
     /// If it does not stop, or files cannot be removed.
     pub async fn remove(&self, name: &str) -> Result<(), Fault> {
         let local = self.runner.local();
-        if get(local, name)?.is_none() {
-            return Ok(());
-        }
+        let Some(known) = get(local, name)? else { return Ok(()) };
         self.stop(name).await?;
-        if local.form == LaunchForm::Systemd {
-            systemd::remove(self.runner, name).await?;
+        if local.form.has_units() {
+            systemd::remove(self.runner, name, &known.user).await?;
         }
         Ok(local.host.remove_file(&path(local, name)?)?)
     }
@@ -125,6 +125,14 @@ impl<'a> Services<'a> {
         foreign::unit(self.runner, unit, name).await
     }
 
+    /// Why a unit of root's cannot be stopped and started from here; `None`: it can, or no `sudo` is needed.
+    ///
+    /// # Errors
+    /// If `sudo` cannot be asked.
+    pub async fn refused_by_sudo(&self, unit: &str) -> Result<Option<String>, Fault> {
+        sudo::refused(self.runner, unit).await
+    }
+
     /// Starts a service and lets it start at boot; running is fine. That it works is for the
     /// caller to read back.
     ///
@@ -136,8 +144,10 @@ impl<'a> Services<'a> {
         let known = required(local, name)?;
         refuse_masked(&known)?;
         match local.form {
-            LaunchForm::Systemd if known.foreign => foreign::start(self.runner, known).await,
-            LaunchForm::Systemd => systemd::start(self.runner, name).await,
+            LaunchForm::Systemd | LaunchForm::User if known.foreign => {
+                foreign::start(self.runner, known).await
+            }
+            LaunchForm::Systemd | LaunchForm::User => systemd::start(self.runner, name).await,
             LaunchForm::Process => self.own("start", name).await,
         }
     }
@@ -150,8 +160,10 @@ impl<'a> Services<'a> {
         let local = self.runner.local();
         let Some(known) = get(local, name)? else { return Ok(()) };
         match local.form {
-            LaunchForm::Systemd if known.foreign => foreign::stop(self.runner, known).await,
-            LaunchForm::Systemd => systemd::stop(self.runner, name).await,
+            LaunchForm::Systemd | LaunchForm::User if known.foreign => {
+                foreign::stop(self.runner, known).await
+            }
+            LaunchForm::Systemd | LaunchForm::User => systemd::stop(self.runner, name).await,
             LaunchForm::Process => self.own("stop", name).await,
         }
     }
@@ -178,10 +190,12 @@ impl<'a> Services<'a> {
         known.masked = masked;
         put(local, &known)?;
         match local.form {
-            LaunchForm::Systemd if known.foreign => {
+            LaunchForm::Systemd | LaunchForm::User if known.foreign => {
                 foreign::set_masked(self.runner, known, masked).await
             }
-            LaunchForm::Systemd => systemd::mask(self.runner, &known.unit(), masked).await,
+            LaunchForm::Systemd | LaunchForm::User => {
+                systemd::mask(self.runner, &known.unit(), masked).await
+            }
             LaunchForm::Process => Ok(()),
         }
     }
@@ -193,9 +207,12 @@ impl<'a> Services<'a> {
     pub async fn reading(&self, name: &str) -> Result<ServiceReading, Fault> {
         let local = self.runner.local();
         match local.form {
-            LaunchForm::Systemd => match get(local, name)? {
+            LaunchForm::Systemd | LaunchForm::User => match get(local, name)? {
                 Some(known) if known.foreign => foreign::reading(self.runner, &known).await,
-                Some(_) | None => systemd::reading(self.runner, &systemd::unit(name)).await,
+                Some(_) | None => {
+                    let manager = Manager::of_own(local);
+                    systemd::reading(self.runner, manager, &systemd::unit(name)).await
+                }
             },
             LaunchForm::Process => process::reading(local, name),
         }
@@ -211,7 +228,7 @@ impl<'a> Services<'a> {
             return Ok(format!("service {name} of this agent"));
         }
         match local.form {
-            LaunchForm::Systemd => systemd::holder(self.runner, name).await,
+            LaunchForm::Systemd | LaunchForm::User => systemd::holder(self.runner, name).await,
             LaunchForm::Process => Ok(String::new()),
         }
     }

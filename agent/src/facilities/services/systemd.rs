@@ -1,41 +1,107 @@
 //! Units of ours. They live in `/usr/local/lib/systemd/system`: `systemctl mask` refuses a
-//! real file in `/etc/systemd/system`.
+//! real file in `/etc/systemd/system`. Those of an agent without root are its own user's, in
+//! `~/.local/share/systemd/user`, for the same reason.
 //!
 //! Works with systemd 239 and later: `Type=simple` (`exec` came with 240), output to the
 //! journal (`append:` came with 240), no `show --value` (it came with 230, but not in 219).
 
 use std::time::Duration;
 
-use bellows_proto::v1::{Fault, ServiceReading, ServiceState};
+use bellows_proto::v1::{Fault, FaultCode, ServiceReading, ServiceState};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Runner, ServiceSpec, succeeded};
+use super::{Local, Runner, ServiceSpec, succeeded};
 use crate::{
-    exec::{Invocation, PATH},
+    config::LaunchForm,
+    exec::{Invocation, PATH, launch},
     host::{Access, Signal},
 };
 
-/// Where our units are.
-pub const UNIT_DIRECTORY: &str = "/usr/local/lib/systemd/system";
+/// Where our units are, where the agent is root.
+const UNIT_DIRECTORY: &str = "/usr/local/lib/systemd/system";
+/// Below the user's home, where it is not.
+const USER_UNIT_DIRECTORY: &str = ".local/share/systemd/user";
 /// `systemctl` answers soon, but a start or stop waits for the service.
 pub(super) const ASK: Duration = Duration::from_secs(5);
-const CHANGE: Duration = Duration::from_secs(300);
+pub(super) const CHANGE: Duration = Duration::from_secs(300);
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID";
 
+/// Which service manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// Process 1.
+    System,
+    /// That of the agent's own user, who lingers.
+    User,
+}
+
+impl Manager {
+    /// That of our jobs and of our own units.
+    pub fn of_own(local: &Local) -> Self {
+        match local.form {
+            LaunchForm::User => Self::User,
+            LaunchForm::Systemd | LaunchForm::Process => Self::System,
+        }
+    }
+
+    /// The folder of the manager of a user with this id.
+    pub fn folder(uid: u32) -> Utf8PathBuf {
+        Utf8PathBuf::from(format!("/run/user/{uid}"))
+    }
+
+    /// A call of `systemctl` or `systemd-run` to it.
+    pub fn ask<A: Into<String>>(
+        self,
+        program: &str,
+        arguments: impl IntoIterator<Item = A>,
+        deadline: Duration,
+    ) -> Invocation {
+        let arguments = arguments.into_iter().map(Into::into);
+        match self {
+            Self::System => Invocation::new(program, arguments, deadline),
+            Self::User => {
+                let folder = Self::folder(rustix::process::geteuid().as_raw());
+                let arguments = std::iter::once("--user".to_owned()).chain(arguments);
+                Invocation::new(program, arguments, deadline).env("XDG_RUNTIME_DIR", folder)
+            }
+        }
+    }
+
+    /// Where units of ours lie.
+    fn unit_directory(self, spec_user: &str) -> Result<Utf8PathBuf, Fault> {
+        match self {
+            Self::System => Ok(UNIT_DIRECTORY.into()),
+            Self::User => {
+                let user = launch::user(spec_user).ok().flatten().ok_or_else(|| {
+                    Fault::new(FaultCode::Io, format!("no user {spec_user:?} in /etc/passwd"))
+                })?;
+                Ok(Utf8Path::new(&user.home).join(USER_UNIT_DIRECTORY))
+            }
+        }
+    }
+}
+
 /// The text of a unit. Values are typed and quoted; systemd's `%` and `$` are doubled.
-pub fn render(spec: &ServiceSpec) -> String {
+pub fn render(spec: &ServiceSpec, manager: Manager) -> String {
     let mut lines = vec![
         "# Written by Bellows; changes are lost.".to_owned(),
         "[Unit]".to_owned(),
         format!("Description={}", plain(&spec.description)),
-        "Wants=network-online.target".to_owned(),
-        "After=network-online.target".to_owned(),
+    ];
+    if manager == Manager::System {
+        lines.push("Wants=network-online.target".to_owned());
+        lines.push("After=network-online.target".to_owned());
+    }
+    lines.extend([
         String::new(),
         "[Service]".to_owned(),
         "Type=simple".to_owned(),
         "UMask=0077".to_owned(),
-        format!("User={}", plain(&spec.user)),
-    ];
+    ]);
+    // A user's manager starts nothing as anybody else, and has no networks to wait for.
+    if manager == Manager::System {
+        lines.push(format!("User={}", plain(&spec.user)));
+    }
     let mut environment = spec.environment.clone();
     for (key, value) in [("PATH", PATH), ("LC_ALL", "C")] {
         environment.entry(key.to_owned()).or_insert_with(|| value.to_owned());
@@ -45,11 +111,14 @@ pub fn render(spec: &ServiceSpec) -> String {
         lines.push(format!("Environment={}", quoted(&entry)));
     }
     for directory in &spec.directories {
-        lines.push(format!(
-            "ExecStartPre=+/usr/bin/install -d -m 0755 -o {} {}",
-            argument(&spec.user),
-            argument(directory.as_str())
-        ));
+        let directory = argument(directory.as_str());
+        lines.push(match manager {
+            Manager::System => format!(
+                "ExecStartPre=+/usr/bin/install -d -m 0755 -o {} {directory}",
+                argument(&spec.user),
+            ),
+            Manager::User => format!("ExecStartPre=/usr/bin/install -d -m 0755 {directory}"),
+        });
     }
     let command: Vec<String> = std::iter::once(spec.program.as_str())
         .chain(spec.arguments.iter().map(String::as_str))
@@ -70,10 +139,14 @@ pub fn render(spec: &ServiceSpec) -> String {
         lines.push("Restart=on-failure".to_owned());
         lines.push("RestartSec=5".to_owned());
     }
+    let target = match manager {
+        Manager::System => "multi-user.target",
+        Manager::User => "default.target",
+    };
     lines.extend([
         String::new(),
         "[Install]".to_owned(),
-        "WantedBy=multi-user.target".to_owned(),
+        format!("WantedBy={target}"),
         String::new(),
     ]);
     lines.join("\n")
@@ -98,59 +171,58 @@ pub(super) fn unit(name: &str) -> String {
     format!("{name}.service")
 }
 
-fn unit_file(name: &str) -> Utf8PathBuf {
-    Utf8Path::new(UNIT_DIRECTORY).join(unit(name))
-}
-
-pub(super) fn systemctl<'a>(
-    arguments: impl IntoIterator<Item = &'a str>,
-    deadline: Duration,
-) -> Invocation {
-    let program = ["/usr/bin/systemctl", "/bin/systemctl"]
+/// The program.
+pub(super) fn systemctl() -> &'static str {
+    ["/usr/bin/systemctl", "/bin/systemctl"]
         .into_iter()
         .find(|path| Utf8Path::new(path).exists())
-        .unwrap_or("/usr/bin/systemctl");
-    Invocation::new(program, arguments, deadline)
+        .unwrap_or("/usr/bin/systemctl")
 }
 
-/// `systemctl` that waits for what it does.
-pub(super) async fn change(
-    runner: &dyn Runner,
-    arguments: &[&str],
-    what: &str,
-) -> Result<(), Fault> {
-    let invocation = systemctl(arguments.iter().copied(), CHANGE);
+/// `systemctl` that waits for what it does to units of ours.
+async fn change(runner: &dyn Runner, arguments: &[&str], what: &str) -> Result<(), Fault> {
+    let manager = Manager::of_own(runner.local());
+    let invocation = manager.ask(systemctl(), arguments.iter().copied(), CHANGE);
     succeeded(runner, invocation, what).await.map(|_| ())
+}
+
+/// What may fail where there is nothing to do.
+async fn try_change(runner: &dyn Runner, arguments: &[&str]) -> Result<(), Fault> {
+    let manager = Manager::of_own(runner.local());
+    let invocation = manager.ask(systemctl(), arguments.iter().copied(), ASK);
+    runner.read(invocation).await.map(|_| ())
 }
 
 pub(super) async fn install(runner: &dyn Runner, spec: &ServiceSpec) -> Result<(), Fault> {
     let host = &runner.local().host;
     let public = |mode| Access { mode, owner: None };
-    host.create_directory(Utf8Path::new(UNIT_DIRECTORY), &public(0o755))?;
-    let text = render(spec);
-    host.write(&unit_file(&spec.name), text.as_bytes(), &public(0o644))?;
+    let manager = Manager::of_own(runner.local());
+    let directory = manager.unit_directory(&spec.user)?;
+    host.create_directory(&directory, &public(0o755))?;
+    let text = render(spec, manager);
+    host.write(&directory.join(unit(&spec.name)), text.as_bytes(), &public(0o644))?;
     change(runner, &["daemon-reload"], "read the units again").await
 }
 
-pub(super) async fn remove(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
-    runner.local().host.remove_file(&unit_file(name))?;
+pub(super) async fn remove(runner: &dyn Runner, name: &str, user: &str) -> Result<(), Fault> {
+    let directory = Manager::of_own(runner.local()).unit_directory(user)?;
+    runner.local().host.remove_file(&directory.join(unit(name)))?;
     change(runner, &["daemon-reload"], "read the units again").await?;
     // A failed unit would stay in the list without its file; one that is not there is fine.
-    runner.read(systemctl(["reset-failed", &unit(name)], ASK)).await.map(|_| ())
+    try_change(runner, &["reset-failed", &unit(name)]).await
 }
 
 pub(super) async fn start(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
     let unit = unit(name);
     // After five failed starts within ten seconds systemd refuses until this.
-    let reset = systemctl(["reset-failed", &unit], ASK);
-    runner.read(reset).await?;
+    try_change(runner, &["reset-failed", &unit]).await?;
     change(runner, &["enable", &unit], "enable the service").await?;
     change(runner, &["start", &unit], "start the service").await
 }
 
 pub(super) async fn stop(runner: &dyn Runner, name: &str) -> Result<(), Fault> {
     let unit = unit(name);
-    let shown = show(runner, &unit).await?;
+    let shown = show(runner, Manager::of_own(runner.local()), &unit).await?;
     // A unit that is masked, or whose file is gone, may run all the same.
     if !matches!(shown.active.as_str(), "inactive" | "failed") {
         change(runner, &["stop", &unit], "stop the service").await?;
@@ -166,8 +238,12 @@ pub(super) async fn mask(runner: &dyn Runner, unit: &str, masked: bool) -> Resul
     change(runner, &[verb, unit], &format!("{verb} the service")).await
 }
 
-pub(super) async fn reading(runner: &dyn Runner, unit: &str) -> Result<ServiceReading, Fault> {
-    let shown = show(runner, unit).await?;
+pub(super) async fn reading(
+    runner: &dyn Runner,
+    manager: Manager,
+    unit: &str,
+) -> Result<ServiceReading, Fault> {
+    let shown = show(runner, manager, unit).await?;
     let state = match (shown.load.as_str(), shown.active.as_str()) {
         // A masked unit that still runs is told as running: that is what matters.
         (_, "active" | "activating" | "reloading" | "deactivating") => ServiceState::Running,
@@ -180,7 +256,8 @@ pub(super) async fn reading(runner: &dyn Runner, unit: &str) -> Result<ServiceRe
 }
 
 pub(super) async fn holder(runner: &dyn Runner, name: &str) -> Result<String, Fault> {
-    Ok(match show(runner, &unit(name)).await?.load.as_str() {
+    let manager = Manager::of_own(runner.local());
+    Ok(match show(runner, manager, &unit(name)).await?.load.as_str() {
         "not-found" => String::new(),
         other => format!("unit {} ({other})", unit(name)),
     })
@@ -202,9 +279,13 @@ pub(super) struct Shown {
 }
 
 /// What systemd says of a unit.
-pub(super) async fn show(runner: &dyn Runner, unit: &str) -> Result<Shown, Fault> {
+pub(super) async fn show(
+    runner: &dyn Runner,
+    manager: Manager,
+    unit: &str,
+) -> Result<Shown, Fault> {
     let property = format!("--property={PROPERTIES}");
-    let invocation = systemctl(["show", &property, "--", unit], ASK);
+    let invocation = manager.ask(systemctl(), ["show", &property, "--", unit], ASK);
     let command = invocation.command();
     let finished = runner.read(invocation).await?;
     if !finished.success() {
@@ -250,7 +331,7 @@ mod tests {
             directories: vec!["/run/x".into()],
             restart: true,
         };
-        let text = render(&spec);
+        let text = render(&spec, Manager::System);
         for line in [
             "ExecStart=\"/usr/bin/postgres\" \"-D\" \"/data/100%% $$HOME \\\"x\\\"\"",
             "Environment=\"A=b c\"",
@@ -261,6 +342,13 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+        let text = render(&spec, Manager::User);
+        for line in
+            ["ExecStartPre=/usr/bin/install -d -m 0755 \"/run/x\"", "WantedBy=default.target"]
+        {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("User=") && !text.contains("network-online"), "{text}");
     }
 
     #[test]

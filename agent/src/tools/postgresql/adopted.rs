@@ -106,8 +106,8 @@ pub(super) fn their_units(local: &Local, data_dir: &Utf8Path) -> Units {
 pub(super) fn wanted_units(local: &Local, place: &PostgresqlPlacement) -> Units {
     let known = their_units(local, Utf8Path::new(&place.data_dir));
     let or_found = |known: String, found: &str| match local.form {
-        LaunchForm::Systemd if known.is_empty() => found.to_owned(),
-        LaunchForm::Systemd | LaunchForm::Process => known,
+        LaunchForm::Systemd | LaunchForm::User if known.is_empty() => found.to_owned(),
+        LaunchForm::Systemd | LaunchForm::User | LaunchForm::Process => known,
     };
     Units {
         server: or_found(known.server, &place.server_service),

@@ -135,7 +135,7 @@ pub(super) async fn reading(
         return services(runner).reading(&name).await;
     }
     let unit = unit(runner, node, service);
-    let known = match unit.is_empty() && runner.local().form == LaunchForm::Systemd {
+    let known = match unit.is_empty() && runner.local().form.has_units() {
         true => UnitState::Free,
         false => services(runner).unit(&unit, &name).await?.state,
     };
@@ -177,8 +177,8 @@ fn unit(runner: &dyn Runner, node: &Node, service: PostgresqlService) -> String 
     let units = their_units(local, node.data_dir.as_path());
     match (local.form, service) {
         (LaunchForm::Process, _) | (_, PostgresqlService::Unspecified) => String::new(),
-        (LaunchForm::Systemd, PostgresqlService::Server) => units.server,
-        (LaunchForm::Systemd, PostgresqlService::Repmgrd) => units.repmgrd,
+        (LaunchForm::Systemd | LaunchForm::User, PostgresqlService::Server) => units.server,
+        (LaunchForm::Systemd | LaunchForm::User, PostgresqlService::Repmgrd) => units.repmgrd,
     }
 }
 
@@ -310,6 +310,9 @@ async fn obstacle(
         )));
     }
     let name = name(node, service)?;
+    if let Some(why) = services(runner).refused_by_sudo(&unit).await? {
+        return Ok(Some(why));
+    }
     Ok(match services(runner).unit(&unit, &name).await?.state {
         UnitState::Absent => {
             Some(format!("{unit}, which agent.toml names for its {kind}, is not there"))

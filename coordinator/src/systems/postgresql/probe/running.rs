@@ -16,7 +16,7 @@ use crate::plan::Probe;
 /// Whether services of this node's host start at boot: elsewhere they are processes of ours.
 fn at_boot(view: View<'_>, node: &str) -> Result<bool, String> {
     let host = view.member(node).map_or("", |member| member.host.as_str());
-    Ok(view.host(host)?.launch_form == "systemd")
+    Ok(matches!(view.host(host)?.launch_form.as_str(), "systemd" | "user"))
 }
 
 fn reading_of(
