@@ -203,10 +203,13 @@ async fn what_fails_on_the_way_is_taken_back(ground: &Ground<'_>) -> Result<()> 
 async fn four_at_once(ground: &Ground<'_>) -> Result<()> {
     let began = Instant::now();
     let list = file_of(ground, &["db1", "db2", "db3", "db4"])?;
+    let old = ground.testbed.host("db3")?;
+    old.put(SYSTEMCTL, TELLS_234.as_bytes(), 0o755)?;
     let ended = ground.add(&["--file", &list.to_string_lossy()]).await?;
     let told = ended.expect_code(0)?;
     eprintln!("four hosts in {:?}\n{told}{}", began.elapsed(), ended.stderr);
     ensure!(ground.cli.connected_hosts().await? == 4, "not all are connected: {told}");
+    in_the_process_form(old)?;
     for name in ["db1", "db2", "db3", "db4"] {
         let host = ground.testbed.host(name)?;
         let modes =
@@ -221,6 +224,31 @@ async fn four_at_once(ground: &Ground<'_>) -> Result<()> {
         nothing_of_the_login_is_kept(host)?;
     }
     ensure!(ground.admin.logins()? == 0, "a folder of logins is left");
+    Ok(())
+}
+
+/// Before the `PATH` of the look: a systemd that says that it is old.
+const SYSTEMCTL: &str = "/usr/local/sbin/systemctl";
+const TELLS_234: &str = "#!/bin/sh\n[ \"$*\" != --version ] || { echo 'systemd 234'; exit; }\nexec /usr/bin/systemctl \"$@\"\n";
+
+/// Its jobs stay when the agent ends, and have all that an administrator's shell has.
+fn in_the_process_form(host: &Host) -> Result<()> {
+    let config = String::from_utf8(host.get(real_hosts::CONFIG)?)?;
+    ensure!(config.contains("launch = \"process\"\n"), "{config}");
+    let properties = "--property=KillMode,ProtectSystem,NoNewPrivileges,PrivateDevices";
+    let shown = host.succeed(&["systemctl", "show", "bellows-agent", properties])?;
+    for line in ["KillMode=process", "ProtectSystem=no", "NoNewPrivileges=no", "PrivateDevices=no"]
+    {
+        ensure!(shown.lines().any(|found| found == line), "{line}: {shown}");
+    }
+    let process = host.succeed(&["pgrep", "--exact", "bellows-agent"])?;
+    let status = host.succeed(&["cat", &format!("/proc/{}/status", process.trim())])?;
+    let own = host.succeed(&["cat", "/proc/1/status"])?;
+    for field in ["CapBnd:", "Seccomp:"] {
+        let of = |text: &str| text.lines().find(|line| line.starts_with(field)).map(str::to_owned);
+        ensure!(of(&status) == of(&own), "{status}");
+    }
+    host.succeed(&["rm", SYSTEMCTL])?;
     Ok(())
 }
 

@@ -209,12 +209,19 @@ impl<C: Coordinator> Run<'_, C> {
             (self.progress)(host, "copying the agent");
             placing.put_agent(agent).await?;
         }
+        let old = rules::is_old(survey);
+        if old {
+            placing
+                .put(place::OLD_UNIT_PATH, "0644", &file(place::OLD_UNIT_PATH, place::OLD_UNIT))
+                .await?;
+        }
         let address = rules::address_of(survey, looked.wanted.address);
         // One that is there already is the administrator's. A run that was cut off wrote its own.
         let kept = survey.config.is_some() && survey.unfinished.is_none();
         if let Some(address) = address.filter(|_| !kept) {
-            let file = config_file(host, address, self.systems);
-            placing.put(place::CONFIG, "0600", &file).await?;
+            let launch = if old { "launch = \"process\"\n" } else { "" };
+            let text = config_text(host, address, launch, self.systems);
+            placing.put(place::CONFIG, "0600", &file(place::CONFIG, &text)).await?;
         }
         placing.prove().await?;
         (self.progress)(host, "enrolling");
@@ -278,15 +285,14 @@ pub fn reported(wanted: &Wanted, outcome: &str, findings: Vec<HostFinding>) -> A
 }
 
 /// What `agent.toml` says of a new host.
-pub(super) fn config_text(host: &HostName, address: IpAddr, systems: &str) -> String {
+pub(super) fn config_text(host: &HostName, address: IpAddr, launch: &str, systems: &str) -> String {
     format!(
         "# Written by `bellows host add`. What may be done on this host is said here.\n\
-         [agent]\nhost = \"{host}\"\naddress = \"{address}\"\n{systems}"
+         [agent]\nhost = \"{host}\"\naddress = \"{address}\"\n{launch}{systems}"
     )
 }
 
-fn config_file(host: &HostName, address: IpAddr, systems: &str) -> File {
-    let bytes = config_text(host, address, systems).into_bytes();
-    let digest = digest::hex(&digest::of_bytes(&bytes));
-    File { path: place::CONFIG.into(), bytes, digest }
+fn file(path: &str, text: &str) -> File {
+    let digest = digest::hex(&digest::of_bytes(text.as_bytes()));
+    File { path: path.into(), bytes: text.into(), digest }
 }

@@ -4,7 +4,12 @@ use std::net::IpAddr;
 
 use bellows_proto::names::HostName;
 
-use super::{add::config_text, bundle::Agent, place, rules::AGENT_PORT};
+use super::{
+    add::config_text,
+    bundle::Agent,
+    place,
+    rules::{AGENT_PORT, SYSTEMD_FLOOR},
+};
 
 /// What the commands need to know.
 pub struct Manual<'a> {
@@ -28,10 +33,11 @@ pub struct Manual<'a> {
 /// token and the unit stand in it; nothing of it is an argument of a program.
 pub fn commands(manual: &Manual<'_>) -> String {
     let Manual { host, address, architecture, agent, systems, enrolment, token } = manual;
-    let config = config_text(host, *address, systems);
+    let config = config_text(host, *address, "", systems);
     let unit = String::from_utf8_lossy(&agent.unit.bytes);
     let (program, digest) = (agent.program.path.display(), &agent.program.digest);
     let (to, toml, unit_path, data) = (place::PROGRAM, place::CONFIG, place::UNIT, place::DATA);
+    let (old_path, old) = (place::OLD_UNIT_PATH, place::OLD_UNIT);
     format!(
         "# 1. Carry this file to {host}, into the folder where you go on: {program}\n\
          # 2. There, as root, paste the rest. It lets the host in once; keep it to yourself.\n\
@@ -50,6 +56,11 @@ pub fn commands(manual: &Manual<'_>) -> String {
          [ -e {toml} ] || cat >{toml} <<'BELLOWS_CONFIG'\n{config}BELLOWS_CONFIG\n\
          cat >{unit_path} <<'BELLOWS_UNIT'\n{unit}BELLOWS_UNIT\n\
          chmod 0644 {unit_path}\n\
+         if [ \"$(systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')\" -lt {SYSTEMD_FLOOR} ]; then\n\
+         mkdir -p -m 0755 \"$(dirname {old_path})\"\n\
+         cat >{old_path} <<'BELLOWS_OLD'\n{old}BELLOWS_OLD\n\
+         chmod 0644 {old_path}\n\
+         fi\n\
          {to} check-config --config {toml}\n\
          {to} enrol --config {toml} --coordinator {enrolment} --token - <<'BELLOWS_TOKEN'\n{token}\nBELLOWS_TOKEN\n\
          systemctl daemon-reload\n\

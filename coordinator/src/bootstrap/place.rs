@@ -10,6 +10,11 @@ use super::{
 };
 
 const SCRIPT: &str = include_str!("place.sh");
+/// What the unit needs besides, under a systemd that is too old for transient units.
+pub(super) const OLD_UNIT: &str = include_str!("../../../packaging/systemd/process-form.conf");
+/// Where that is.
+pub(super) const OLD_UNIT_PATH: &str =
+    "/etc/systemd/system/bellows-agent.service.d/process-form.conf";
 /// Paths of the package, so that a package can take over later.
 pub(super) const PROGRAM: &str = "/usr/bin/bellows-agent";
 pub(super) const UNIT: &str = "/usr/lib/systemd/system/bellows-agent.service";

@@ -15,7 +15,7 @@ pub const AGENT_PORT: u16 = 7401;
 /// How the agent's process is called.
 const PROGRAM: &str = "bellows-agent";
 /// Transient units as the agent uses them are there from this version on.
-const SYSTEMD_FLOOR: u32 = 239;
+pub(super) const SYSTEMD_FLOOR: u32 = 239;
 /// The programs need no newer symbol.
 const GLIBC_FLOOR: (u32, u32) = (2, 17);
 /// The page size that the programs have run with.
@@ -84,8 +84,8 @@ rules! {
         "The programs are made for the GNU C library 2.17 and later.",
         "use a host with glibc 2.17 or later";
     SYSTEMD = "HOST-04", "systemd", true,
-        "Jobs are transient units, which outlive the agent; systemd has them as the agent needs them from version 239 on.",
-        "use a host with systemd 239 or later; for older ones see the process form in the docs, with --manual";
+        "The agent is a service of systemd, which starts it at boot and anew when it ends.",
+        "use a host with systemd; without it the agent is installed by hand, see Hosts without systemd in the docs";
     TOOLS = "HOST-05", "tools of the base system", true,
         "The agent is put in its place with a few tools of the base system.",
         "install coreutils, grep, sed and systemd";
@@ -137,6 +137,9 @@ rules! {
     UNFINISHED = "HOST-21", "an unfinished run for another name", true,
         "An earlier run put the agent here under another name and did not come to its end.",
         "finish it with the same name, or clear it up as the docs say";
+    OLD_SYSTEMD = "HOST-22", "an old systemd", false,
+        "Below 239 systemd has no transient units as the agent needs them: jobs and services are processes of their own there, which do not start at boot and have no cgroup of their own.",
+        "nothing, if that will do; see Hosts without systemd in the docs. Nobody has tried it on a real one yet: try such a host without data first";
 }
 
 /// Everything that is to be said of a host. Empty: nothing is wrong.
@@ -146,6 +149,7 @@ pub fn judge(survey: &Survey, ground: &Ground<'_>) -> Vec<HostFinding> {
         architecture(survey, ground),
         library(survey),
         systemd(survey),
+        is_old(survey).then(|| seen(OLD_SYSTEMD, format!("systemd {}", survey.systemd))),
         tools(survey),
         room(survey, ground),
         execute(survey),
@@ -250,8 +254,12 @@ fn systemd(survey: &Survey) -> Option<HostFinding> {
     if !survey.systemd_runs {
         return Some(seen(SYSTEMD, "process 1 is not systemd"));
     }
-    let version = survey.systemd;
-    (version < SYSTEMD_FLOOR).then(|| seen(SYSTEMD, format!("systemd {version}")))
+    (survey.systemd == 0).then(|| seen(SYSTEMD, "systemctl --version tells no version"))
+}
+
+/// Its systemd has no transient units as the agent needs them: the process form, then.
+pub fn is_old(survey: &Survey) -> bool {
+    (1..SYSTEMD_FLOOR).contains(&survey.systemd)
 }
 
 fn tools(survey: &Survey) -> Option<HostFinding> {
