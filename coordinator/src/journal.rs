@@ -16,6 +16,8 @@ use crate::{
     store::{Begin, Changes, Store, StoreError},
 };
 
+mod told;
+
 /// The journal of a site.
 #[derive(Debug, Clone)]
 pub struct StoreJournal {
@@ -176,6 +178,7 @@ impl Journal for StoreJournal {
             release_locks: effects.release_locks,
         };
         self.store.append(operation, event, &changes).map_err(|error| failure(&error))?;
+        told::tell(operation, event);
         self.tell(operation, event)
     }
 
