@@ -113,11 +113,9 @@ fn every_key_of_site_toml_is_explained() {
     stand("config.md", "key", &keys);
 }
 
-#[test]
-fn every_command_and_option_is_explained() {
-    let help = read("coordinator/tests/cli/help.trycmd");
+/// Commands and groups of them, as the help lists them: "bellows op show".
+fn commands(help: &str) -> BTreeSet<String> {
     let mut commands = BTreeSet::new();
-    let mut options = BTreeSet::new();
     let mut group = String::new();
     let mut listing = false;
     for line in help.lines() {
@@ -131,6 +129,16 @@ fn every_command_and_option_is_explained() {
             }
             _ => {}
         }
+    }
+    commands
+}
+
+#[test]
+fn every_command_and_option_is_explained() {
+    let help = read("coordinator/tests/cli/help.trycmd");
+    let commands = commands(&help);
+    let mut options = BTreeSet::new();
+    for line in help.lines() {
         let words = line.split(|c: char| c.is_whitespace() || c == ',');
         let typed = |word: &&str| word.starts_with("--") && line.trim_start().starts_with('-');
         options.extend(words.filter(typed).map(|word| format!("`{word}")));
@@ -202,6 +210,41 @@ fn every_state_and_cause_is_explained() {
     stand("operations.md", "state", &code(words("OUTCOME_")));
     let commands = words("CONTROL_KIND_").into_iter().map(|verb| format!("`op {verb} "));
     stand("operations.md", "command", &commands.collect());
+}
+
+/// Commands in code, in the pages that say what to type when something has gone wrong: each is there.
+#[test]
+fn every_command_of_the_guides_is_there() {
+    let known = commands(&read("coordinator/tests/cli/help.trycmd"));
+    let guides = |path: &Path| {
+        let text = path.to_string_lossy();
+        ["/failures/", "administration.md", "without-root.md"]
+            .iter()
+            .any(|part| text.contains(part))
+    };
+    let mut unknown = Vec::new();
+    let mut count = 0;
+    for page in pages().into_iter().filter(|page| guides(page)) {
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        for rest in text.split("bellows ").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != ' ' && c != '-');
+            let words: Vec<&str> = rest[..end.unwrap_or(rest.len())].split(' ').collect();
+            let plain = |word: &&&str| !word.is_empty() && !word.starts_with('-');
+            let words: Vec<&str> = words.iter().take_while(plain).copied().take(2).collect();
+            let Some(first) = words.first() else { continue };
+            count += 1;
+            let groups = known.iter().any(|one| one.starts_with(&format!("bellows {first} ")));
+            let command = match groups {
+                true => format!("bellows {}", words.join(" ")),
+                false => format!("bellows {first}"),
+            };
+            if !known.contains(&command) {
+                unknown.push(format!("{}: {command}", page.display()));
+            }
+        }
+    }
+    assert!(count > 50, "{count} commands were found: mend this test");
+    assert!(unknown.is_empty(), "commands that are not there: {unknown:#?}");
 }
 
 /// All pages, relative to the root.
