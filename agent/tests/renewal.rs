@@ -1,5 +1,5 @@
 //! A new certificate while the agent serves: which one it shows, and what works at each moment.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
@@ -13,10 +13,10 @@ use bellows_agent::{
 use bellows_proto::{
     fault,
     identity::{Identity, Role},
-    tls,
+    tls::{self, Credentials},
     v1::{
         FaultCode, HelloRequest, OfferKey, RenewCertificateReply, RenewCertificateRequest,
-        agent_client::AgentClient, renew_certificate_request::Step,
+        TrustAuthorities, agent_client::AgentClient, renew_certificate_request::Step,
     },
 };
 use futures::{FutureExt as _, future::BoxFuture};
@@ -206,4 +206,84 @@ async fn only_a_certificate_for_the_offered_key_and_this_host_is_taken() {
     let enrolled = site.on_disk();
     assert_eq!(code(site.renew(Step::Confirm(key)).await), FaultCode::Conflict);
     assert_eq!(site.on_disk(), enrolled);
+}
+
+fn bundle(authorities: &[&Authority]) -> Step {
+    let certificates = authorities.iter().map(|one| one.pem.as_str()).collect();
+    Step::Trust(TrustAuthorities { certificates })
+}
+
+#[tokio::test]
+async fn another_authority_is_trusted_and_nothing_cuts_the_agent_off() {
+    let mut site = Site::up().await;
+    let new = Authority::new();
+    let by_new = Credentials {
+        authority: site.authority.pem.clone(),
+        ..new.issue("s", Role::Coordinator, "coordinator")
+    };
+    let answers = async |site: &Site, own: &Credentials| {
+        AgentClient::new(dial(&site.address, own)).hello(HelloRequest {}).await.is_ok()
+    };
+    assert!(!answers(&site, &by_new).await, "not yet");
+    // What would cut it off: whoever brings it is of none of them, or the agent itself is.
+    assert_eq!(code(site.renew(bundle(&[&new])).await), FaultCode::Conflict);
+    let garbage = TrustAuthorities { certificates: "rubbish".to_owned() };
+    assert_eq!(code(site.renew(Step::Trust(garbage)).await), FaultCode::Invalid);
+    let leaf = site.authority.issue("s", Role::Agent, "h1").certificate;
+    let leaf = TrustAuthorities { certificates: format!("{}{leaf}", site.authority.pem) };
+    assert_eq!(code(site.renew(Step::Trust(leaf)).await), FaultCode::Invalid, "no authority");
+    assert!(!answers(&site, &by_new).await);
+
+    let mut kept_channel = site.client();
+    kept_channel.hello(HelloRequest {}).await.unwrap();
+    for _ in 0..2 {
+        let both = bundle(&[&site.authority, &new]);
+        site.renew(both).await.unwrap();
+    }
+    assert!(answers(&site, &by_new).await);
+    site.restart().await;
+    assert!(answers(&site, &by_new).await, "it is on disk");
+    let hello = site.client().hello(HelloRequest {}).await.unwrap().into_inner();
+    let old = hello.certificate.unwrap().authority;
+    assert_eq!((hello.authorities.len(), &hello.authorities[0]), (2, &old));
+    // A certificate of the new one is taken, and then the old one goes.
+    let brings_new =
+        Credentials { authority: format!("{}{}", site.authority.pem, new.pem), ..by_new };
+    let agent = Identity { site: "s".into(), role: Role::Agent, name: "h1".into() };
+    let certificate = new.sign(&site.offered().await, &agent);
+    let key = tls::certificate_facts(&certificate).unwrap().key;
+    site.renew(Step::Take(certificate)).await.unwrap();
+    let step = async |site: &Site, step: Step| {
+        let mut client = AgentClient::new(dial(&site.address, &brings_new));
+        let request = RenewCertificateRequest { term: Some(term(1)), step: Some(step) };
+        client.renew_certificate(request).await.map(tonic::Response::into_inner)
+    };
+    // On trial: what is kept is of the old one still.
+    assert_eq!(code(step(&site, bundle(&[&new])).await), FaultCode::Conflict);
+    step(&site, Step::Confirm(key)).await.unwrap();
+    step(&site, bundle(&[&new])).await.unwrap();
+    assert!(answers(&site, &brings_new).await);
+    let old_one = Credentials {
+        authority: new.pem.clone(),
+        ..site.authority.issue("s", Role::Coordinator, "coordinator")
+    };
+    assert!(!answers(&site, &old_one).await, "what the old one signed is refused");
+}
+
+#[tokio::test]
+async fn what_enrolment_leaves_beside_a_running_agent_is_shown() {
+    let site = Site::up().await;
+    let before = site.shown().await;
+    enrolled(&site.local, &site.authority.issue("s", Role::Agent, "h1"));
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    while site.shown().await == before {
+        assert!(tokio::time::Instant::now() < until, "the new one is not shown");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(site.shown().await, site.on_disk());
+    // Another host's is not.
+    let shown = site.shown().await;
+    enrolled(&site.local, &site.authority.issue("s", Role::Agent, "h2"));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(site.shown().await, shown);
 }

@@ -3,6 +3,7 @@
 //! It chooses every name that it issues: of a request only the public key is taken. It knows
 //! no store and no network; who may ask for what is decided by its callers.
 
+pub mod rotation;
 mod token;
 
 use bellows_proto::{
@@ -17,6 +18,7 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
+pub use rotation::Authorities;
 pub use token::{Token, TokenFormatError};
 
 const HOUR: u64 = 60 * 60;
@@ -94,6 +96,7 @@ pub struct Authority {
     site: String,
     certificate: String,
     fingerprint: String,
+    digest: [u8; 32],
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -145,6 +148,7 @@ impl Authority {
             site: site.to_owned(),
             certificate: certificate.to_owned(),
             fingerprint: digest::hex(&digest::of_bytes(&der)),
+            digest: digest::of_bytes(&der),
             issuer,
         })
     }
@@ -162,6 +166,11 @@ impl Authority {
     /// SHA-256 of its certificate (DER), lower-case hexadecimal: what enrolment tokens pin.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The same, as it is.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// Makes a key and a certificate for a holder of this site: the coordinator, or a user's

@@ -9,9 +9,13 @@ mod access;
 mod dialled;
 mod removal;
 mod renewal;
+mod rotation;
 mod twins;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use bellows_proto::{
     digest,
@@ -20,9 +24,10 @@ use bellows_proto::{
     v1::{ClusterDetail, ClusterStatus, ClusterSummary, EnrolReply, EnrolRequest, Spec},
 };
 use prost::Message as _;
+use tokio::sync::watch;
 
 use crate::{
-    ca::{Authority, CaError, Token},
+    ca::{Authorities, Authority, CaError, Token},
     store::{HostRecord, Store, StoreError, TokenRecord},
 };
 
@@ -112,19 +117,33 @@ pub struct NewToken {
 #[derive(Debug, Clone)]
 pub struct Inventory {
     store: Arc<Store>,
-    authority: Arc<Authority>,
+    authorities: Arc<RwLock<Arc<Authorities>>>,
     met: twins::Met,
+    /// Counts what is revoked, for those who follow something meanwhile.
+    revocations: watch::Sender<u64>,
 }
 
 impl Inventory {
     /// Over this store and authority.
-    pub fn new(store: Arc<Store>, authority: Arc<Authority>) -> Self {
-        Self { store, authority, met: twins::Met::default() }
+    pub fn new(store: Arc<Store>, authorities: Authorities) -> Self {
+        let authorities = Arc::new(RwLock::new(Arc::new(authorities)));
+        let (met, revocations) = (twins::Met::default(), watch::Sender::default());
+        Self { store, authorities, met, revocations }
     }
 
-    /// The authority that signs.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
+    /// The authorities, as they are now.
+    pub fn authorities(&self) -> Arc<Authorities> {
+        Arc::clone(&self.authorities.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these sign and are trusted. They are on disk already.
+    pub fn exchange_authorities(&self, new: Authorities) {
+        *self.authorities.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    }
+
+    /// The authority that the coordinator's own certificate is of, which tokens pin.
+    pub fn authority(&self) -> Arc<Authority> {
+        Arc::clone(self.authorities().own())
     }
 
     /// Makes a token for a host, in place of any earlier one. For a host that is enrolled
@@ -143,7 +162,7 @@ impl Inventory {
             return Err(TokenError::Validity);
         }
         let host: HostName = host.parse()?;
-        let token = Token::make(&host, self.authority.fingerprint())?;
+        let token = Token::make(&host, self.authority().fingerprint())?;
         let valid_ms = i64::try_from(valid.as_millis()).map_err(|_| TokenError::Validity)?;
         let expires_at_ms = now_ms.saturating_add(valid_ms);
         self.store.put_token(&TokenRecord {
@@ -166,7 +185,8 @@ impl Inventory {
         let (token, record) = self.judge(&request.token, now_ms)?;
         let address = dialable(&request.address)?;
         let host = token.host();
-        let signed = self.authority.sign(&request.certificate_request, host, now_ms)?;
+        let authorities = self.authorities();
+        let signed = authorities.signing().sign(&request.certificate_request, host, now_ms)?;
         if let Some(revoked) = self.store.revoked(&signed.key_fingerprint)? {
             return Err(EnrolError::Revoked(revoked.host));
         }
@@ -190,9 +210,10 @@ impl Inventory {
         }
         Ok(EnrolReply {
             certificate: signed.certificate,
-            authority: self.authority.certificate().to_owned(),
+            // The one that the token pins first.
+            authority: authorities.bundle(),
             host: host.to_string(),
-            site: self.authority.site().to_owned(),
+            site: authorities.own().site().to_owned(),
         })
     }
 
@@ -201,7 +222,7 @@ impl Inventory {
         let Ok(token) = text.parse::<Token>() else {
             return refuse(TokenRefusal::Form);
         };
-        if token.fingerprint() != self.authority.fingerprint() {
+        if token.fingerprint() != self.authority().fingerprint() {
             return refuse(TokenRefusal::OtherAuthority);
         }
         let Some(record) = self.store.token(token.host().as_str())? else {

@@ -5,6 +5,7 @@
 //! goes on from what is true then. What is due and what comes next is decided in `next`, which is pure.
 
 mod own;
+mod rotate;
 
 use std::{
     collections::BTreeMap,
@@ -17,18 +18,25 @@ use bellows_proto::{
     validity::{Standing, days_left, standing},
 };
 use futures::{StreamExt as _, stream};
+use tokio::sync::Notify;
 
 use crate::{
     agents::GrpcAgents,
+    ca::rotation::HostFacts,
     engine::ports::Agents as _,
     inventory::{Inventory, RenewError, twins_told},
     store::HostRecord,
 };
 
 pub use own::{Own, OwnTls};
+pub use rotate::RotateError;
 
 /// How often it is looked what is due.
 pub const LOOK: Duration = Duration::from_secs(600);
+/// How often while the authority is rotated.
+pub const LOOK_ROTATING: Duration = Duration::from_secs(15);
+/// A host that needs more at one look is not as it says.
+const ROUNDS: usize = 5;
 /// Hosts that are asked at once.
 const AT_ONCE: usize = 16;
 
@@ -61,6 +69,12 @@ pub struct Renewals {
     own: Own,
     /// Why a host's certificate could not be renewed at the last look.
     troubles: Mutex<BTreeMap<String, String>>,
+    /// Why a host did not answer at the last look.
+    away: Mutex<BTreeMap<String, String>>,
+    /// One change of the authorities at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// Something has changed: it is looked at once.
+    kick: Notify,
     now_ms: fn() -> i64,
 }
 
@@ -72,7 +86,9 @@ impl Renewals {
         own: Own,
         now_ms: fn() -> i64,
     ) -> Self {
-        Self { inventory, agents, own, troubles: Mutex::default(), now_ms }
+        let (troubles, away) = (Mutex::default(), Mutex::default());
+        let (changing, kick) = (tokio::sync::Mutex::default(), Notify::new());
+        Self { inventory, agents, own, troubles, away, changing, kick, now_ms }
     }
 
     /// The coordinator's own certificate.
@@ -89,37 +105,69 @@ impl Renewals {
             Err(error) => return tracing::error!(%error, "the hosts' certificates are not known"),
         };
         stream::iter(hosts)
-            .for_each_concurrent(AT_ONCE, |record| async move { self.look_at(&record).await })
+            .for_each_concurrent(AT_ONCE, |record| async move { self.look_at(&record.host).await })
             .await;
+        self.end_if_nothing_is_left().await;
     }
 
     /// Looks until the end of the program.
     pub async fn keep(&self) {
         loop {
             self.look().await;
-            tokio::time::sleep(LOOK).await;
+            let rotates = self.inventory.authorities().rotation.is_some();
+            let wait = if rotates { LOOK_ROTATING } else { LOOK };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.kick.notified() => {}
+            }
         }
     }
 
-    async fn look_at(&self, record: &HostRecord) {
-        let host = record.host.as_str();
-        let Ok(hello) = self.agents.hello(host).await else { return };
-        if record.twins.is_some() {
-            // Which of the two would get it?
-            return;
+    /// Gives a host all that it needs, one thing after the other.
+    async fn look_at(&self, host: &str) {
+        for _ in 0..ROUNDS {
+            match self.step(host).await {
+                Ok(true) => {}
+                Ok(false) => return self.note(host, &Ok(())),
+                Err(fault) => return self.note(host, &Err(fault)),
+            }
         }
-        let Some(shown) = hello.certificate else {
-            return self.note(host, &Ok(()));
+    }
+
+    fn note_away(&self, host: &str, fault: Option<&Fault>) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            None => away.remove(host),
+            Some(fault) => away.insert(host.to_owned(), fault.message.clone()),
         };
+    }
+
+    /// What a host needs next; `false`: nothing, or nobody can tell.
+    async fn step(&self, host: &str) -> Result<bool, Fault> {
+        let record =
+            self.inventory.host(host).map_err(|e| Fault::new(FaultCode::Io, e.to_string()))?;
+        let Some(record) = record else { return Ok(false) };
+        let hello = self.agents.hello(host).await;
+        self.note_away(host, hello.as_ref().err());
+        let Ok(hello) = hello else { return Ok(false) };
+        if let Some(twins) = &record.twins {
+            // Which of the two would get it?
+            return match self.inventory.lacks(&record) {
+                Some(_) => Err(Fault::new(FaultCode::Conflict, twins_told(host, twins))),
+                None => Ok(false),
+            };
+        }
+        let Some(shown) = hello.certificate else { return Ok(false) };
         if let Err(error) = self.inventory.note_validity(host, &shown) {
             tracing::error!(host, %error, "the store cannot note when a certificate ends");
         }
-        let done = match next(record, &shown, (self.now_ms)()) {
-            Next::Nothing => Ok(()),
-            Next::Offer => self.offer(record).await,
-            Next::Prove => self.prove(host, &record.next_key).await,
-        };
-        self.note(host, &done);
+        match next(&record, &shown, (self.now_ms)()) {
+            Next::Nothing => {}
+            Next::Offer => return self.offer(&record).await.map(|()| true),
+            Next::Prove => return self.prove(host, &record.next_key).await.map(|()| true),
+        }
+        let says = HostFacts { issuer: shown.authority, trusts: hello.authorities };
+        self.bring(&record, &says, &self.inventory.authorities()).await
     }
 
     /// A new key, a certificate for it, and the look at it.
@@ -215,7 +263,8 @@ mod tests {
     const DAY: i64 = crate::clock::DAY_MS;
 
     fn shown(key: u8) -> CertificateFacts {
-        CertificateFacts { key: vec![key], valid_from_ms: 0, valid_until_ms: 365 * DAY }
+        let (valid_from_ms, valid_until_ms) = (0, 365 * DAY);
+        CertificateFacts { key: vec![key], valid_from_ms, valid_until_ms, authority: Vec::new() }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! SITE/site.toml                                   what `serve` listens on, where its data is
 //! SITE/identity/authority.crt, authority.key       the certificate authority
+//! SITE/identity/next-authority.*, rotation.json    another one, while the site goes over to it
 //! SITE/identity/coordinator.crt, coordinator.key   what `serve` shows (its chain ends in the authority)
 //! SITE/admin/admin.crt, admin.key, authority.crt   for a command line on another machine
 //! SITE/data/                                       the store
@@ -14,6 +15,7 @@ mod config;
 mod files;
 mod own;
 mod reader;
+mod rotation;
 
 use std::{
     net::SocketAddr,
@@ -21,14 +23,14 @@ use std::{
 };
 
 use bellows_proto::{identity::Role, tls::Credentials};
-use zeroize::Zeroizing;
 
 pub use config::{Config, Listen};
 pub use own::keep_own;
 pub use reader::{Mistake, Mistakes};
+pub use rotation::{begin_rotation, end_rotation, note_rotation};
 
 use crate::{
-    ca::{Authority, CaError},
+    ca::{Authorities, Authority, CaError},
     store::{Store, StoreError},
 };
 
@@ -203,8 +205,8 @@ fn make_identities(directory: &Path, site_id: &str, now_ms: i64) -> Result<Strin
 pub struct Site {
     /// Of `site.toml`.
     pub config: Config,
-    /// Signs what is issued here.
-    pub authority: Authority,
+    /// Who signs what is issued here, and who is trusted.
+    pub authorities: Authorities,
     /// What `serve` shows to agents and command lines, and whom it trusts.
     pub credentials: Credentials,
 }
@@ -218,15 +220,13 @@ impl Site {
         let config = Self::load_config(directory)?;
         let identity = directory.join("identity");
         own::finish(&identity)?;
-        let certificate = files::read(&identity.join("authority.crt"))?;
-        let key: Zeroizing<String> = files::read_key(&identity.join("authority.key"))?;
-        let authority = Authority::load(&config.site_id, &certificate, &key)?;
+        let authorities = rotation::load(&identity, &config.site_id)?;
         let credentials = Credentials {
             certificate: files::read(&identity.join("coordinator.crt"))?,
             private_key: files::read_key(&identity.join("coordinator.key"))?.to_string(),
-            authority: certificate,
+            authority: authorities.bundle(),
         };
-        Ok(Self { config, authority, credentials })
+        Ok(Self { config, authorities, credentials })
     }
 
     /// Reads `site.toml` only: for `check-config` and for finding the socket.

@@ -35,11 +35,11 @@ const OLD: &str = "01700000-0000-7000-8000-000000000001";
 const OLD_MS: i64 = 0x0170_0000_0000;
 
 fn remote(running: &Running, role: Role) -> CoordinatorClient<Channel> {
-    let issued = running.site.authority.issue(role, "alice", now_ms()).unwrap();
+    let issued = running.site.authorities.own().issue(role, "alice", now_ms()).unwrap();
     let credentials = Credentials {
         certificate: issued.certificate,
         private_key: issued.private_key.to_string(),
-        authority: running.site.authority.certificate().to_owned(),
+        authority: running.site.authorities.own().certificate().to_owned(),
     };
     let config = tls::client_config(&credentials).unwrap();
     let deadline = std::time::Duration::from_secs(3);

@@ -39,6 +39,7 @@ const READS: &[&str] = &[
     "VerifyAudit",
     "ListHostJobs",
     "ListAccess",
+    "GetRotation",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
 const ADMINISTERS: &[&str] = &[
@@ -51,6 +52,7 @@ const ADMINISTERS: &[&str] = &[
     "RevokeHost",
     "IssueAccess",
     "RevokeAccess",
+    "RotateAuthority",
 ];
 
 fn may(role: Role, method: &str) -> bool {
@@ -81,7 +83,7 @@ fn with(running: &Running, authority: &Authority, role: Role) -> Channel {
     let credentials = Credentials {
         certificate: issued.certificate,
         private_key: issued.private_key.to_string(),
-        authority: running.site.authority.certificate().to_owned(),
+        authority: running.site.authorities.own().certificate().to_owned(),
     };
     let config = tls::client_config(&credentials).unwrap();
     tls::channel(&running.remote, &running.server_name(), config, Duration::from_secs(3)).unwrap()
@@ -145,7 +147,7 @@ fn the_table_is_complete_and_has_nothing_else() {
 async fn over_mtls_each_role_may_what_the_table_says() {
     let running = Running::start(AllSystems::default()).await;
     for role in Role::ALL {
-        let channel = with(&running, &running.site.authority, role);
+        let channel = with(&running, running.site.authorities.own(), role);
         for (service, methods) in methods() {
             for method in methods {
                 let result = call(&channel, &service, &method).await;

@@ -50,9 +50,9 @@ impl World {
             data_dir: None,
         };
         init(&what, now_ms() - ago_ms).unwrap();
-        let Site { config, authority, credentials } = Site::load(&what.directory).unwrap();
+        let Site { config, authorities, credentials } = Site::load(&what.directory).unwrap();
         let store = Arc::new(Store::open(&config.store_dir()).unwrap());
-        let inventory = Inventory::new(Arc::clone(&store), Arc::new(authority));
+        let inventory = Inventory::new(Arc::clone(&store), authorities);
         let tls = OwnTls::new(&credentials, &inventory).unwrap();
         let addresses = inventory.clone();
         let agents = Arc::new(GrpcAgents::new(config.site_id, tls.client.clone(), addresses));

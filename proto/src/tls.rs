@@ -25,10 +25,12 @@ use tonic::transport::{Channel, Endpoint, server::Connected};
 
 use crate::{identity::Identity, v1::CertificateFacts};
 
+mod authorities;
 mod live;
 mod proof;
 mod without;
 
+pub use authorities::{AUTHORITIES_MOST, accepts, authorities, issuer_among};
 pub use live::Live;
 pub use proof::{check_chain, prove};
 pub use without::client_config_without;
@@ -131,6 +133,7 @@ pub fn certificate_facts(pem: &str) -> Result<CertificateFacts, TlsError> {
         key: key.to_vec(),
         valid_from_ms: validity.not_before.timestamp().saturating_mul(1000),
         valid_until_ms: validity.not_after.timestamp().saturating_mul(1000),
+        authority: Vec::new(),
     })
 }
 
@@ -229,6 +232,8 @@ pub struct Peer {
     pub identity: Option<Identity>,
     /// SHA-256 of its public key (SubjectPublicKeyInfo, DER); `None`: it showed none.
     pub key: Option<[u8; 32]>,
+    /// The certificate itself, DER; `None`: it showed none.
+    pub certificate: Option<CertificateDer<'static>>,
     /// Where from.
     pub address: Option<SocketAddr>,
 }
@@ -330,7 +335,8 @@ async fn handshake(
     let (_, session) = stream.get_ref();
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     let identity = shown.and_then(|certificate| Identity::from_certificate(certificate).ok());
-    let peer = Peer { identity, key: shown.and_then(key_of), address: Some(address) };
+    let certificate = shown.map(|shown| shown.clone().into_owned());
+    let peer = Peer { identity, key: shown.and_then(key_of), certificate, address: Some(address) };
     Some(Connection { stream, peer, _room: room })
 }
 

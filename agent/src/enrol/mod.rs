@@ -151,6 +151,15 @@ pub fn replace(local: &Local, credentials: &Credentials) -> Result<(), HostError
     finish(local)
 }
 
+/// Trusts other authorities than those on disk, with the same key and certificate.
+///
+/// # Errors
+/// If the file cannot be written; the old ones are trusted then.
+pub fn keep_authorities(local: &Local, authorities: &str) -> Result<(), HostError> {
+    let path = local.config.identity_dir().join(AUTHORITY);
+    local.host.write(&path, authorities.as_bytes(), &Access::PRIVATE)
+}
+
 const KEY: &str = "agent.key";
 const CERTIFICATE: &str = "agent.crt";
 const AUTHORITY: &str = "authority.crt";
@@ -159,6 +168,14 @@ const COMPLETE: &str = "complete.new";
 
 fn fresh(name: &str) -> String {
     format!("{name}.new")
+}
+
+/// Whether a new identity is on its way into the old one's place.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn is_unfinished(local: &Local) -> Result<bool, HostError> {
+    Ok(local.host.metadata(&local.config.identity_dir().join(COMPLETE))?.is_some())
 }
 
 /// Puts a new identity that is complete in the old one's place, as often as it takes: three files

@@ -133,6 +133,7 @@ impl Jobs {
             machine_id: machine_id(local.host.as_ref())?,
             mode: local.config.agent.mode.as_str().to_owned(),
             certificate: None,
+            authorities: Vec::new(),
         })
     }
 

@@ -124,6 +124,7 @@ impl Listening {
     ) -> Result<(), ServeError> {
         let incoming = tls::incoming(self.listener, self.shown.live(), tls::CONNECTIONS_AT_ONCE);
         let roles = RoleLayer::new(Arc::from(self.own.site.as_str()), jobs.clone());
+        let shown = self.shown.clone();
         let service = AgentServer::new(service::Service::new(local, jobs, self.shown));
         let serving = Server::builder()
             .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))
@@ -138,6 +139,7 @@ impl Listening {
         tokio::select! {
             served = serving => Ok(served?),
             () = drained => Ok(()),
+            () = shown.take_over() => Ok(()),
         }
     }
 }

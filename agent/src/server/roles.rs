@@ -127,6 +127,7 @@ mod tests {
         Peer {
             identity: Some(Identity { site: site.to_owned(), role, name: "x".to_owned() }),
             key: None,
+            certificate: None,
             address: None,
         }
     }

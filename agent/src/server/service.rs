@@ -81,7 +81,11 @@ impl Service {
 impl agent_server::Agent for Service {
     async fn hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
         let hello = self.jobs.hello();
-        self.reply(hello.map(|hello| HelloReply { certificate: self.shown.facts(), ..hello }))
+        self.reply(hello.map(|hello| HelloReply {
+            certificate: self.shown.facts(),
+            authorities: self.shown.authorities().into_iter().map(Vec::from).collect(),
+            ..hello
+        }))
     }
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskReply>, Status> {
@@ -103,10 +107,12 @@ impl agent_server::Agent for Service {
         request: Request<RenewCertificateRequest>,
     ) -> Result<Response<RenewCertificateReply>, Status> {
         let jobs = self.jobs_for(&request);
+        let peer = request.extensions().get::<Peer>().cloned();
+        let caller = peer.as_ref().and_then(|peer| peer.certificate.as_ref());
         let request = request.into_inner();
         let renewed = jobs
             .obey("RenewCertificate", request.term.as_ref())
-            .and_then(|()| self.shown.renew(request.step.ok_or_else(|| missing("step"))?));
+            .and_then(|()| self.shown.renew(request.step.ok_or_else(|| missing("step"))?, caller));
         self.reply(told(&jobs, "RenewCertificate", "", renewed))
     }
 

@@ -17,6 +17,7 @@ use bellows_proto::{
     },
 };
 use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -27,6 +28,8 @@ use crate::{
 
 /// A certificate that nobody confirms is not shown for longer.
 pub const TRIAL: Duration = Duration::from_secs(600);
+/// How often it is looked whether `bellows-agent enrol` ran beside us.
+const ENROLLED: Duration = Duration::from_secs(2);
 /// The largest certificate that is taken, bytes.
 const LARGEST: usize = 64 * 1024;
 /// On disk while it is on trial.
@@ -53,8 +56,15 @@ struct State {
 }
 
 impl State {
+    fn shown(&self) -> &Credentials {
+        self.tried.as_ref().unwrap_or(&self.kept)
+    }
+
     fn facts(&self) -> Result<CertificateFacts, TlsError> {
-        tls::certificate_facts(&self.tried.as_ref().unwrap_or(&self.kept).certificate)
+        let Credentials { certificate, authority, .. } = self.shown();
+        let issuer = tls::issuer_among(certificate, authority);
+        let authority = issuer.map(Vec::from).unwrap_or_default();
+        Ok(CertificateFacts { authority, ..tls::certificate_facts(certificate)? })
     }
 }
 
@@ -74,6 +84,27 @@ impl Shown {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Takes over what `bellows-agent enrol` leaves on disk while this agent serves, until the end of the
+    /// program: jobs and connections go on, new connections are shown the new certificate.
+    pub async fn take_over(&self) {
+        let mut told = None;
+        loop {
+            self.0.local.clock.sleep(ENROLLED).await;
+            let seen = self.0.enrolled_anew();
+            if matches!(seen, Ok(true)) {
+                tracing::warn!("this host was enrolled anew: the new certificate is shown");
+            }
+            let wrong = seen.err();
+            if let Some(reason) = wrong.as_ref().filter(|_| wrong != told) {
+                tracing::error!(
+                    reason,
+                    "the identity on disk cannot be used: what was kept is shown"
+                );
+            }
+            told = wrong;
+        }
+    }
+
     /// For the listener: what new connections are made with.
     pub fn live(&self) -> Live<ServerConfig> {
         self.0.live.clone()
@@ -84,12 +115,22 @@ impl Shown {
         self.0.state().facts().ok()
     }
 
-    /// One step of a renewal. Each may be repeated.
+    /// The fingerprints of the authorities that are trusted at new connections; empty: they cannot be read.
+    pub fn authorities(&self) -> Vec<[u8; 32]> {
+        tls::authorities(&self.0.state().kept.authority).unwrap_or_default()
+    }
+
+    /// One step of a renewal. Each may be repeated. `caller` is the certificate of whoever brings it.
     ///
     /// # Errors
     /// `FAULT_CODE_INVALID` if the certificate is not what was offered a key for, `FAULT_CODE_CONFLICT`
-    /// if the step does not fit what was done before, `FAULT_CODE_IO`. What is kept still works.
-    pub fn renew(&self, step: Step) -> Result<RenewCertificateReply, Fault> {
+    /// if the step does not fit what was done before or would cut this agent off, `FAULT_CODE_IO`. What
+    /// is kept still works.
+    pub fn renew(
+        &self,
+        step: Step,
+        caller: Option<&CertificateDer<'_>>,
+    ) -> Result<RenewCertificateReply, Fault> {
         let mut state = self.0.state();
         let certificate_request = match step {
             Step::Offer(_) => self.0.offer(&mut state)?,
@@ -100,6 +141,10 @@ impl Shown {
             }
             Step::Confirm(key) => {
                 self.0.confirm(&mut state, &key)?;
+                String::new()
+            }
+            Step::Trust(trust) => {
+                self.0.trust(&mut state, &trust.certificates, caller)?;
                 String::new()
             }
         };
@@ -185,23 +230,87 @@ impl Inner {
             let text = format!("the key {} is not on trial here", digest::hex(key));
             return Err(Fault::new(FaultCode::Conflict, text));
         };
-        // An earlier confirmation may have been cut off by a full disk.
-        enrol::finish(&self.local).map_err(unwritten)?;
-        // `bellows-agent enrol` may have run beside us: that word is the newer one.
-        let (on_disk, _) = super::identity(&self.local).map_err(|error| {
-            Fault::new(FaultCode::Io, error.to_string()).remedy("restart bellows-agent")
-        })?;
-        let ours = [&state.kept.certificate, &tried.certificate];
-        if !ours.contains(&&on_disk.certificate) {
-            let text = "this host was enrolled anew while its agent ran";
-            return Err(Fault::new(FaultCode::Conflict, text).remedy("restart bellows-agent"));
-        }
+        self.still_ours(state)?;
         enrol::replace(&self.local, &tried).map_err(unwritten)?;
         state.kept = tried;
         state.offered = None;
         state.tried = None;
         tracing::info!("the new certificate is kept");
         self.sweep().map_err(unwritten)
+    }
+
+    /// What is on disk is what is shown: an earlier change may have been cut off by a full disk, and
+    /// `bellows-agent enrol` may have run beside us: that word is the newer one.
+    fn still_ours(&self, state: &State) -> Result<(), Fault> {
+        enrol::finish(&self.local).map_err(unwritten)?;
+        let (on_disk, _) = super::identity(&self.local).map_err(|error| {
+            Fault::new(FaultCode::Io, error.to_string()).remedy("restart bellows-agent")
+        })?;
+        let ours = [&state.kept.certificate, &state.shown().certificate];
+        if ours.contains(&&on_disk.certificate) {
+            return Ok(());
+        }
+        let text = "this host was enrolled anew while its agent ran";
+        Err(Fault::new(FaultCode::Conflict, text).remedy("restart bellows-agent"))
+    }
+
+    /// Trusts these authorities from now on, and no other. They are on disk before.
+    fn trust(
+        &self,
+        state: &mut State,
+        authorities: &str,
+        caller: Option<&CertificateDer<'_>>,
+    ) -> Result<(), Fault> {
+        if authorities.len() > LARGEST {
+            return Err(Fault::new(FaultCode::Invalid, "the list of authorities is too long"));
+        }
+        let new = tls::authorities(authorities).map_err(|error| invalid(&error))?;
+        if tls::authorities(&state.kept.authority).is_ok_and(|known| known == new) {
+            return Ok(());
+        }
+        let conflict = |text: &str| Err(Fault::new(FaultCode::Conflict, text));
+        let now_ms = self.local.clock.now_ms();
+        if !caller.is_some_and(|caller| tls::accepts(authorities, caller, now_ms)) {
+            return conflict(
+                "the certificate of whoever brings these authorities is of none of them",
+            );
+        }
+        let own = [&state.kept, state.shown()];
+        if own.iter().any(|own| tls::issuer_among(&own.certificate, authorities).is_none()) {
+            return conflict("the certificate of this agent is of none of these authorities");
+        }
+        self.still_ours(state)?;
+        let shown = Credentials { authority: authorities.to_owned(), ..state.shown().clone() };
+        let config = tls::server_config(&shown).map_err(|error| invalid(&error))?;
+        enrol::keep_authorities(&self.local, authorities).map_err(unwritten)?;
+        self.live.exchange(config);
+        authorities.clone_into(&mut state.kept.authority);
+        if let Some(tried) = &mut state.tried {
+            authorities.clone_into(&mut tried.authority);
+        }
+        tracing::info!(authorities = new.len(), "other authorities are trusted from now on");
+        Ok(())
+    }
+
+    /// Shows what is on disk, if that is another one than was kept; `false`: it is not.
+    fn enrolled_anew(&self) -> Result<bool, String> {
+        let mut state = self.state();
+        if enrol::is_unfinished(&self.local).map_err(|error| error.to_string())? {
+            // Three files: they are read when all are in their place.
+            return Ok(false);
+        }
+        let (on_disk, own) = super::identity(&self.local).map_err(|error| error.to_string())?;
+        if on_disk.certificate == state.kept.certificate {
+            return Ok(false);
+        }
+        if own != self.own {
+            return Err(format!("it is of {own} of site {}: restart bellows-agent", own.site));
+        }
+        let config = tls::server_config(&on_disk).map_err(|error| error.to_string())?;
+        self.live.exchange(config);
+        *state = State { kept: on_disk, offered: None, tried: None };
+        self.sweep().map_err(|error| error.to_string())?;
+        Ok(true)
     }
 
     fn end_trial_of(&self, certificate: &str) {

@@ -64,9 +64,7 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 
 /// A certificate that one of both ends does not accept, and what mends that.
 fn of_certificate(error: &rustls::Error, host: &str) -> Option<Fault> {
-    let anew = format!(
-        "bellows host token {host}, then on {host}: bellows-agent enrol, and restart the agent"
-    );
+    let anew = format!("bellows host token {host}, then on {host}: bellows-agent enrol");
     let told = |text: String, remedy: String| {
         Some(Fault::new(FaultCode::Unreachable, text).at(host).remedy(remedy))
     };

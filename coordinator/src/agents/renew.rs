@@ -34,6 +34,11 @@ impl GrpcAgents {
         Ok(self.seen(host, reply))
     }
 
+    /// Whether this coordinator leads, as far as it knows.
+    pub fn leads(&self) -> bool {
+        self.leading.get().is_some() && self.read_only.reason().is_none()
+    }
+
     /// SHA-256 of the public key that an agent shows at a new connection.
     ///
     /// # Errors
@@ -58,6 +63,18 @@ impl GrpcAgents {
         if self.hello(host).await.is_err() {
             return Ok(());
         }
+        self.accepts(host, config).await
+    }
+
+    /// Whether an agent answers over a new connection that is made with this.
+    ///
+    /// # Errors
+    /// What it says, or that it does not answer.
+    pub async fn accepts(
+        &self,
+        host: &str,
+        config: Arc<rustls::ClientConfig>,
+    ) -> Result<(), Fault> {
         let address = self.address(host)?;
         let channel = tls::channel(&address, &self.server_name(host), config, CONNECT_DEADLINE)
             .map_err(|error| fault::bad_address(host, &error))?;

@@ -45,6 +45,8 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/IssueAccess", ADMINISTER),
     ("/bellows.v1.Coordinator/ListAccess", READ),
     ("/bellows.v1.Coordinator/RevokeAccess", ADMINISTER),
+    ("/bellows.v1.Coordinator/GetRotation", READ),
+    ("/bellows.v1.Coordinator/RotateAuthority", ADMINISTER),
     ("/bellows.v1.Coordinator/DeleteCluster", ADMINISTER),
     ("/bellows.v1.Coordinator/GetClusterHistory", READ),
     ("/bellows.v1.Coordinator/ListClusters", READ),
@@ -279,7 +281,12 @@ mod tests {
         let identity = Identity { site: site.into(), role, name: "alice".into() };
         Caller {
             uid: None,
-            peer: Some(Peer { identity: Some(identity), key: None, address: None }),
+            peer: Some(Peer {
+                identity: Some(identity),
+                key: None,
+                certificate: None,
+                address: None,
+            }),
         }
     }
 

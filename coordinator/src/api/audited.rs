@@ -15,7 +15,7 @@ use bellows_proto::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
         CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode,
         IssueAccessRequest, Plan, RemoveHostRequest, RevokeAccessRequest, RevokeHostRequest,
-        SettleJobsRequest,
+        RotateAuthorityRequest, SettleJobsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -204,6 +204,13 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
                 let (name, role, key) = (cut(&revoke.name), cut(&revoke.role), cut(&revoke.key));
                 let detail = format!("{name} ({role}), key {key}: {}", cut(&revoke.reason));
                 AuditCall { detail, ..call }
+            }
+            Err(_) => call,
+        },
+        "RotateAuthority" => match RotateAuthorityRequest::decode(message) {
+            Ok(rotate) => {
+                let without = if rotate.without_users { ", without users" } else { "" };
+                AuditCall { detail: format!("{}{without}", cut(&rotate.step)), ..call }
             }
             Err(_) => call,
         },

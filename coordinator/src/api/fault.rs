@@ -51,7 +51,8 @@ pub fn journal(error: &JournalError) -> Status {
     disk(error.to_string())
 }
 
-fn disk(text: String) -> Status {
+/// The disk of the coordinator failed.
+pub fn disk(text: String) -> Status {
     to_status(
         &Fault::new(FaultCode::Io, text)
             .remedy("look at the disk of the coordinator and at its log, then start it again"),

@@ -2,6 +2,7 @@
 //! asks engine, store and inventory, and tells refusals, mistakes and failures apart. It
 //! makes no choices of its own, and knows no system.
 
+mod accepted;
 pub mod access;
 mod audit;
 mod audited;
@@ -15,6 +16,7 @@ mod output;
 mod overview;
 mod plans;
 mod revoke;
+mod rotate;
 mod store;
 pub mod unix;
 mod users;
@@ -26,16 +28,16 @@ use bellows_proto::v1::{
     AcceptAuditReply, AcceptAuditRequest, ApplyPlanRequest, ApplyReply, AuditEntry, BackupPart,
     BackupStoreRequest, ClusterDetail, ClusterHistory, ClusterStatus, ControlOperationRequest,
     CreateHostTokenRequest, DeleteClusterReply, DeleteClusterRequest, GetClusterHistoryRequest,
-    GetClusterRequest, GetHostRequest, GetOperationRequest, GetOverviewRequest, GetSiteRequest,
-    GetStatusRequest, HostDetail, HostToken, IssueAccessReply, IssueAccessRequest, ListAccessReply,
-    ListAccessRequest, ListClustersReply, ListClustersRequest, ListHostJobsReply,
+    GetClusterRequest, GetHostRequest, GetOperationRequest, GetOverviewRequest, GetRotationRequest,
+    GetSiteRequest, GetStatusRequest, HostDetail, HostToken, IssueAccessReply, IssueAccessRequest,
+    ListAccessReply, ListAccessRequest, ListClustersReply, ListClustersRequest, ListHostJobsReply,
     ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
     ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, Overview,
     PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
     ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, RevokeAccessReply,
-    RevokeAccessRequest, RevokeHostReply, RevokeHostRequest, SettleJobsReply, SettleJobsRequest,
-    ShowAuditRequest, Site, VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest,
-    WatchUpdate, coordinator_server::Coordinator,
+    RevokeAccessRequest, RevokeHostReply, RevokeHostRequest, RotateAuthorityRequest, Rotation,
+    SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site, VerifyAuditReply,
+    VerifyAuditRequest, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -214,6 +216,21 @@ impl<W: World> Coordinator for Api<W> {
         self.revoke_user(&request.into_inner(), &who).map(Response::new)
     }
 
+    async fn get_rotation(
+        &self,
+        _: Request<GetRotationRequest>,
+    ) -> Result<Response<Rotation>, Status> {
+        self.rotation().map(Response::new)
+    }
+
+    async fn rotate_authority(
+        &self,
+        request: Request<RotateAuthorityRequest>,
+    ) -> Result<Response<Rotation>, Status> {
+        let who = principal(&request)?;
+        self.rotate(&request.into_inner(), &who).await.map(Response::new)
+    }
+
     async fn delete_cluster(
         &self,
         request: Request<DeleteClusterRequest>,
@@ -298,7 +315,10 @@ impl<W: World> Coordinator for Api<W> {
         &self,
         request: Request<WatchOperationRequest>,
     ) -> Result<Response<Self::WatchOperationStream>, Status> {
-        self.watch(request.into_inner()).map(Response::new)
+        let key = accepted::caller_key(&request);
+        let stream = self.watch(request.into_inner())?;
+        let inventory = self.inventory.clone();
+        Ok(Response::new(accepted::while_accepted(inventory, key, stream)))
     }
 
     async fn control_operation(
@@ -315,7 +335,10 @@ impl<W: World> Coordinator for Api<W> {
         &self,
         request: Request<ReadOperationOutputRequest>,
     ) -> Result<Response<Self::ReadOperationOutputStream>, Status> {
-        self.read_output(request.into_inner()).map(Response::new)
+        let key = accepted::caller_key(&request);
+        let stream = self.read_output(request.into_inner())?;
+        let inventory = self.inventory.clone();
+        Ok(Response::new(accepted::while_accepted(inventory, key, stream)))
     }
 
     type ShowAuditStream = Streamed<AuditEntry>;

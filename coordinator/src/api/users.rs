@@ -32,7 +32,7 @@ impl<W: World> Api<W> {
         tracing::info!(name, %role, principal = who.name, "a certificate was issued");
         Ok(IssueAccessReply {
             certificate: signed.certificate,
-            authority: self.inventory.authority().certificate().to_owned(),
+            authority: self.inventory.authorities().bundle(),
             access: Some(shown(record)),
         })
     }
@@ -70,7 +70,7 @@ impl<W: World> Api<W> {
     }
 }
 
-fn shown(record: AccessRecord) -> Access {
+pub(super) fn shown(record: AccessRecord) -> Access {
     let why = record.revocation.unwrap_or_default();
     Access {
         name: record.name,

@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 pub use exit::{Exit, STATUSES};
 
 use commands::{
-    access, apply, audit, cluster, completion, expand, explain, host, init, job, op, plan,
+    access, apply, audit, ca, cluster, completion, expand, explain, host, init, job, op, plan,
     reconfigure, recover, rejoin, replace, restart, serve, shrink, status, store, switchover,
 };
 use connect::Client;
@@ -61,6 +61,9 @@ enum Command {
     /// Certificates of users of the command line on other machines
     #[command(subcommand)]
     Access(access::Command),
+    /// The certificate authority of the site
+    #[command(subcommand)]
+    Ca(ca::Command),
     /// Clusters: make one, list them, show one
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -154,6 +157,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Status(args) => status::run(context, &args).await,
         Command::Host(command) => host::run(context, command).await,
         Command::Access(command) => access::run(context, command).await,
+        Command::Ca(command) => ca::run(context, command).await,
         Command::Cluster(command) => cluster::run(context, command).await,
         Command::Expand(args) => expand::run(context, args).await,
         Command::Shrink(args) => shrink::run(context, args).await,

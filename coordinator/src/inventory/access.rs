@@ -50,7 +50,8 @@ impl Inventory {
             Role::Viewer | Role::Operator | Role::Admin => {}
             Role::Coordinator | Role::Agent => return Err(AccessError::Role(role)),
         }
-        let signed = self.authority.sign_as(request, role, name, now_ms)?;
+        let authorities = self.authorities();
+        let signed = authorities.signing().sign_as(request, role, name, now_ms)?;
         let key = signed.key_fingerprint.as_slice();
         if let Some(revoked) = self.store.revoked(key)? {
             return Err(AccessError::KeyInUse(revoked.host));
@@ -71,6 +72,7 @@ impl Inventory {
             issued_at_ms: now_ms,
             issued_by: principal.to_owned(),
             revocation: None,
+            issuer: authorities.signing().digest().to_vec(),
         };
         self.store.put_access(&access)?;
         Ok((signed, access))
@@ -113,7 +115,24 @@ impl Inventory {
     ) -> Result<AccessRecord, AccessError> {
         match self.host_of(&access.key)? {
             Some(host) => Err(AccessError::Host(host)),
-            None => Ok(self.store.revoke_access(access, why)?),
+            None => {
+                let revoked = self.store.revoke_access(access, why)?;
+                self.revocations.send_modify(|count| *count += 1);
+                Ok(revoked)
+            }
+        }
+    }
+
+    /// Ends as soon as whoever shows this key is not let in (any more), and says why.
+    pub async fn until_refused(&self, key: [u8; 32]) -> Fault {
+        let mut revocations = self.revocations.subscribe();
+        loop {
+            if let Some(refusal) = self.key_refusal(&key) {
+                return refusal;
+            }
+            if revocations.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

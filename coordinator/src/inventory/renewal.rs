@@ -7,7 +7,10 @@ use bellows_proto::{
 };
 
 use super::Inventory;
-use crate::{ca::CaError, store::StoreError};
+use crate::{
+    ca::{Authority, CaError},
+    store::StoreError,
+};
 
 /// Why a host gets no new certificate.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +46,7 @@ impl Inventory {
         now_ms: i64,
     ) -> Result<String, RenewError> {
         let name: HostName = host.parse()?;
-        let signed = self.authority.sign(request, &name, now_ms)?;
+        let signed = self.authorities().signing().sign(request, &name, now_ms)?;
         let next = signed.key_fingerprint;
         let used = next.as_slice() == key
             || self.is_revoked(&next)?
@@ -91,13 +94,25 @@ impl Inventory {
     /// # Errors
     /// If none can be made.
     pub fn issue_own(&self, now_ms: i64) -> Result<tls::Credentials, CaError> {
-        let role = bellows_proto::identity::Role::Coordinator;
-        let issued = self.authority.issue(role, crate::site::COORDINATOR, now_ms)?;
-        let authority = self.authority.certificate().to_owned();
-        Ok(tls::Credentials {
-            certificate: format!("{}{authority}", issued.certificate),
-            private_key: issued.private_key.to_string(),
-            authority,
-        })
+        let authorities = self.authorities();
+        own_of(authorities.own(), authorities.bundle(), now_ms)
     }
+}
+
+/// A certificate of the coordinator by this authority, which trusts those in `trusted` (PEM).
+///
+/// # Errors
+/// If none can be made.
+pub(super) fn own_of(
+    by: &Authority,
+    trusted: String,
+    now_ms: i64,
+) -> Result<tls::Credentials, CaError> {
+    let role = bellows_proto::identity::Role::Coordinator;
+    let issued = by.issue(role, crate::site::COORDINATOR, now_ms)?;
+    Ok(tls::Credentials {
+        certificate: format!("{}{}", issued.certificate, by.certificate()),
+        private_key: issued.private_key.to_string(),
+        authority: trusted,
+    })
 }

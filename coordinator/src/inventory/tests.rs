@@ -26,7 +26,7 @@ fn authority() -> Authority {
 fn inventory() -> (TempDir, Inventory) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::create(&dir.path().join("store"), SITE).unwrap();
-    (dir, Inventory::new(Arc::new(store), Arc::new(authority())))
+    (dir, Inventory::new(Arc::new(store), Authorities::alone(Arc::new(authority()))))
 }
 
 fn token(inventory: &Inventory, host: &str) -> String {
@@ -67,10 +67,10 @@ fn a_host_is_let_in_once_and_known_after_a_restart() {
     assert_eq!(reply.authority, inventory.authority().certificate());
 
     assert_eq!(refusal(&inventory, &request(&text), NOW_MS + 6), TokenRefusal::Used);
-    let authority = Arc::clone(&inventory.authority);
+    let authorities = Authorities::clone(&inventory.authorities());
     drop(inventory);
     let store = crate::store::tests::patiently(|| Store::open(&dir.path().join("store")));
-    let inventory = Inventory::new(Arc::new(store), authority);
+    let inventory = Inventory::new(Arc::new(store), authorities);
     assert_eq!(refusal(&inventory, &request(&text), NOW_MS + 7), TokenRefusal::Used);
     let host = inventory.host("h1").unwrap().unwrap();
     assert_eq!((host.address.as_str(), host.enrolled_at_ms), ("10.0.0.1:7430", NOW_MS + 5));

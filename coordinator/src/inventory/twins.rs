@@ -79,7 +79,7 @@ impl Inventory {
         let twins = self.dialled(host)?.twins?;
         let text = format!("two machines have the certificate of {host}: {}", twins.evidence);
         Some(Fault::new(FaultCode::Conflict, text).at(host).remedy(format!(
-            "bellows host token {host}, enrol with it on the one that is {host}, restart its agent; turn the other off or give it another name"
+            "bellows host token {host}, enrol with it on the one that is {host}; turn the other off or give it another name"
         )))
     }
 }

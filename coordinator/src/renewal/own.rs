@@ -1,7 +1,7 @@
 //! The certificate that the coordinator itself shows, to agents and to command lines.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,6 +17,7 @@ use rustls::{ClientConfig, ServerConfig};
 use super::AT_ONCE;
 use crate::{
     agents::GrpcAgents,
+    ca::Authority,
     inventory::Inventory,
     site::{self, COORDINATOR, SiteError},
 };
@@ -41,7 +42,7 @@ impl OwnTls {
         Ok(Self {
             server: tls::server_config(credentials)?.into(),
             enrolment: tls::enrolment_server_config(credentials)?.into(),
-            client: tls::client_config_without(credentials, revoked(inventory))?.into(),
+            client: client(credentials, inventory)?.into(),
         })
     }
 
@@ -50,6 +51,14 @@ impl OwnTls {
         self.enrolment.exchange(new.enrolment.current());
         self.client.exchange(new.client.current());
     }
+}
+
+/// What calls to agents are made with: no server with a revoked key is accepted.
+pub(super) fn client(
+    credentials: &Credentials,
+    inventory: &Inventory,
+) -> Result<Arc<ClientConfig>, tls::TlsError> {
+    tls::client_config_without(credentials, revoked(inventory))
 }
 
 /// Which keys are not accepted. One that cannot be told is not.
@@ -85,6 +94,7 @@ pub struct Own {
 
 struct State {
     facts: CertificateFacts,
+    credentials: Credentials,
     trouble: Option<String>,
 }
 
@@ -99,7 +109,25 @@ impl Own {
         tls: OwnTls,
     ) -> Result<Self, tls::TlsError> {
         let facts = tls::certificate_facts(&credentials.certificate)?;
-        Ok(Self { folder, tls, state: Mutex::new(State { facts, trouble: None }) })
+        let credentials = credentials.clone();
+        let state = Mutex::new(State { facts, credentials, trouble: None });
+        Ok(Self { folder, tls, state })
+    }
+
+    /// The site's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it was signed by this authority.
+    pub fn is_of(&self, authority: &Authority) -> bool {
+        let certificate = self.state().credentials.certificate.clone();
+        tls::issuer_among(&certificate, authority.certificate()).is_some()
+    }
+
+    /// Why it was not renewed at the last look.
+    pub fn why(&self) -> Option<String> {
+        self.state().trouble.clone()
     }
 
     /// What new connections are made with.
@@ -141,19 +169,23 @@ impl Own {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Renews it if that is due.
+    /// Renews it if that is due, or another authority signs now; trusts whom the site trusts now.
     pub(super) async fn look(&self, inventory: &Inventory, agents: &Arc<GrpcAgents>, now_ms: i64) {
+        let authorities = inventory.authorities();
+        if let Err(error) = self.trust(&authorities.bundle(), inventory) {
+            tracing::error!(%error, "the coordinator does not trust the authorities of its site");
+        }
         let due = standing(&self.state().facts, now_ms);
-        if due == Standing::Fresh {
+        if due == Standing::Fresh && self.is_of(authorities.own()) {
             return;
         }
         let done = self.renew(inventory, agents, now_ms, due).await;
         let mut state = self.state();
         match done {
-            Ok(facts) => {
+            Ok((facts, credentials)) => {
                 let until_ms = facts.valid_until_ms;
                 tracing::info!(until_ms, "the coordinator's own certificate was renewed");
-                *state = State { facts, trouble: None };
+                *state = State { facts, credentials, trouble: None };
             }
             Err(error) => {
                 tracing::error!(%error, "the coordinator's own certificate is not renewed");
@@ -168,7 +200,7 @@ impl Own {
         agents: &Arc<GrpcAgents>,
         now_ms: i64,
         due: Standing,
-    ) -> Result<CertificateFacts, OwnError> {
+    ) -> Result<(CertificateFacts, Credentials), OwnError> {
         let credentials = inventory.issue_own(now_ms)?;
         let site = inventory.authority().site().to_owned();
         let own = Identity { site, role: Role::Coordinator, name: COORDINATOR.to_owned() };
@@ -176,14 +208,27 @@ impl Own {
         let new = OwnTls::new(&credentials, inventory)?;
         // A host whose clock is wrong would not be reached any more. Short of the end of the old one,
         // all others count more.
-        if due == Standing::Due {
+        if due == Standing::Due || due == Standing::Fresh {
             accepted_by_all(inventory, agents, &new).await?;
         }
         let facts = tls::certificate_facts(&credentials.certificate)?;
         site::keep_own(&self.folder, &credentials)?;
         self.tls.exchange(&new);
         agents.forget_all();
-        Ok(facts)
+        Ok((facts, credentials))
+    }
+
+    /// New connections are made, and accepted, by whom these authorities (PEM) say.
+    fn trust(&self, bundle: &str, inventory: &Inventory) -> Result<(), tls::TlsError> {
+        let mut state = self.state();
+        if state.credentials.authority == bundle {
+            return Ok(());
+        }
+        let authority = bundle.to_owned();
+        let credentials = Credentials { authority, ..state.credentials.clone() };
+        self.tls.exchange(&OwnTls::new(&credentials, inventory)?);
+        state.credentials = credentials;
+        Ok(())
     }
 }
 

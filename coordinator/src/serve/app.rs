@@ -78,11 +78,11 @@ impl<S: Systems> App<S> {
     /// # Errors
     /// If there is no site, its configuration has mistakes, or its store is held or damaged.
     pub fn build(folder: &Path, systems: S) -> Result<Self, ServeError> {
-        let Site { config, authority, credentials } = Site::load(folder)?;
+        let Site { config, authorities, credentials } = Site::load(folder)?;
         let store = Arc::new(Store::open(&config.store_dir())?);
         let limits = Limits { keep: config.audit_segments, ..Limits::default() };
         let audit = Arc::new(AuditLog::open(&config.audit_dir(), limits, now_ms)?);
-        let inventory = Inventory::new(Arc::clone(&store), Arc::new(authority));
+        let inventory = Inventory::new(Arc::clone(&store), authorities);
         let addresses = inventory.clone();
         for certificate in site::first_users(folder) {
             inventory.note_access(&certificate)?;

@@ -38,7 +38,7 @@ fn what_init_makes_serve_can_use() {
     assert_eq!(site.config.site_name, "demo");
     assert_eq!(site.config.listen.socket, path.join("bellows.sock"));
     assert_eq!(site.config.enrolment_address.as_deref(), Some("coordinator.example:7421"));
-    assert_eq!(site.authority.fingerprint(), made.fingerprint);
+    assert_eq!(site.authorities.own().fingerprint(), made.fingerprint);
     let store = crate::store::tests::patiently(|| Store::open(&site.config.store_dir()));
     assert_eq!((store.site_id(), store.term().number), (made.site_id.clone(), 0));
 

@@ -149,6 +149,28 @@ impl Store {
         })
     }
 
+    /// Notes who has signed what a host shows, and whom it trusts, as a handshake has proven of `key`.
+    /// `false`: its key is another one.
+    ///
+    /// # Errors
+    /// If the store failed or the entry is damaged.
+    pub fn put_trust(
+        &self,
+        host: &str,
+        key: &[u8],
+        issuer: &[u8],
+        trusts: &[Vec<u8>],
+    ) -> Result<bool, StoreError> {
+        self.change_host(host, |record| {
+            let same = record.key_fingerprint == key;
+            if same {
+                record.issuer = issuer.to_vec();
+                record.trusts = trusts.to_vec();
+            }
+            same
+        })
+    }
+
     /// Notes that two machines show the certificate of a host. What was noted first stays.
     ///
     /// # Errors
@@ -187,6 +209,8 @@ impl Store {
                 next_key: Vec::new(),
                 valid_from_ms: of.valid_from_ms,
                 valid_until_ms: of.valid_until_ms,
+                // Not proven of this one yet.
+                issuer: Vec::new(),
                 ..known
             };
             put(tables.inventory, &key, &renewed, &name)?;

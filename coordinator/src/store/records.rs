@@ -42,6 +42,13 @@ pub struct HostRecord {
     /// That two machines show its certificate; unset: nobody has seen that.
     #[prost(message, optional, tag = "94")]
     pub twins: Option<Twins>,
+    /// SHA-256 of the certificate of the authority that signed what it shows, as a handshake has proven;
+    /// empty: none has.
+    #[prost(bytes = "vec", tag = "95")]
+    pub issuer: Vec<u8>,
+    /// The same of those that it trusts.
+    #[prost(bytes = "vec", repeated, tag = "96")]
+    pub trusts: Vec<Vec<u8>>,
 }
 
 /// A certificate of a user.
@@ -68,6 +75,9 @@ pub struct AccessRecord {
     /// Unset: it is accepted.
     #[prost(message, optional, tag = "7")]
     pub revocation: Option<Revocation>,
+    /// SHA-256 of the certificate of the authority that signed it; empty: the first one, or not known.
+    #[prost(bytes = "vec", tag = "90")]
+    pub issuer: Vec<u8>,
 }
 
 /// Two machines that show one certificate.

@@ -26,6 +26,7 @@ pub const PRINTED: &[&str] = &[
     "Access",
     "ListAccessReply",
     "RevokeAccessReply",
+    "Rotation",
     "HostToken",
     "ListClustersReply",
     "ListHostJobsReply",

@@ -126,6 +126,7 @@ impl RenewingAgent {
                     let authority = state.kept.authority.clone();
                     state.tried = Some(Credentials { certificate, private_key, authority });
                 }
+                Step::Trust(_) => return Err("an old agent does not know this step"),
                 Step::Confirm(key) => {
                     let is_of = |one: &Credentials| {
                         tls::certificate_facts(&one.certificate).unwrap().key == key

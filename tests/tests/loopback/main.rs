@@ -4,6 +4,8 @@
 
 mod audit;
 mod recover;
+mod reenrol;
+mod rotate;
 mod two_coordinators;
 
 use std::time::Duration;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod apply;
 pub mod audit;
+pub mod ca;
 pub mod cluster;
 pub mod completion;
 pub mod expand;

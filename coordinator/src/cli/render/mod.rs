@@ -4,6 +4,7 @@
 pub mod access;
 pub mod added;
 pub mod audit;
+pub mod ca;
 pub mod cluster;
 pub mod fault;
 pub mod history;
