@@ -17,7 +17,7 @@ use super::{
     division::Division,
     faults::{self, Fate, Fault, Moment, Plan, Trouble},
     listed::{Operation, System},
-    scenario::{Ended, Setting, Truth, run},
+    scenario::{Ended, RETRIES, Setting, Truth, run},
     world::Broken,
 };
 
@@ -334,19 +334,21 @@ pub fn verdict(cases: &[Case<'_>], task: &Task) -> Option<Verdict> {
     carry_out(cases, task, false).map(|ended| Verdict::of(&ended))
 }
 
-/// Whether a fault can make an operation end otherwise than a crash does.
+/// Crashes alone, after which the operation ends as without them: no more than the administrator tries again.
 fn only_crashes(plan: &Plan) -> bool {
-    plan.values().all(|fault| match fault {
-        Fault::Kill | Fault::Call(_) => true,
-        Fault::PowerCut
-        | Fault::DiskFull
-        | Fault::Tool(_)
-        | Fault::Partition { .. }
-        | Fault::SecondCoordinator
-        | Fault::Failover
-        | Fault::Crash
-        | Fault::Cancel => false,
-    })
+    let endured = usize::try_from(RETRIES).is_ok_and(|retries| plan.len() <= retries);
+    endured
+        && plan.values().all(|fault| match fault {
+            Fault::Kill | Fault::Call(_) => true,
+            Fault::PowerCut
+            | Fault::DiskFull
+            | Fault::Tool(_)
+            | Fault::Partition { .. }
+            | Fault::SecondCoordinator
+            | Fault::Failover
+            | Fault::Crash
+            | Fault::Cancel => false,
+        })
 }
 
 /// What the end must be, beside what each run is judged by itself.

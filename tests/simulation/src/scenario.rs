@@ -23,6 +23,8 @@ use super::{
     world::{Broken, Counts, Label, Order, World},
 };
 
+/// So often the administrator tries again, then no more.
+pub const RETRIES: u32 = 3;
 /// The administrator looks so often.
 const LOOK: Duration = Duration::from_millis(100);
 /// `bellows serve` is started again after so long.
@@ -456,7 +458,7 @@ impl Admin<'_> {
     /// take it back, then give it up.
     fn decide(&self, id: &str, decisions: &mut u32) {
         let events = self.coordinator.shelf.book().operations.get(id).map_or(0, Vec::len);
-        if *decisions < 3 && events.is_multiple_of(2) {
+        if *decisions < RETRIES && events.is_multiple_of(2) {
             let asked = self.coordinator.engine.skip(id, "it can wait", "administrator");
             self.world.tell(|| format!("skip: {asked:?}"));
             if asked.is_ok() {
@@ -465,8 +467,8 @@ impl Admin<'_> {
             }
         }
         let order = match *decisions {
-            0..3 => [ControlKind::Retry, ControlKind::Resume, ControlKind::Undo],
-            3..8 => [ControlKind::Undo, ControlKind::Cancel, ControlKind::Retry],
+            0..RETRIES => [ControlKind::Retry, ControlKind::Resume, ControlKind::Undo],
+            RETRIES..8 => [ControlKind::Undo, ControlKind::Cancel, ControlKind::Retry],
             _ => [ControlKind::Abandon, ControlKind::Undo, ControlKind::Retry],
         };
         for kind in order {
