@@ -22,7 +22,7 @@ LOOPBACK_TEST := loopback
 PACKAGE_TESTS := packages bundle_whole bundle_troubles
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_bootstrap hosts_scenario hosts_adopted hosts_plain bundle_whole
+HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain bundle_whole
 KILL_TESTS := kills
 
 .PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench bench-hosts crash-matrix soak replay defects keep-protocol

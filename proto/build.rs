@@ -14,6 +14,7 @@ const FILES: &[&str] = &[
     "bellows/v1/host.proto",
     "bellows/v1/system.proto",
     "bellows/v1/jobs.proto",
+    "bellows/v1/upgrade.proto",
     "bellows/v1/agent.proto",
     "bellows/v1/plan.proto",
     "bellows/v1/events.proto",

@@ -149,6 +149,17 @@ impl Audit {
         self.append(Kind::Call(AuditCall { principal, coordinator, ..call }))
     }
 
+    /// What a call has led to, that was not known when it was answered.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn done(&self, call: &str, text: &str, good: bool) -> Result<(), Fault> {
+        let code = if good { FaultCode::Unspecified } else { FaultCode::ToolFailed };
+        let (call, text) = (call.to_owned(), text.to_owned());
+        let answer = AuditAnswer { call, text, code: code.into(), ..AuditAnswer::default() };
+        self.append(Kind::Answer(answer))
+    }
+
     /// A changing call that was refused, or failed. The same again and again, or too many, are
     /// counted only. That it cannot be written is only logged: nothing was changed.
     pub fn refused(&self, caller: &Caller, call: &str, operation: &str, fault: &Fault) {

@@ -18,6 +18,8 @@ pub mod pages;
 #[cfg(feature = "program")]
 pub mod plain;
 #[cfg(feature = "program")]
+pub mod programs;
+#[cfg(feature = "program")]
 pub mod run;
 #[cfg(feature = "program")]
 pub mod server;

@@ -10,9 +10,10 @@ use bellows_agent::{
     exec::launch,
     pages::{self, CompletionArgs, ManArgs},
     plain::{self, SudoersArgs},
+    programs::start::{self, Purpose},
     run::{self, ServiceVerb},
 };
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -75,6 +76,37 @@ enum Command {
         #[arg(long)]
         job: Utf8PathBuf,
     },
+    /// Take a program back that was not confirmed (started by a timer)
+    #[command(hide = true)]
+    TakeBack {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The trial's id
+        #[arg(long)]
+        trial: String,
+        /// The agent's unit
+        #[arg(long)]
+        unit: String,
+    },
+}
+
+impl Command {
+    /// Whether another program may do this in our place. What a job or a timer starts is the very program
+    /// that was named.
+    fn chooses(&self) -> Option<(&Utf8Path, Purpose)> {
+        match self {
+            Self::Run(config) => Some((&config.path, Purpose::Serve)),
+            Self::CheckConfig(config) | Self::Enrol { config, .. } | Self::Job { config, .. } => {
+                Some((&config.path, Purpose::Ask))
+            }
+            Self::Service { .. }
+            | Self::Completion(_)
+            | Self::Man(_)
+            | Self::Shim { .. }
+            | Self::Sudoers { .. }
+            | Self::TakeBack { .. } => None,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -116,6 +148,9 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     logs();
+    if let Some((config, purpose)) = cli.command.chooses() {
+        start::become_chosen(config, purpose);
+    }
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -154,6 +189,9 @@ async fn execute(command: Command) -> Result<()> {
         Command::Shim { config, job } => run::shim(config.load()?, &job).await,
         Command::Sudoers { what, config } => {
             plain::sudoers(config.load()?, &what, run::local).await
+        }
+        Command::TakeBack { config, trial, unit } => {
+            run::take_back(&config.path, &trial, &unit).await
         }
         Command::Completion(args) => pages::completion(Cli::command(), &args),
         Command::Man(args) => pages::man(Cli::command(), &args),

@@ -15,7 +15,9 @@ use crate::{
     facilities::{Local, services},
     host::{RealHost, SystemClock},
     jobs::{Jobs, ShimProgram, shim, store::JobDir},
-    plain, server,
+    plain,
+    programs::{self, Programs},
+    server,
     tools::{self, QueryContext},
 };
 
@@ -60,6 +62,8 @@ pub async fn run(config: Config) -> Result<()> {
     enrol::finish(&local).context("the identity")?;
     bury(&local).await;
     let jobs = Jobs::open(local.clone(), ShimProgram::own(&local)).map_err(failed)?;
+    let programs = Programs::new(local.clone());
+    tell_of_trials(&jobs, &programs);
     let listening = server::listen(&local).await?;
     tracing::info!(
         host = %local.config.agent.host,
@@ -71,9 +75,18 @@ pub async fn run(config: Config) -> Result<()> {
     // Not under a service manager: nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::spawn(tell_that_it_lives());
-    listening.serve(local, jobs, stop).await?;
+    listening.serve(local, jobs, programs, stop).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// A program that was taken back could not write so itself.
+fn tell_of_trials(jobs: &Jobs, programs: &Programs) {
+    match programs.untold() {
+        Ok(None) => {}
+        Ok(Some(last)) => jobs.trial_ended(&last),
+        Err(fault) => tracing::error!(%fault, "how the last upgrade ended cannot be told"),
+    }
 }
 
 /// As often as the unit asks for it (`WatchdogSec=`). All that the agent does is done by one thread: while it
@@ -152,6 +165,19 @@ pub async fn shim(config: Config, job: &Utf8Path) -> Result<()> {
     let stop = stop_on_signals()?;
     let perform: shim::Perform = |action, context| tools::perform(action, context).boxed();
     shim::run(local(config)?, JobDir::at(job), stop, perform).await.map_err(failed)
+}
+
+/// `bellows-agent take-back`: the end of a trial that nobody confirmed.
+///
+/// # Errors
+/// If the program before it cannot be started again.
+pub async fn take_back(config: &Utf8Path, trial: &str, unit: &str) -> Result<()> {
+    let own = std::env::current_exe().context("find our own program")?;
+    let host = RealHost::new(Utf8PathBuf::try_from(own).context("our own path")?);
+    let (seams, data_dir) = ((&host as _, &SystemClock as _), config::data_dir(config)?);
+    let done = programs::back::take_back(seams, &data_dir, trial, unit).await.map_err(failed)?;
+    println!("{}", if done { "taken back" } else { "nothing to take back" });
+    Ok(())
 }
 
 /// What to do with a service of ours in the process form.

@@ -38,3 +38,5 @@ pub mod spec;
 pub mod store;
 pub mod systems;
 pub mod term;
+#[cfg(feature = "program")]
+pub mod upgrade;

@@ -40,6 +40,7 @@ const READS: &[&str] = &[
     "ListHostJobs",
     "ListAccess",
     "GetRotation",
+    "PlanUpgrade",
 ];
 const OPERATES: &[&str] = &["PlanIntent", "ApplyPlan", "ControlOperation", "SettleJobs"];
 const ADMINISTERS: &[&str] = &[
@@ -53,6 +54,7 @@ const ADMINISTERS: &[&str] = &[
     "IssueAccess",
     "RevokeAccess",
     "RotateAuthority",
+    "UpgradeHosts",
 ];
 
 fn may(role: Role, method: &str) -> bool {

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod fault;
 pub mod identity;
 pub mod names;
+pub mod release;
 pub mod remarks;
 #[cfg(feature = "rpc")]
 pub mod tls;

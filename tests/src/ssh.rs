@@ -132,6 +132,12 @@ pub async fn bundle(folder: &Path) -> Result<PathBuf> {
     process::run(strip, std::time::Duration::from_secs(60)).await?.expect_code(0)?;
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&program, mode).context("the agent's mode")?;
+    sums(&place)?;
+    Ok(top)
+}
+
+/// The unit beside a program, and the digests of both.
+fn sums(place: &Path) -> Result<()> {
     let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
     std::fs::write(place.join("bellows-agent.service"), unit).context("the agent's unit")?;
     let mut sums = String::new();
@@ -140,6 +146,15 @@ pub async fn bundle(folder: &Path) -> Result<PathBuf> {
         let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
         sums.push_str(&format!("{digest}  {name}\n"));
     }
-    std::fs::write(place.join("SHA256SUMS"), sums).context("the digests")?;
-    Ok(top)
+    std::fs::write(place.join("SHA256SUMS"), sums).context("the digests")
+}
+
+/// Puts another program in the place of the one of [`bundle`].
+///
+/// # Errors
+/// A file cannot be written.
+pub fn replace(bundle: &Path, program: &[u8]) -> Result<()> {
+    let place = bundle.join(env!("CARGO_PKG_VERSION")).join(std::env::consts::ARCH);
+    std::fs::write(place.join("bellows-agent"), program).context("the agent")?;
+    sums(&place)
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use bellows_proto::audit::{KEEP_DEFAULT, KEEP_LEAST};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::{
@@ -11,6 +11,8 @@ use super::{
     values::{Checker, absolute},
 };
 
+/// `[agent] data_dir` when it is not given.
+const DEFAULT_DATA_DIR: &str = "/var/lib/bellows-agent";
 /// `audit_segments` is at most this: 40 GB.
 const AUDIT_SEGMENTS_MOST: u32 = 10_000;
 
@@ -80,6 +82,22 @@ pub fn load(path: &Utf8Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Read { path: path.to_string(), source })?;
     parse(path, &text)
+}
+
+/// Only where the agent's own folder is, of a file that may have more in it than this program knows.
+///
+/// # Errors
+/// If the file cannot be read or is no TOML, or somebody else than root may write it (when running as root).
+pub fn data_dir(path: &Utf8Path) -> Result<Utf8PathBuf, ConfigError> {
+    check_owner(path)?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_string(), source })?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| ConfigError::Mistakes {
+        path: path.to_string(),
+        mistakes: vec![error.to_string()],
+    })?;
+    let named = table.get("agent").and_then(|agent| agent.get("data_dir"));
+    Ok(named.and_then(toml::Value::as_str).unwrap_or(DEFAULT_DATA_DIR).into())
 }
 
 /// Refuses a file that another user than root may write, when running as root: it decides
@@ -168,7 +186,7 @@ fn check_agent(raw: RawAgent, checker: &mut Checker) -> Option<AgentConfig> {
             .map_err(|_| format!("{listen:?} is not of the form ADDRESS:PORT")),
     );
     let path = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
-    let data_dir = path(raw.data_dir, "/var/lib/bellows-agent");
+    let data_dir = path(raw.data_dir, DEFAULT_DATA_DIR);
     let data_dir = absolute(checker, "agent.data_dir", &data_dir);
     let runtime_dir = path(raw.runtime_dir, "/run/bellows-agent");
     let runtime_dir = absolute(checker, "agent.runtime_dir", &runtime_dir);

@@ -13,7 +13,7 @@ mod plain;
 pub mod postgresql;
 mod values;
 
-pub use load::{ConfigError, check_owner, load, parse};
+pub use load::{ConfigError, check_owner, data_dir, load, parse};
 pub use postgresql::PostgresqlConfig;
 
 /// Where the configuration is looked for.

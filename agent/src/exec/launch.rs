@@ -88,6 +88,14 @@ fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<std::convert::In
     Err(format!("{}: {}", program.display(), command.exec()))
 }
 
+/// Becomes another program of ours, with the arguments of this one and one more variable in its environment.
+/// Returns only when that fails. For the very start: no thread but this one may exist that matters.
+#[allow(clippy::disallowed_methods)] // As above.
+pub fn replace_by(program: &camino::Utf8Path, variable: (&str, &str)) -> std::io::Error {
+    let mut command = std::process::Command::new(program);
+    command.args(std::env::args_os().skip(1)).env(variable.0, variable.1).exec()
+}
+
 /// Ends this process when its parent ends. After the change of user: that clears it.
 fn die_with(parent: Pid) -> Result<(), String> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| e.to_string())?;

@@ -1,8 +1,12 @@
 //! What jobs tell the audit log: a call before its effect, an acceptance before anything of the
 //! job runs, an end before anybody hears of it, all of them before the job is forgotten.
 
-use bellows_proto::v1::{
-    AuditCall, AuditHead, AuditJobAccepted, CloseRequest, Fault, Fence, Job, JobKey, Term,
+use bellows_proto::{
+    digest,
+    v1::{
+        AuditCall, AuditHead, AuditJobAccepted, CloseRequest, Fault, Fence, Job, JobKey,
+        ProgramOutcome, Term,
+    },
 };
 
 use super::{
@@ -21,6 +25,28 @@ impl Jobs {
     /// A changing call of the caller was refused or failed.
     pub fn refused(&self, call: &str, operation: &str, fault: &Fault) {
         self.0.audit.refused(&self.1, call, operation, fault);
+    }
+
+    /// Another program of the agent was on trial, and that is over.
+    pub fn trial_ended(&self, last: &ProgramOutcome) {
+        let program = last.program.clone().unwrap_or_default();
+        let digest = digest::hex(&program.digest);
+        let how =
+            if last.kept { "is kept".to_owned() } else { format!("taken back: {}", last.reason) };
+        let text = format!("program {} {digest} {how}", program.version);
+        if let Err(fault) = self.0.audit.done("SwitchProgram", &text, last.kept) {
+            tracing::error!(%fault, text, "the end of an upgrade is not in the audit log");
+        }
+    }
+
+    /// As [`Jobs::obey`], with more to be told of the call.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn obey_in(&self, call: &str, term: Option<&Term>, detail: String) -> Result<(), Fault> {
+        self.0.ledger.accept(term)?;
+        let (call, term) = (call.to_owned(), term.cloned());
+        self.0.audit.call(&self.1, AuditCall { call, term, detail, ..AuditCall::default() })
     }
 
     /// How far the audit log goes; `None`: it cannot be written.

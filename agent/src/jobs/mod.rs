@@ -134,6 +134,7 @@ impl Jobs {
             mode: local.config.agent.mode.as_str().to_owned(),
             certificate: None,
             authorities: Vec::new(),
+            protocol: bellows_proto::release::PROTOCOL,
         })
     }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
+mod arriving;
 mod roles;
 mod service;
 mod shown;
@@ -20,7 +21,7 @@ mod shown;
 pub use roles::{ALLOWED, RoleLayer};
 pub use shown::{Shown, TRIAL};
 
-use crate::{facilities::Local, jobs::Jobs};
+use crate::{facilities::Local, jobs::Jobs, programs::Programs};
 
 /// So many calls of one connection run at once; further ones wait.
 const CALLS_AT_ONCE: usize = 64;
@@ -120,12 +121,14 @@ impl Listening {
         self,
         local: Local,
         jobs: Jobs,
+        programs: Programs,
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
         let incoming = tls::incoming(self.listener, self.shown.live(), tls::CONNECTIONS_AT_ONCE);
         let roles = RoleLayer::new(Arc::from(self.own.site.as_str()), jobs.clone());
         let shown = self.shown.clone();
-        let service = AgentServer::new(service::Service::new(local, jobs, self.shown));
+        let service = service::Service::new(local, jobs, self.shown, programs);
+        let service = AgentServer::new(service);
         let serving = Server::builder()
             .http2_keepalive_interval(Some(tls::KEEP_ALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(tls::KEEP_ALIVE_DEADLINE))

@@ -33,6 +33,10 @@ pub const ALLOWED: &[(&str, &[Role])] = &[
     ("/bellows.v1.Agent/ReadAudit", &[Role::Coordinator]),
     ("/bellows.v1.Agent/Recall", &[Role::Coordinator]),
     ("/bellows.v1.Agent/RenewCertificate", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/GetProgram", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/PutProgram", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/SwitchProgram", &[Role::Coordinator]),
+    ("/bellows.v1.Agent/ConfirmProgram", &[Role::Coordinator]),
 ];
 
 /// The name of a call that is not ours is not written longer, characters.

@@ -3,26 +3,28 @@
 use std::{pin::Pin, time::Duration};
 
 use bellows_proto::{
-    audit,
+    audit, digest,
     fault::to_status,
     tls::Peer,
     v1::{
         AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
-        CloseReply, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job,
-        JobKey, ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply,
-        PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest, Recalled,
-        RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest, StartJobRequest,
-        agent_server, seal_reply,
+        CloseReply, CloseRequest, ConfirmProgramReply, ConfirmProgramRequest, Fault, FaultCode,
+        GetJobRequest, GetProgramRequest, HelloReply, HelloRequest, Job, JobKey, ListJobsReply,
+        ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ProgramState,
+        PutProgramReply, PutProgramRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest,
+        Recalled, RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest,
+        StartJobRequest, SwitchProgramReply, SwitchProgramRequest, agent_server, seal_reply,
     },
 };
 use futures::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{missing, shown::Shown};
+use super::{arriving, missing, shown::Shown};
 use crate::{
     audit::Caller,
     facilities::Local,
     jobs::Jobs,
+    programs::Programs,
     tools::{self, QUERY_DEADLINE, QueryContext},
 };
 
@@ -30,11 +32,12 @@ pub(super) struct Service {
     local: Local,
     jobs: Jobs,
     shown: Shown,
+    programs: Programs,
 }
 
 impl Service {
-    pub(super) fn new(local: Local, jobs: Jobs, shown: Shown) -> Self {
-        Self { local, jobs, shown }
+    pub(super) fn new(local: Local, jobs: Jobs, shown: Shown, programs: Programs) -> Self {
+        Self { local, jobs, shown, programs }
     }
 
     fn host(&self) -> &str {
@@ -114,6 +117,55 @@ impl agent_server::Agent for Service {
             .obey("RenewCertificate", request.term.as_ref())
             .and_then(|()| self.shown.renew(request.step.ok_or_else(|| missing("step"))?, caller));
         self.reply(told(&jobs, "RenewCertificate", "", renewed))
+    }
+
+    async fn get_program(
+        &self,
+        _: Request<GetProgramRequest>,
+    ) -> Result<Response<ProgramState>, Status> {
+        self.reply(self.programs.state())
+    }
+
+    async fn put_program(
+        &self,
+        request: Request<Streaming<PutProgramRequest>>,
+    ) -> Result<Response<PutProgramReply>, Status> {
+        let jobs = self.jobs_for(&request);
+        let put = Box::pin(put(&jobs, &self.programs, request.into_inner())).await;
+        self.reply(told(&jobs, "PutProgram", "", put))
+    }
+
+    async fn switch_program(
+        &self,
+        request: Request<SwitchProgramRequest>,
+    ) -> Result<Response<SwitchProgramReply>, Status> {
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let detail =
+            format!("program {}, trial {}", digest::hex(&request.digest), short(&request.trial));
+        let switched = match jobs.obey_in("SwitchProgram", request.term.as_ref(), detail) {
+            Ok(()) => Box::pin(self.programs.switch(&request)).await,
+            Err(fault) => Err(fault),
+        };
+        self.reply(told(&jobs, "SwitchProgram", "", switched))
+    }
+
+    async fn confirm_program(
+        &self,
+        request: Request<ConfirmProgramRequest>,
+    ) -> Result<Response<ConfirmProgramReply>, Status> {
+        let jobs = self.jobs_for(&request);
+        let request = request.into_inner();
+        let detail = format!("trial {}", short(&request.trial));
+        let confirmed = match jobs.obey_in("ConfirmProgram", request.term.as_ref(), detail) {
+            Ok(()) => Box::pin(self.programs.confirm(&request)).await,
+            Err(fault) => Err(fault),
+        };
+        if let Ok(Some(last)) = self.programs.untold() {
+            jobs.trial_ended(&last);
+        }
+        let confirmed = told(&jobs, "ConfirmProgram", "", confirmed);
+        self.reply(confirmed.map(|state| ConfirmProgramReply { state: Some(state) }))
     }
 
     async fn plant_fence(
@@ -257,6 +309,25 @@ fn told<T>(jobs: &Jobs, call: &str, operation: &str, result: Result<T, Fault>) -
         jobs.refused(call, operation, fault);
     }
     result
+}
+
+/// Takes a program, once the caller is known to lead.
+async fn put(
+    jobs: &Jobs,
+    programs: &Programs,
+    mut pieces: Streaming<PutProgramRequest>,
+) -> Result<PutProgramReply, Fault> {
+    let header = arriving::header(&mut pieces).await?;
+    let program = header.program.clone().unwrap_or_default();
+    let (version, digest) = (short(&program.version), digest::hex(&program.digest));
+    let detail = format!("program {version} {digest}, {} bytes", header.length);
+    jobs.obey_in("PutProgram", header.term.as_ref(), detail)?;
+    programs.put(&header, &mut arriving::Pieces(pieces)).await
+}
+
+/// For the audit log: what comes from outside has no bounds yet.
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
 }
 
 fn operation_of(key: Option<&JobKey>) -> String {

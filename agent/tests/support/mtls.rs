@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellows_agent::{
     facilities::Local,
     jobs::{Jobs, ShimProgram},
+    programs::Programs,
     server,
 };
 use bellows_proto::{
@@ -94,7 +95,8 @@ pub async fn run(local: Local, stop: CancellationToken) -> String {
     let listening = server::listen(&local).await.unwrap();
     let address = listening.address.to_string();
     let jobs = Jobs::open(local.clone(), ShimProgram::own(&local)).unwrap();
-    tokio::spawn(listening.serve(local, jobs, stop));
+    let programs = Programs::new(local.clone());
+    tokio::spawn(listening.serve(local, jobs, programs, stop));
     address
 }
 

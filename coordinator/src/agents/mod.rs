@@ -3,6 +3,7 @@
 //! queries or actions, and it never retries.
 
 mod fault;
+mod programs;
 mod renew;
 mod witness;
 

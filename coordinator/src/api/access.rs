@@ -67,6 +67,8 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("/bellows.v1.Coordinator/PruneOperations", ADMINISTER),
     ("/bellows.v1.Coordinator/ListHostJobs", READ),
     ("/bellows.v1.Coordinator/SettleJobs", OPERATE),
+    ("/bellows.v1.Coordinator/PlanUpgrade", READ),
+    ("/bellows.v1.Coordinator/UpgradeHosts", ADMINISTER),
     ("/bellows.v1.Enrolment/Enrol", Rule::Token),
 ];
 

@@ -15,7 +15,7 @@ use bellows_proto::{
         AcceptAuditRequest, ApplyPlanRequest, AuditAnswer, AuditCall, ControlOperationRequest,
         CreateHostTokenRequest, DeleteClusterRequest, EnrolRequest, Fault, FaultCode,
         IssueAccessRequest, Plan, RemoveHostRequest, RevokeAccessRequest, RevokeHostRequest,
-        RotateAuthorityRequest, SettleJobsRequest,
+        RotateAuthorityRequest, SettleJobsRequest, UpgradeHostsRequest,
     },
 };
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -213,6 +213,15 @@ fn about(name: &str, message: &[u8]) -> AuditCall {
                 AuditCall { detail: format!("{}{without}", cut(&rotate.step)), ..call }
             }
             Err(_) => call,
+        },
+        "UpgradeHosts" => match UpgradeHostsRequest::decode(message) {
+            Ok(UpgradeHostsRequest { plan: Some(plan) }) => {
+                let gets = plan.hosts.iter().filter(|one| one.ring > 0);
+                let named: Vec<String> = gets.map(|one| one.host.clone()).collect();
+                let detail = format!("hosts {}", named.join(" "));
+                AuditCall { plan_digest: digest::of(&plan).to_vec(), detail: cut(&detail), ..call }
+            }
+            Ok(_) | Err(_) => call,
         },
         "AcceptAudit" => match AcceptAuditRequest::decode(message) {
             Ok(accept) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bellows_proto::{
     digest,
     names::HostName,
+    release::protocol_problem,
     v1::{
         ClusterDetail, CreateHostTokenRequest, Fault, FaultCode, HelloReply, HostDetail, HostFacts,
         HostFactsQuery, HostInventory, HostInventoryQuery, HostQuery, HostSummary, HostToken,
@@ -54,7 +55,11 @@ impl<W: World> Api<W> {
         let hello = self.agents.hello(&record.host).await;
         let summary = Some(self.host_summary(&record, hello.as_ref(), &nodes));
         let unknown_jobs = self.unknown_at(&record.host).await?;
-        let detail = HostDetail { summary, unknown_jobs, ..HostDetail::default() };
+        let program = match hello {
+            Ok(_) => self.agents.program(&record.host).await.ok(),
+            Err(_) => None,
+        };
+        let detail = HostDetail { summary, unknown_jobs, program, ..HostDetail::default() };
         if inventory {
             let inventory = match hello {
                 Ok(_) => self.inventory_of(&record.host).await,
@@ -141,6 +146,7 @@ impl<W: World> Api<W> {
                 summary.last_seen_at_ms = (self.now_ms)();
                 summary.agent_version.clone_from(&hello.version);
                 summary.mode.clone_from(&hello.mode);
+                summary.version_problem = protocol_problem(hello.protocol, &hello.version);
                 self.note_seen(&summary);
             }
             Err(fault) => {

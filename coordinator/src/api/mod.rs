@@ -19,6 +19,7 @@ mod revoke;
 mod rotate;
 mod store;
 pub mod unix;
+mod upgrade;
 mod users;
 mod watch;
 
@@ -33,11 +34,12 @@ use bellows_proto::v1::{
     ListAccessReply, ListAccessRequest, ListClustersReply, ListClustersRequest, ListHostJobsReply,
     ListHostJobsRequest, ListHostsReply, ListHostsRequest, ListOperationsReply,
     ListOperationsRequest, OperationDetail, OperationOutput, OperationSummary, Overview,
-    PlanIntentRequest, PlanReply, PruneOperationsReply, PruneOperationsRequest,
+    PlanIntentRequest, PlanReply, PlanUpgradeRequest, PruneOperationsReply, PruneOperationsRequest,
     ReadOperationOutputRequest, RemoveHostReply, RemoveHostRequest, RevokeAccessReply,
     RevokeAccessRequest, RevokeHostReply, RevokeHostRequest, RotateAuthorityRequest, Rotation,
-    SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site, VerifyAuditReply,
-    VerifyAuditRequest, WatchOperationRequest, WatchUpdate, coordinator_server::Coordinator,
+    SettleJobsReply, SettleJobsRequest, ShowAuditRequest, Site, UpgradeHostsRequest, UpgradePlan,
+    UpgradeUpdate, VerifyAuditReply, VerifyAuditRequest, WatchOperationRequest, WatchUpdate,
+    coordinator_server::Coordinator,
 };
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
@@ -50,6 +52,7 @@ use crate::{
     journal::StoreJournal,
     renewal::Renewals,
     store::Store,
+    upgrade::Upgrades,
 };
 use access::Principal;
 
@@ -73,6 +76,7 @@ pub struct Api<W: World> {
     inventory: Inventory,
     journal: StoreJournal,
     renewals: Arc<Renewals>,
+    upgrades: Upgrades,
     site: Arc<SiteFacts>,
     seen: jobs::Seen,
     now_ms: fn() -> i64,
@@ -88,6 +92,7 @@ impl<W: World> Clone for Api<W> {
             inventory: self.inventory.clone(),
             journal: self.journal.clone(),
             renewals: Arc::clone(&self.renewals),
+            upgrades: self.upgrades.clone(),
             site: Arc::clone(&self.site),
             seen: Arc::clone(&self.seen),
             now_ms: self.now_ms,
@@ -109,7 +114,20 @@ impl<W: World> Api<W> {
         let journal = StoreJournal::new(Arc::clone(&store));
         let (now_ms, seen) = (crate::clock::now_ms, jobs::Seen::default());
         let site = Arc::new(site);
-        Self { engine, agents, store, audit, inventory, journal, renewals, site, seen, now_ms }
+        let upgrades = Upgrades::new(Arc::clone(&agents), inventory.clone());
+        Self {
+            upgrades,
+            engine,
+            agents,
+            store,
+            audit,
+            inventory,
+            journal,
+            renewals,
+            site,
+            seen,
+            now_ms,
+        }
     }
 
     /// Why nothing may be changed, as the refusal of a call.
@@ -379,6 +397,23 @@ impl<W: World> Coordinator for Api<W> {
         request: Request<PruneOperationsRequest>,
     ) -> Result<Response<PruneOperationsReply>, Status> {
         self.prune(&request.into_inner()).map(Response::new)
+    }
+
+    async fn plan_upgrade(
+        &self,
+        request: Request<PlanUpgradeRequest>,
+    ) -> Result<Response<UpgradePlan>, Status> {
+        Api::plan_upgrade(self, &request.into_inner()).await.map(Response::new)
+    }
+
+    type UpgradeHostsStream = Streamed<UpgradeUpdate>;
+
+    async fn upgrade_hosts(
+        &self,
+        request: Request<UpgradeHostsRequest>,
+    ) -> Result<Response<Self::UpgradeHostsStream>, Status> {
+        let who = principal(&request)?;
+        self.upgrade(request.into_inner(), &who).await.map(Response::new)
     }
 
     async fn list_host_jobs(

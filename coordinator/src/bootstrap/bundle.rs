@@ -112,6 +112,11 @@ impl Bundle {
         self.agents.get(architecture)
     }
 
+    /// All of them, by architecture.
+    pub fn into_agents(self) -> BTreeMap<String, Agent> {
+        self.agents
+    }
+
     /// All architectures, for people.
     pub fn architectures(&self) -> String {
         self.agents.keys().cloned().collect::<Vec<_>>().join(" ")

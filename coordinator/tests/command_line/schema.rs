@@ -42,6 +42,8 @@ pub const PRINTED: &[&str] = &[
     "RemoveHostReply",
     "RevokeHostReply",
     "SettleJobsReply",
+    "UpgradePlan",
+    "UpgradeReport",
     "VerifyAuditReply",
     "WatchUpdate",
 ];

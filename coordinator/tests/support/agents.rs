@@ -10,11 +10,12 @@ use bellows_proto::{
     tls::{self, Credentials},
     v1::{
         AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
-        CloseReply, CloseRequest, CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest,
-        HelloReply, HelloRequest, Job, ListJobsReply, ListJobsRequest, Never, OutputChunk,
-        PlantFenceReply, PlantFenceRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest,
-        Recalled, RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest,
-        StartJobRequest,
+        CloseReply, CloseRequest, ConfirmProgramReply, ConfirmProgramRequest,
+        CreateHostTokenRequest, EnrolRequest, Fault, GetJobRequest, GetProgramRequest, HelloReply,
+        HelloRequest, Job, ListJobsReply, ListJobsRequest, Never, OutputChunk, PlantFenceReply,
+        PlantFenceRequest, ProgramState, PutProgramReply, PutProgramRequest, ReadAuditRequest,
+        ReadOutputRequest, RecallRequest, Recalled, RenewCertificateReply, RenewCertificateRequest,
+        SealReply, SealRequest, StartJobRequest, SwitchProgramReply, SwitchProgramRequest,
         agent_server::{Agent, AgentServer},
         coordinator_client::CoordinatorClient,
         enrolment_client::EnrolmentClient,
@@ -23,7 +24,7 @@ use bellows_proto::{
 };
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status, Streaming, transport::Channel};
 
 use crate::{memory::MemoryAgents, support::Running};
 
@@ -124,6 +125,35 @@ impl Agent for OnTheWire {
         _: Request<RenewCertificateRequest>,
     ) -> Result<Response<RenewCertificateReply>, Status> {
         Err(Status::unimplemented("renew"))
+    }
+
+    /// An agent from before it was upgraded from here.
+    async fn get_program(
+        &self,
+        _: Request<GetProgramRequest>,
+    ) -> Result<Response<ProgramState>, Status> {
+        Err(Status::unimplemented("program"))
+    }
+
+    async fn put_program(
+        &self,
+        _: Request<Streaming<PutProgramRequest>>,
+    ) -> Result<Response<PutProgramReply>, Status> {
+        Err(Status::unimplemented("program"))
+    }
+
+    async fn switch_program(
+        &self,
+        _: Request<SwitchProgramRequest>,
+    ) -> Result<Response<SwitchProgramReply>, Status> {
+        Err(Status::unimplemented("program"))
+    }
+
+    async fn confirm_program(
+        &self,
+        _: Request<ConfirmProgramRequest>,
+    ) -> Result<Response<ConfirmProgramReply>, Status> {
+        Err(Status::unimplemented("program"))
     }
 
     type RecallStream = Pin<Box<dyn Stream<Item = Result<Recalled, Status>> + Send>>;

@@ -122,6 +122,11 @@ impl Coordinator {
         self.kills
     }
 
+    /// From its next start on it runs this copy of the program.
+    pub fn run_from(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
     /// Starts it and waits until it answers the command line.
     ///
     /// # Errors

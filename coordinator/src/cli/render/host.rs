@@ -1,11 +1,11 @@
 //! Hosts and enrolment tokens.
 
 use bellows_proto::v1::{
-    HostDetail, HostDisk, HostFacts, HostInventory, HostSummary, HostToken, NodeRef,
+    HostDetail, HostDisk, HostFacts, HostInventory, HostSummary, HostToken, NodeRef, ProgramState,
     RemoveHostReply, RevokeHostReply, ToolVersion,
 };
 
-use super::{fault, job};
+use super::{fault, job, upgrade};
 use crate::cli::{
     page::{Page, Table, Tone},
     text::{bytes, date_time, duration},
@@ -33,10 +33,29 @@ pub fn list(page: &mut Page, hosts: &[HostSummary]) {
     problems(page, "", hosts);
 }
 
-/// What is wrong with the identity of hosts, a line each.
+/// What is wrong with the identity of hosts, or the version of their agents, a line each.
 pub fn problems(page: &mut Page, before: &str, hosts: &[HostSummary]) {
-    for host in hosts.iter().filter(|host| !host.identity_problem.is_empty()) {
-        page.line(Tone::Warn, &format!("{before}{}: {}", host.host, host.identity_problem));
+    for host in hosts {
+        let both = [&host.identity_problem, &host.version_problem];
+        for problem in both.into_iter().filter(|problem| !problem.is_empty()) {
+            page.line(Tone::Warn, &format!("{before}{}: {problem}", host.host));
+        }
+    }
+}
+
+/// Which program of the agent runs, whether it was put there by an upgrade, and how the last one ended.
+fn program(page: &mut Page, state: &ProgramState) {
+    let runs = upgrade::program(state.running.as_ref());
+    let from = if state.kept.is_some() { ", from an upgrade" } else { "" };
+    pairs(page, &[("agent", &format!("{runs}{from}"))]);
+    if let Some(trial) = &state.trial {
+        let text = format!("  {} is on trial", upgrade::program(trial.program.as_ref()));
+        page.line(Tone::Warn, &text);
+    }
+    if let Some(last) = state.last.as_ref().filter(|last| !last.kept) {
+        let zone = page.look().zone.clone();
+        let (what, at) = (upgrade::program(last.program.as_ref()), date_time(last.at_ms, &zone));
+        page.line(Tone::Warn, &format!("  {what} was taken back, {at}: {}", last.reason));
     }
 }
 
@@ -91,6 +110,9 @@ pub fn detail(page: &mut Page, detail: &HostDetail) {
             ],
         );
         problems(page, "  ", std::slice::from_ref(host));
+    }
+    if let Some(state) = &detail.program {
+        program(page, state);
     }
     if let Some(facts) = &detail.facts {
         host_facts(page, facts);

@@ -18,4 +18,5 @@ pub mod progress;
 pub mod recover;
 #[cfg(test)]
 mod samples;
+pub mod upgrade;
 pub mod watch;

@@ -148,7 +148,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         enrolment: &site.enrolment_address,
         systems: &systems,
         now_ms: crate::clock::now_ms,
-        progress: &|host: &HostName, stage: &str| board.stage(host, stage),
+        progress: &|host: &HostName, stage: &str| board.stage(host.as_str(), stage),
     };
     let hosts = tokio::select! {
         hosts = Box::pin(all(context, &args, &run, &board, &wanted)) => hosts?,

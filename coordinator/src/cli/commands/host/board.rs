@@ -3,8 +3,6 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use bellows_proto::names::HostName;
-
 use crate::cli::{output::Output, page::Tone, text::escape};
 
 /// The board.
@@ -27,7 +25,7 @@ impl<'a> Board<'a> {
     }
 
     /// A host has come to a stage.
-    pub(super) fn stage(&self, host: &HostName, stage: &str) {
+    pub(super) fn stage(&self, host: &str, stage: &str) {
         if self.out.is_live() {
             self.state.borrow_mut().now.insert(host.to_string(), stage.to_owned());
             self.draw();

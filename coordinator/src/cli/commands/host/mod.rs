@@ -8,6 +8,7 @@ mod remove;
 mod revoke;
 mod show;
 mod token;
+mod upgrade;
 
 use bellows_proto::v1::GetHostRequest;
 
@@ -37,6 +38,10 @@ pub enum Command {
     Revoke(revoke::Args),
     /// Make a token that lets a host in, once, for a limited time
     Token(token::Args),
+    /// Give hosts the agent of the coordinator's version, in rings; what does not come back in time is taken
+    /// back by its host
+    #[command(after_help = STATUSES)]
+    Upgrade(upgrade::Args),
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -48,6 +53,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Remove(args) => remove::run(context, args).await,
         Command::Revoke(args) => revoke::run(context, args).await,
         Command::Token(args) => token::run(context, args).await,
+        Command::Upgrade(args) => Box::pin(upgrade::run(context, args)).await,
     }
 }
 
