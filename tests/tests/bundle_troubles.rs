@@ -1,6 +1,6 @@
 //! A site from the offline bundle alone, under a writer, through what happens to real sites: the target's power fails in the
 //! middle of the clone, the coordinator's host is cut off and loses its power, for two minutes nothing comes through between
-//! coordinator and target; then members leave and are replaced. Needs root; belongs to `make test-package`.
+//! coordinator and target; then members leave and are replaced. And an agent is upgraded while it copies. Needs root; belongs to `make test-package`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
@@ -18,6 +18,8 @@ use bellows_tests::{
 
 /// So slow that the copy lasts some seconds.
 const SLOW_KIB: u32 = 10_240;
+/// So slow that it lasts longer than an upgrade.
+const SLOWER_KIB: u32 = 1024;
 /// So slow that it lasts longer than the partition.
 const SLOWEST_KIB: u32 = 512;
 const PARTITION: Duration = Duration::from_secs(120);
@@ -104,6 +106,38 @@ async fn partition(orders: &mut Orders) -> Result<()> {
     orders.site.connected().await?;
     orders.done(&operation, End::ByItself).await?;
     arrived(orders, "pg6", "db3").await
+}
+
+/// The agent of the target is upgraded by the coordinator while it copies: the copy is the same one, and the agent another.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_upgraded_in_the_middle_of_a_clone() {
+    let site = Box::pin(Site::up(&["db1", "db2", "db3"])).await.unwrap();
+    let mut orders = Box::pin(Orders::create(site)).await.expect("a cluster of two");
+    let played = Box::pin(upgrade(&mut orders)).await;
+    played.with_context(|| orders.site.story()).unwrap();
+}
+
+async fn upgrade(orders: &mut Orders) -> Result<()> {
+    // The same version, but another file: what stands behind a program's end is not read by anybody.
+    let renew = "cd /usr/share/bellows/agent/*/* && printf 'the next one' >>bellows-agent && \
+                 sha256sum bellows-agent bellows-agent.service >SHA256SUMS && cut -c1-64 SHA256SUMS | head -n1";
+    let wanted = orders.site.coordinator()?.succeed(&["sh", "-c", renew])?;
+    let operation = orders.copying("pg3", "db3", SLOWER_KIB).await?;
+    let target = orders.site.testbed.host("db3")?;
+    let copy = || target.succeed(&["pgrep", "--oldest", "--full", "standby clone"]);
+    let running = || {
+        let show =
+            "sha256sum </proc/$(systemctl show -p MainPID --value bellows-agent)/exe | cut -c1-64";
+        target.succeed(&["sh", "-c", show])
+    };
+    let (copying, before) = (copy()?, running()?);
+    ensure!(before != wanted, "it runs already");
+    let words = ["host", "upgrade", "db3", "--healthy", "1", "--yes"];
+    orders.site.cli.run(&words).await?.expect_code(0)?;
+    ensure!(running()? == wanted, "another program runs than was sent");
+    ensure!(copy()? == copying, "the copy was begun again");
+    orders.done(&operation, End::ByItself).await?;
+    arrived(orders, "pg3", "db3").await
 }
 
 async fn arrived(orders: &mut Orders, node: &str, host: &str) -> Result<()> {
