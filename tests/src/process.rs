@@ -19,19 +19,14 @@ use tokio::process::Command;
     reason = "tests and demo stand outside of what they test and must not use its code"
 )]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
+    let mut command = std::process::Command::new(program);
     command
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/")
         .env("LC_ALL", "C.UTF-8")
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .process_group(0);
-    command
+        .env("NO_COLOR", "1");
+    captured(command)
 }
 
 /// The same of a command that somebody else made; its environment stays as it is.
