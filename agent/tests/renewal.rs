@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use bellows_agent::{
     facilities::Local,
     host::{Clock, SystemClock},
-    server::TRIAL,
+    server::{ENROLLED, TRIAL},
 };
 use bellows_proto::{
     fault,
@@ -25,12 +25,15 @@ use support::{
     mtls::{Authority, dial, enrolled, run},
     term,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
 
-/// Time passes when the test says so.
-struct Held(Arc<Notify>);
+/// A trial's time passes when the test says so; looks at what was enrolled are counted.
+struct Held {
+    passed: Arc<Notify>,
+    looks: watch::Sender<u32>,
+}
 
 impl Clock for Held {
     fn now_ms(&self) -> i64 {
@@ -38,7 +41,10 @@ impl Clock for Held {
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        let passed = Arc::clone(&self.0);
+        let passed = Arc::clone(&self.passed);
+        if time == ENROLLED {
+            self.looks.send_modify(|looks| *looks += 1);
+        }
         if time == TRIAL {
             return async move { passed.notified().await }.boxed();
         }
@@ -56,17 +62,20 @@ struct Site {
     local: Local,
     address: String,
     passed: Arc<Notify>,
+    looks: watch::Receiver<u32>,
     stop: CancellationToken,
 }
 
 impl Site {
     async fn up() -> Self {
         let (host, authority, passed) = (TestHost::new(), Authority::new(), Arc::default());
-        let local = Local { clock: Arc::new(Held(Arc::clone(&passed))), ..host.local() };
+        let (counted, looks) = watch::channel(0);
+        let held = Held { passed: Arc::clone(&passed), looks: counted };
+        let local = Local { clock: Arc::new(held), ..host.local() };
         enrolled(&local, &authority.issue("s", Role::Agent, "h1"));
         let stop = CancellationToken::new();
         let address = run(local.clone(), stop.clone()).await;
-        Self { host, authority, local, address, passed, stop }
+        Self { host, authority, local, address, passed, looks, stop }
     }
 
     async fn restart(&mut self) {
@@ -272,7 +281,7 @@ async fn another_authority_is_trusted_and_nothing_cuts_the_agent_off() {
 
 #[tokio::test]
 async fn what_enrolment_leaves_beside_a_running_agent_is_shown() {
-    let site = Site::up().await;
+    let mut site = Site::up().await;
     let before = site.shown().await;
     enrolled(&site.local, &site.authority.issue("s", Role::Agent, "h1"));
     let until = tokio::time::Instant::now() + Duration::from_secs(30);
@@ -284,6 +293,8 @@ async fn what_enrolment_leaves_beside_a_running_agent_is_shown() {
     // Another host's is not.
     let shown = site.shown().await;
     enrolled(&site.local, &site.authority.issue("s", Role::Agent, "h2"));
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // One look may have begun before that; the next one has not.
+    let seen = *site.looks.borrow();
+    site.looks.wait_for(|looks| *looks >= seen + 2).await.unwrap();
     assert_eq!(site.shown().await, shown);
 }

@@ -19,7 +19,7 @@ mod service;
 mod shown;
 
 pub use roles::{ALLOWED, RoleLayer};
-pub use shown::{Shown, TRIAL};
+pub use shown::{ENROLLED, Shown, TRIAL};
 
 use crate::{facilities::Local, jobs::Jobs, programs::Programs};
 

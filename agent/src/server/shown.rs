@@ -29,7 +29,7 @@ use crate::{
 /// A certificate that nobody confirms is not shown for longer.
 pub const TRIAL: Duration = Duration::from_secs(600);
 /// How often it is looked whether `bellows-agent enrol` ran beside us.
-const ENROLLED: Duration = Duration::from_secs(2);
+pub const ENROLLED: Duration = Duration::from_secs(2);
 /// The largest certificate that is taken, bytes.
 const LARGEST: usize = 64 * 1024;
 /// On disk while it is on trial.
