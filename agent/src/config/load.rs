@@ -7,7 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::{
-    AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, keys, plain, postgresql,
+    AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, keys, kwdb, plain,
+    postgresql,
     values::{Checker, absolute},
 };
 
@@ -70,6 +71,7 @@ struct RawAgent {
 #[derive(Debug, Deserialize, Default)]
 struct RawSystems {
     postgresql: Option<postgresql::Raw>,
+    kwdb: Option<kwdb::Raw>,
 }
 
 /// Reads and checks the file.
@@ -143,6 +145,7 @@ pub fn parse(path: &Utf8Path, text: &str) -> Result<Config, ConfigError> {
     let agent = check_agent(raw.agent, &mut checker);
     let systems = SystemsConfig {
         postgresql: raw.systems.postgresql.and_then(|section| section.check(&mut checker)),
+        kwdb: raw.systems.kwdb.and_then(|section| section.check(&mut checker)),
     };
     check_profiles(&raw.profiles, &mut checker);
     if agent.as_ref().is_some_and(|agent| agent.launch == Launch::User) {

@@ -8,11 +8,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub mod fronts;
 mod keys;
+pub mod kwdb;
 mod load;
 mod plain;
 pub mod postgresql;
 mod values;
 
+pub use kwdb::KwdbConfig;
 pub use load::{ConfigError, check_owner, data_dir, load, parse};
 pub use postgresql::PostgresqlConfig;
 
@@ -94,6 +96,8 @@ impl Mode {
 pub struct SystemsConfig {
     /// `[systems.postgresql]`
     pub postgresql: Option<PostgresqlConfig>,
+    /// `[systems.kwdb]`
+    pub kwdb: Option<KwdbConfig>,
 }
 
 impl Config {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     fronts::{self, Front},
-    values::{Checker, absolute},
+    values::{Checker, absolute, is_unit},
 };
 
 /// The coordinator's `StateDirectory`, mode 0700: a database below it could not be reached by its
@@ -216,21 +216,6 @@ fn adopted(raw: Vec<RawAdopted>, checker: &mut Checker) -> Vec<Adopted> {
         found.push(Adopted { data_dir, repmgr_conf, server_unit, repmgrd_unit });
     }
     found
-}
-
-/// The longest name of a unit.
-const LONGEST_UNIT: usize = 200;
-
-/// A service, not a template: `postgresql@15-main.service`.
-fn is_unit(text: &str) -> bool {
-    let Some(name) = text.strip_suffix(".service") else { return false };
-    let inner =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | ':' | '\\');
-    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.len() <= LONGEST_UNIT
-        && name.starts_with(first)
-        && name.chars().all(inner)
-        && !name.ends_with('@')
 }
 
 /// The longest stanza.

@@ -57,3 +57,18 @@ pub(super) fn absolute(checker: &mut Checker, key: &str, text: &str) -> Option<U
     }
     Some(path)
 }
+
+/// The longest name of a unit.
+const LONGEST_UNIT: usize = 200;
+
+/// A service, not a template: `postgresql@15-main.service`.
+pub(super) fn is_unit(text: &str) -> bool {
+    let Some(name) = text.strip_suffix(".service") else { return false };
+    let inner =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | ':' | '\\');
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= LONGEST_UNIT
+        && name.starts_with(first)
+        && name.chars().all(inner)
+        && !name.ends_with('@')
+}

@@ -100,8 +100,17 @@ pub struct Holdings {
     pub address: String,
     /// TCP port.
     pub port: u16,
+    /// TCP ports that it needs besides.
+    pub other_ports: Vec<u16>,
     /// It was there before, and nothing of it is ours: it is recorded, and never removed.
     pub adopted: bool,
+}
+
+impl Holdings {
+    /// All its TCP ports.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        std::iter::once(self.port).chain(self.other_ports.iter().copied())
+    }
 }
 
 /// The claims that this agent holds.

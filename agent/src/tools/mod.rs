@@ -16,6 +16,7 @@ use crate::facilities::{Local, Runner, claims::Holdings};
 mod context;
 pub mod host;
 pub mod initdb;
+pub mod kwdb;
 mod nodes;
 pub mod pg_controldata;
 pub mod pgbackrest;
@@ -41,6 +42,10 @@ pub async fn answer(query: &Query, context: &QueryContext) -> Result<Answer, Fau
             allowed(&context.local().config.systems.postgresql, "postgresql")?;
             answer::Kind::Postgresql(postgresql::answer(query, context).await?)
         }
+        Some(query::Kind::Kwdb(query)) => {
+            allowed(&context.local().config.systems.kwdb, "kwdb")?;
+            answer::Kind::Kwdb(kwdb::answer(query, context).await?)
+        }
         None => return Err(empty("query")),
     };
     Ok(Answer { kind: Some(kind) })
@@ -57,6 +62,10 @@ pub async fn perform(action: &Action, context: &JobContext) -> Result<Note, Faul
             allowed(&context.local().config.systems.postgresql, "postgresql")?;
             postgresql::perform(action, context).await
         }
+        Some(action::Kind::Kwdb(action)) => {
+            allowed(&context.local().config.systems.kwdb, "kwdb")?;
+            kwdb::perform(action, context).await
+        }
         None => Err(empty("action")),
     }
 }
@@ -72,15 +81,17 @@ pub fn permitted(action: &Action, local: &Local) -> Result<(), Fault> {
         Some(action::Kind::Postgresql(_)) => {
             allowed(&local.config.systems.postgresql, "postgresql").map(|_| ())
         }
+        Some(action::Kind::Kwdb(_)) => allowed(&local.config.systems.kwdb, "kwdb").map(|_| ()),
         None => Err(empty("action")),
     }
 }
 
 /// Whether the action's tools leave daemons behind that are to live on: then the end of the
-/// job kills nothing that is left of it. PostgreSQL's do not: its servers are services.
+/// job kills nothing that is left of it. PostgreSQL's do not: its servers are services. KWDB's `deploy.sh` does.
 pub fn leaves_daemons(action: &Action) -> bool {
     match &action.kind {
         Some(action::Kind::Host(_) | action::Kind::Postgresql(_)) | None => false,
+        Some(action::Kind::Kwdb(action)) => kwdb::leaves_daemons(action),
     }
 }
 
@@ -94,6 +105,10 @@ pub fn propose(system: &str, local: &Local, node: &NodeRef, port: u16) -> Result
         "postgresql" => {
             allowed(&local.config.systems.postgresql, system)?;
             placement::System::Postgresql(postgresql::propose(local, node, port)?)
+        }
+        "kwdb" => {
+            allowed(&local.config.systems.kwdb, system)?;
+            placement::System::Kwdb(kwdb::propose(local, node, port)?)
         }
         other => {
             return Err(Fault::new(
@@ -116,6 +131,10 @@ pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<
             allowed(&local.config.systems.postgresql, "postgresql")?;
             postgresql::holdings(local, node, placement)
         }
+        Some(placement::System::Kwdb(placement)) => {
+            allowed(&local.config.systems.kwdb, "kwdb")?;
+            kwdb::holdings(local, node, placement)
+        }
         None => Err(empty("placement")),
     }
 }
@@ -125,6 +144,7 @@ pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<
 pub fn takes(node: &NodeRef, placement: &Placement) -> Option<Holdings> {
     placement.system.as_ref().map(|system| match system {
         placement::System::Postgresql(placement) => postgresql::takes(node, placement),
+        placement::System::Kwdb(placement) => kwdb::takes(node, placement),
     })
 }
 
@@ -141,6 +161,7 @@ pub async fn take_over(
         Some(placement::System::Postgresql(placement)) => {
             postgresql::take_over(node, placement, context).await
         }
+        Some(placement::System::Kwdb(placement)) => kwdb::take_over(node, placement, context).await,
         None => Err(empty("placement")),
     }
 }
@@ -149,6 +170,7 @@ pub async fn take_over(
 pub fn is_adopted(placement: &Placement) -> bool {
     match &placement.system {
         Some(placement::System::Postgresql(placement)) => placement.adopted,
+        Some(placement::System::Kwdb(placement)) => placement.adopted,
         None => false,
     }
 }
@@ -166,6 +188,9 @@ pub async fn refuse_running(
     match &placement.system {
         Some(placement::System::Postgresql(placement)) => {
             postgresql::refuse_running(node, placement, context).await
+        }
+        Some(placement::System::Kwdb(placement)) => {
+            kwdb::refuse_running(node, placement, context).await
         }
         None => Err(empty("placement")),
     }
@@ -186,6 +211,7 @@ pub fn proposed_holdings(
             let chosen = PostgresqlPlacement { node_id: 1, ..proposal.clone() };
             postgresql::holdings(local, node, &chosen)
         }
+        Some(placement::System::Kwdb(proposal)) => kwdb::holdings(local, node, proposal),
         None => Err(empty("placement")),
     }
 }
@@ -195,6 +221,9 @@ pub async fn facts(runner: &dyn Runner) -> Vec<SystemFacts> {
     let mut found = Vec::new();
     if runner.local().config.systems.postgresql.is_some() {
         found.push(postgresql::facts(runner).await);
+    }
+    if runner.local().config.systems.kwdb.is_some() {
+        found.push(kwdb::facts(runner).await);
     }
     found
 }

@@ -1,7 +1,8 @@
 //! The nodes that an action names: what its fence is checked against. Must not judge them.
 
 use bellows_proto::v1::{
-    Action, HostAction, NodeRef, PostgresqlAction, action, host_action, postgresql_action,
+    Action, HostAction, KwdbAction, NodeRef, PostgresqlAction, action, host_action, kwdb_action,
+    postgresql_action,
 };
 
 /// All nodes that an action names; a missing one is for the tool to refuse.
@@ -9,6 +10,7 @@ pub fn nodes(action: &Action) -> Vec<&NodeRef> {
     let named = match &action.kind {
         Some(action::Kind::Host(action)) => of_host(action),
         Some(action::Kind::Postgresql(action)) => of_postgresql(action),
+        Some(action::Kind::Kwdb(action)) => of_kwdb(action),
         None => [None, None],
     };
     named.into_iter().flatten().collect()
@@ -51,6 +53,31 @@ fn of_postgresql(action: &PostgresqlAction) -> [Option<&NodeRef>; 2] {
         Some(Kind::DemotePrimary(action)) => (&action.node, &None),
         // A front is of a cluster too.
         Some(Kind::SetFront(action)) => (&action.front, &None),
+        None => (&None, &None),
+    };
+    [node.as_ref(), at.as_ref()]
+}
+
+fn of_kwdb(action: &KwdbAction) -> [Option<&NodeRef>; 2] {
+    use kwdb_action::Kind;
+    let (node, at) = match &action.kind {
+        Some(Kind::WriteStart(action)) => (&action.node, &None),
+        Some(Kind::RemoveStart(action)) => (&action.node, &None),
+        Some(Kind::RequestCertificates(action)) => (&action.node, &None),
+        Some(Kind::SignCertificates(action)) => (&action.node, &action.at),
+        Some(Kind::ForgetSigned(action)) => (&action.node, &action.at),
+        Some(Kind::PlaceCertificates(action)) => (&action.node, &None),
+        Some(Kind::RemoveCertificates(action)) => (&action.node, &None),
+        Some(Kind::StartNode(action)) => (&action.node, &None),
+        Some(Kind::StopNode(action)) => (&action.node, &None),
+        Some(Kind::Decommission(action)) => (&action.node, &action.at),
+        Some(Kind::Recommission(action)) => (&action.node, &action.at),
+        Some(Kind::SetRebalance(action)) => (&None, &action.at),
+        Some(Kind::DiscardData(action)) => (&action.node, &None),
+        Some(Kind::RestartNode(action)) => (&action.node, &None),
+        Some(Kind::DeployDecommission(action)) => (&action.node, &None),
+        Some(Kind::DeployJoin(action)) => (&action.node, &None),
+        Some(Kind::DeployUndoJoin(action)) => (&action.node, &None),
         None => (&None, &None),
     };
     [node.as_ref(), at.as_ref()]

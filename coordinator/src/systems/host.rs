@@ -42,7 +42,7 @@ pub fn readings(answers: &[Asked]) -> Vec<HostReading> {
 fn host_query(query: Option<&Query>) -> Option<&host_query::Kind> {
     match query?.kind.as_ref()? {
         query::Kind::Host(HostQuery { kind }) => kind.as_ref(),
-        query::Kind::Postgresql(_) => None,
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! engine, of clocks or of the network.
 
 mod host;
+mod kwdb;
 pub mod postgresql;
 
 use bellows_proto::v1::{
@@ -28,6 +29,7 @@ impl Systems for AllSystems {
     ) -> Vec<Question> {
         match spec.system() {
             System::Postgresql => postgresql::next_queries(spec, intent, answers, &self.postgresql),
+            System::Kwdb => kwdb::next_queries(spec, intent, answers),
             System::Unspecified => Vec::new(),
         }
     }
@@ -37,6 +39,7 @@ impl Systems for AllSystems {
             System::Postgresql => {
                 postgresql::planning_queries(spec, intent, answers, &self.postgresql)
             }
+            System::Kwdb => kwdb::next_queries(spec, Some(intent), answers),
             System::Unspecified => Vec::new(),
         }
     }
@@ -46,6 +49,7 @@ impl Systems for AllSystems {
             System::Postgresql => {
                 Some(observation::System::Postgresql(postgresql::observation(spec, answers)))
             }
+            System::Kwdb => Some(observation::System::Kwdb(kwdb::observation(spec, answers))),
             System::Unspecified => None,
         };
         Observation { hosts: host::readings(answers), system: seen }
@@ -59,6 +63,7 @@ impl Systems for AllSystems {
     ) -> Result<Plan, Vec<Refusal>> {
         match spec.system() {
             System::Postgresql => postgresql::plan(spec, observation, intent, &self.postgresql),
+            System::Kwdb => kwdb::plan(spec, observation, intent),
             System::Unspecified => Err(vec![unknown_system(spec)]),
         }
     }
@@ -69,6 +74,7 @@ impl Systems for AllSystems {
             Some(condition::Kind::Postgresql(condition)) => {
                 postgresql::check(condition, observation)
             }
+            Some(condition::Kind::Kwdb(condition)) => kwdb::check(condition, observation),
             None => {
                 Verdict::Refused("the condition is empty: written by a newer version".to_owned())
             }
@@ -81,6 +87,7 @@ impl Systems for AllSystems {
                 host::probe(action, observation, &node_seen(observation))
             }
             Some(action::Kind::Postgresql(action)) => postgresql::probe(action, observation),
+            Some(action::Kind::Kwdb(action)) => kwdb::probe(action, observation),
             None => Probe::Unknown("the action is empty: written by a newer version".to_owned()),
         }
     }
@@ -88,6 +95,7 @@ impl Systems for AllSystems {
     fn resolve(&self, act: &Act, observation: &Observation) -> Result<Act, String> {
         match act.action.as_ref().and_then(|action| action.kind.as_ref()) {
             Some(action::Kind::Postgresql(_)) => postgresql::resolve(act, observation),
+            Some(action::Kind::Kwdb(_)) => kwdb::resolve(act, observation),
             Some(action::Kind::Host(_)) => Ok(act.clone()),
             None => Err("the action is empty: written by a newer version".to_owned()),
         }
@@ -98,6 +106,7 @@ impl Systems for AllSystems {
             Some(observation::System::Postgresql(predicted)) => {
                 postgresql::drift(predicted, observation)
             }
+            Some(observation::System::Kwdb(predicted)) => kwdb::drift(predicted, observation),
             None => Vec::new(),
         }
     }
@@ -105,6 +114,7 @@ impl Systems for AllSystems {
     fn describe(&self, spec: &Spec, observation: &Observation) -> Description {
         match spec.system() {
             System::Postgresql => postgresql::describe(spec, observation),
+            System::Kwdb => kwdb::describe(spec, observation),
             System::Unspecified => {
                 Description { problems: vec![unknown_system(spec).value], ..Description::default() }
             }
@@ -119,13 +129,17 @@ impl Systems for AllSystems {
     ) -> Result<IntentOptions, Vec<String>> {
         match system {
             System::Postgresql => postgresql::options(verb, options),
-            System::Unspecified => Err(vec!["no system is named; known: postgresql".to_owned()]),
+            System::Kwdb => kwdb::options(verb, options),
+            System::Unspecified => {
+                Err(vec!["no system is named; known: postgresql, kwdb".to_owned()])
+            }
         }
     }
 
     fn revision(&self, system: System) -> u32 {
         match system {
             System::Postgresql => postgresql::REVISION,
+            System::Kwdb => kwdb::REVISION,
             System::Unspecified => 0,
         }
     }
@@ -135,6 +149,7 @@ impl Systems for AllSystems {
 fn node_seen(observation: &Observation) -> impl Fn(&str) -> host::NodeSeen {
     |node| match &observation.system {
         Some(observation::System::Postgresql(seen)) => postgresql::node_seen(seen, node),
+        Some(observation::System::Kwdb(seen)) => kwdb::node_seen(seen, node),
         None => host::NodeSeen::default(),
     }
 }
@@ -158,5 +173,6 @@ fn known_system() -> Explanation {
 pub fn explanations() -> Vec<Explanation> {
     let mut all = vec![known_system()];
     all.extend(postgresql::explanations());
+    all.extend(kwdb::explanations());
     all
 }

@@ -58,7 +58,7 @@ fn effects(plan: &Plan) -> Vec<String> {
             host_action::Kind::ClaimNode(_) | host_action::Kind::ClaimResource(_) => None,
             other => Some(format!("{other:?}")),
         },
-        action::Kind::Postgresql(_) => Some(format!("{} at {}", act.summary, act.host)),
+        _ => Some(format!("{} at {}", act.summary, act.host)),
     };
     acts.filter_map(named).collect()
 }

@@ -54,6 +54,7 @@ impl World {
                     }
                 }),
             }),
+            other => panic!("no planner of PostgreSQL asks for it: {other:?}"),
         };
         Ok(Answer { kind: Some(kind) })
     }

@@ -19,6 +19,7 @@ impl World {
         match action.kind.as_ref().unwrap() {
             action::Kind::Host(action) => self.apply_host(host, action),
             action::Kind::Postgresql(action) => self.apply_postgresql(host, action),
+            other => panic!("no plan for PostgreSQL has it: {other:?}"),
         }
     }
 

@@ -119,7 +119,7 @@ pub fn actions(plan: &Plan) -> Vec<&postgresql_action::Kind> {
     let acts = plan.steps.iter().flat_map(acts);
     let postgresql = acts.filter_map(|act| match act.action.as_ref()?.kind.as_ref()? {
         action::Kind::Postgresql(action) => action.kind.as_ref(),
-        action::Kind::Host(_) => None,
+        _ => None,
     });
     postgresql.collect()
 }

@@ -118,7 +118,7 @@ fn can_be_taken_back(plan: &Plan) {
                         Some(Kind::CreateRepmgrDatabase(_) | Kind::RegisterPrimary(_))
                     )
                 }
-                bellows_proto::v1::action::Kind::Host(_) => false,
+                _ => false,
             };
             assert_eq!(act.undo.is_empty(), with_the_data, "{}", step.title);
             assert!(!act.summary.is_empty() && !step.reason.is_empty() && !step.title.is_empty());

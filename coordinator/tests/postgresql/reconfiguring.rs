@@ -18,6 +18,7 @@ fn refused(world: &World, spec: &Spec, options: &[(&str, &str)]) -> Vec<Refusal>
 fn options(spec: &Spec) -> PostgresqlSpecOptions {
     match spec.options.clone().unwrap().system.unwrap() {
         spec_options::System::Postgresql(options) => options,
+        other => panic!("options of another system: {other:?}"),
     }
 }
 

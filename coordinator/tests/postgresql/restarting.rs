@@ -20,7 +20,7 @@ fn servers(plan: &Plan) -> Vec<String> {
     let acts = plan.steps.iter().flat_map(play::acts);
     let postgresql = acts.filter_map(|act| match act.action.as_ref()?.kind.as_ref()? {
         action::Kind::Postgresql(action) => action.kind.as_ref(),
-        action::Kind::Host(_) => None,
+        _ => None,
     });
     let name = |node: &Option<bellows_proto::v1::NodeRef>| node.as_ref().unwrap().node.clone();
     postgresql

@@ -143,10 +143,12 @@ pub(super) fn held(local: &Local, node: &NodeRef, wanted: &Holdings) -> Result<H
         }
         let theirs = other.node.as_ref().zip(claim.placement.as_ref());
         let theirs = theirs.and_then(|(node, place)| crate::tools::takes(node, place));
-        if theirs
-            .is_some_and(|theirs| (&theirs.address, theirs.port) == (&wanted.address, wanted.port))
-        {
-            held.port = holder(&format!("port {} of {}", wanted.port, wanted.address));
+        let theirs = theirs.filter(|theirs| theirs.address == wanted.address);
+        if let Some(port) = theirs.and_then(|theirs| {
+            let theirs: Vec<u16> = theirs.ports().collect();
+            wanted.ports().find(|port| theirs.contains(port))
+        }) {
+            held.port = holder(&format!("port {port} of {}", wanted.address));
         }
     }
     Ok(held)

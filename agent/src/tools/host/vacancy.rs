@@ -34,9 +34,11 @@ pub(super) async fn vacancy(
     if service_holder.is_empty() {
         service_holder = held.service;
     }
-    let mut port_holder = port_holder(context, &holdings.address, holdings.port)?;
-    if port_holder.is_empty() {
-        port_holder = held.port;
+    let mut holder = held.port;
+    for port in holdings.ports() {
+        if holder.is_empty() {
+            holder = port_holder(context, &holdings.address, port)?;
+        }
     }
     let claimed_by = match &known {
         Some(known) if known.tombstone => "a tombstone: the node has left for good".to_owned(),
@@ -49,7 +51,7 @@ pub(super) async fn vacancy(
         node: Some(node.clone()),
         data_directory: directory_state(local, &holdings.data)?.into(),
         config_directory: directory_state(local, &holdings.config)?.into(),
-        port_holder,
+        port_holder: holder,
         service_holder,
         data_free_bytes: local.host.space(&holdings.data)?.free,
         claimed_by,

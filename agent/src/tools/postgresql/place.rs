@@ -134,6 +134,7 @@ pub fn takes(node: &NodeRef, placement: &PostgresqlPlacement) -> Holdings {
         services,
         address: placement.address.clone(),
         port: u16::try_from(placement.port).unwrap_or_default(),
+        other_ports: Vec::new(),
         adopted: placement.adopted,
     }
 }

@@ -90,6 +90,7 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
 fn of_claim(claim: &claims::NodeClaim) -> Option<PostgresqlPlacement> {
     match claim.placement.as_ref()?.system.as_ref()? {
         placement::System::Postgresql(placement) => Some(placement.clone()),
+        _ => None,
     }
 }
 

@@ -45,7 +45,7 @@ fn lines(action: Option<&Action>, places: &Places<'_>) -> Vec<String> {
     match action.and_then(|action| action.kind.as_ref()) {
         Some(action::Kind::Host(action)) => on_host(action, places),
         Some(action::Kind::Postgresql(action)) => postgresql(action, places),
-        None => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

@@ -49,7 +49,7 @@ fn front(set: &SetFront) -> Vec<String> {
 fn kind(action: Option<&Action>) -> Option<&Kind> {
     match action?.kind.as_ref()? {
         action::Kind::Postgresql(action) => action.kind.as_ref(),
-        action::Kind::Host(_) => None,
+        _ => None,
     }
 }
 

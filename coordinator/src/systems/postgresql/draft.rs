@@ -51,6 +51,7 @@ pub(super) fn placed(node: &SpecNode) -> Option<Placed> {
         placement::System::Postgresql(place) => {
             Some(Placed { node: node.node.clone(), host: node.host.clone(), place: place.clone() })
         }
+        _ => None,
     }
 }
 

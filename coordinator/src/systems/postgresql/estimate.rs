@@ -98,7 +98,7 @@ fn one_act(action: Option<&Action>, sizes: &Sizes, sharing: u64) -> u64 {
     match action.and_then(|action| action.kind.as_ref()) {
         Some(action::Kind::Host(action)) => on_host(action, sizes),
         Some(action::Kind::Postgresql(action)) => postgresql(action, sizes, sharing),
-        None => 0,
+        _ => 0,
     }
 }
 

@@ -26,6 +26,7 @@ fn highest(spec: &Spec, view: View<'_>) -> u32 {
     let tombstones = spec.tombstones.iter().filter_map(|stone| {
         match stone.placement.as_ref()?.system.as_ref()? {
             bellows_proto::v1::placement::System::Postgresql(place) => Some(place.node_id),
+            _ => None,
         }
     });
     let servers = || view.members.iter().filter_map(|member| view.server(&member.node).ok());

@@ -75,14 +75,14 @@ pub(super) fn members(spec: &Spec, answers: &[Asked]) -> Vec<PostgresqlMember> {
 fn question(query: Option<&Query>) -> Option<&postgresql_query::Kind> {
     match query?.kind.as_ref()? {
         query::Kind::Postgresql(PostgresqlQuery { kind }) => kind.as_ref(),
-        query::Kind::Host(_) => None,
+        _ => None,
     }
 }
 
 fn answered(answer: &Answer) -> Option<&postgresql_answer::Kind> {
     match answer.kind.as_ref()? {
         answer::Kind::Postgresql(PostgresqlAnswer { kind }) => kind.as_ref(),
-        answer::Kind::Host(_) => None,
+        _ => None,
     }
 }
 

@@ -157,6 +157,7 @@ fn not_a_network(text: &str) -> String {
 fn of_intent(intent: &Intent) -> Option<&PostgresqlIntentOptions> {
     match intent.options.as_ref()?.system.as_ref()? {
         intent_options::System::Postgresql(options) => Some(options),
+        _ => None,
     }
 }
 
@@ -187,6 +188,7 @@ pub(super) fn for_adopt(intent: &Intent, members: usize) -> PostgresqlSpecOption
 pub(super) fn of_spec(spec: &Spec) -> PostgresqlSpecOptions {
     let stored = spec.options.as_ref().and_then(|options| match options.system.as_ref()? {
         spec_options::System::Postgresql(options) => Some(options.clone()),
+        _ => None,
     });
     defaulted(stored.unwrap_or_default())
 }
@@ -239,7 +241,7 @@ mod tests {
             .collect();
         options(verb, &pairs).map(|options| match options.system {
             Some(intent_options::System::Postgresql(options)) => options,
-            None => panic!("no options"),
+            _ => panic!("no options"),
         })
     }
 

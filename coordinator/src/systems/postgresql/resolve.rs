@@ -10,7 +10,7 @@ pub fn resolve(act: &Act, observation: &Observation) -> Result<Act, String> {
     let mut act = act.clone();
     let kind = match act.action.as_mut().and_then(|action| action.kind.as_mut()) {
         Some(action::Kind::Postgresql(action)) => action.kind.as_mut(),
-        Some(action::Kind::Host(_)) | None => None,
+        _ => None,
     };
     match kind {
         Some(Kind::CloneStandby(clone)) => {

@@ -83,9 +83,7 @@ impl<'a> View<'a> {
                 logins: &seen.logins,
                 found: &seen.found,
             },
-            None => {
-                Self { hosts, members: &[], backups: &[], fronts: &[], logins: &[], found: &[] }
-            }
+            _ => Self { hosts, members: &[], backups: &[], fronts: &[], logins: &[], found: &[] },
         }
     }
 

@@ -58,7 +58,7 @@ pub(in super::super) fn limits(action: &Action) -> Limits {
             )
             | None => deadline(3 * MINUTE),
         },
-        None => deadline(MINUTE),
+        _ => deadline(MINUTE),
     }
 }
 
@@ -67,7 +67,7 @@ pub(in super::super) fn summary(action: &Action) -> String {
     match &action.kind {
         Some(action::Kind::Host(action)) => host_summary(action),
         Some(action::Kind::Postgresql(action)) => postgresql_summary(action).to_owned(),
-        None => String::new(),
+        _ => String::new(),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn places(
                     place: place.clone(),
                 });
             }
-            None => findings.say(
+            _ => findings.say(
                 Rule::EverythingRead,
                 &node.node,
                 &node.host,
@@ -155,7 +155,7 @@ pub(in super::super) fn obstacles(vacancy: &Vacancy) -> Vec<(Rule, String)> {
         Some(placement::System::Postgresql(place)) => {
             (place.data_dir.as_str(), place.conf_dir.as_str(), place.port)
         }
-        None => ("", "", 0),
+        _ => ("", "", 0),
     };
     for (what, path, state) in [
         ("data directory", data, vacancy.data_directory()),
