@@ -1,6 +1,14 @@
 //! KWDB: what is asked, seen, planned and judged. Pure: knows plans and proto types only, no clock, no I/O,
 //! no other system.
 
+// Used by the verbs as they come.
+#[allow(dead_code)]
+mod release;
+#[allow(dead_code)]
+mod room;
+#[allow(dead_code)]
+mod zones;
+
 use bellows_proto::v1::{
     Act, Asked, Explanation, Intent, IntentOptions, KeyValue, KwdbAction, KwdbCondition,
     KwdbObservation, Observation, Plan, Refusal, Spec,
