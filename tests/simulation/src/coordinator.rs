@@ -16,7 +16,7 @@ use futures::future::join_all;
 use super::{
     journal::{Shelf, SimJournal},
     network::{Fleet, SimAgents},
-    process::{Kind, Process},
+    process::{Birth, Kind, Process},
     world::World,
 };
 
@@ -68,7 +68,7 @@ pub async fn start(
     site: &AllSystems,
 ) -> Option<Coordinator> {
     let id = ProcessId { pid: number, started: 0 };
-    let process = Arc::new(Process::new(id, "", Kind::Coordinator));
+    let process = Arc::new(Process::new(id, "", Kind::Coordinator, Birth::default()));
     let (me, fleet) = (Arc::clone(&process), Arc::clone(fleet));
     let ports = Ports {
         agents: Arc::new(SimAgents { world: Arc::clone(world), me: Arc::clone(&me), fleet }),

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     faults::Trouble,
     machine::Machine,
-    process::{Kind, Process},
+    proc,
+    process::{Birth, Kind, Process},
     programs::{self, OWN_PROGRAM},
     tools::{Call, Ending},
     world::{World, command},
@@ -39,6 +40,18 @@ type Io<T> = Result<T, HostError>;
 
 fn failed(operation: &'static str, path: &Utf8Path, source: io::Error) -> HostError {
     HostError { operation, path: path.to_owned(), source }
+}
+
+/// With what a program is started.
+fn birth(invocation: &Invocation) -> Birth {
+    let mut command = vec![invocation.program.to_string()];
+    command.extend(invocation.arguments.iter().cloned());
+    Birth {
+        environment: invocation.environment.clone(),
+        parent: None,
+        command,
+        user: invocation.user.clone().unwrap_or_default(),
+    }
 }
 
 /// What a dead process's call comes to; nobody sees it.
@@ -91,34 +104,8 @@ impl SimHost {
         self.machine.disk(|disk| disk.put(path, bytes, access.mode, owner, now))
     }
 
-    /// What the kernel tells, which is on no disk.
-    fn kernel(&self, path: &Utf8Path) -> Option<Vec<u8>> {
-        let words = |address: std::net::Ipv4Addr| u32::from_ne_bytes(address.octets());
-        match path.as_str() {
-            "/proc/sys/kernel/random/boot_id" => {
-                Some(format!("boot-{}-{}\n", self.machine.name, self.machine.boot()).into_bytes())
-            }
-            "/proc/net/tcp" => {
-                let mut text = "  sl  local_address rem_address   st\n".to_owned();
-                for (address, port) in self.world().tools.listening(&self.machine) {
-                    let line =
-                        format!("   0: {:08X}:{port:04X} 00000000:0000 0A\n", words(address));
-                    text.push_str(&line);
-                }
-                Some(text.into_bytes())
-            }
-            "/proc/net/fib_trie" => {
-                let address = self.machine.address;
-                Some(format!("Main:\n     |-- {address}\n        /32 host LOCAL\n").into_bytes())
-            }
-            "/etc/machine-id" => Some(format!("machine-{}\n", self.machine.name).into_bytes()),
-            "/etc/os-release" => Some(b"PRETTY_NAME=\"Simulated Linux 12\"\n".to_vec()),
-            _ => None,
-        }
-    }
-
     fn bytes(&self, path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let found = match self.kernel(path) {
+        let found = match proc::bytes(&self.machine, path) {
             Some(bytes) => Some(bytes),
             None => self.machine.disk(|disk| disk.bytes(path).map(<[u8]>::to_vec)),
         };
@@ -145,8 +132,8 @@ impl SimHost {
         if program != OWN_PROGRAM && self.machine.disk(|disk| disk.entry(&program).is_none()) {
             return Err(exec::Error::Missing { program });
         }
-        let environment = invocation.environment.clone();
-        let tool = self.machine.spawn(Kind::Tool, environment, Some(self.me.id));
+        let birth = Birth { parent: Some(self.me.id), ..birth(invocation) };
+        let tool = self.machine.spawn(Kind::Tool, birth);
         sink.started(tool.id.pid);
         let call = self.call(invocation, &tool);
         let deadline = invocation.deadline.unwrap_or(Duration::from_secs(10 * 365 * 86_400));
@@ -349,12 +336,14 @@ impl Host for SimHost {
 
     fn list(&self, directory: &Utf8Path) -> Io<Vec<String>> {
         self.alive("list", directory)?;
-        Ok(self.machine.disk(|disk| disk.list(directory)))
+        let kernels = proc::list(&self.machine, directory);
+        Ok(kernels.unwrap_or_else(|| self.machine.disk(|disk| disk.list(directory))))
     }
 
     fn metadata(&self, path: &Utf8Path) -> Io<Option<Metadata>> {
         self.alive("look at", path)?;
-        Ok(self.machine.disk(|disk| disk.metadata(path)))
+        let found = self.machine.disk(|disk| disk.metadata(path));
+        Ok(found.or_else(|| proc::metadata(&self.machine, path)))
     }
 
     fn space(&self, _: &Utf8Path) -> Io<Space> {
@@ -380,28 +369,14 @@ impl Host for SimHost {
             return Err(exec::Error::Start { program, reason: "the process is dead".to_owned() });
         }
         let kind = if program == OWN_PROGRAM { Kind::Shim } else { Kind::Service };
-        let environment = invocation.environment.clone();
         let label = || format!("{} {:?}: detach {program}", self.machine.name, self.me.kind);
         if kind == Kind::Shim {
-            self.world().job_begins(environment.get(JOB_MARK).map_or("", String::as_str));
+            let job = invocation.environment.get(JOB_MARK);
+            self.world().job_begins(job.map_or("", String::as_str));
         }
         let detached = self.world().durably(&self.me, &label, || {
-            let process = self.machine.spawn(kind, environment, None);
-            let call = self.call(invocation, &process);
-            let work = async move {
-                match kind {
-                    Kind::Shim => programs::shim(call).await,
-                    Kind::Coordinator | Kind::Agent | Kind::Tool | Kind::Service => {
-                        let tools = Arc::clone(&call.machine.world().tools);
-                        tools.serve(call).await;
-                    }
-                }
-            };
-            let (machine, own) = (Arc::clone(&self.machine), Arc::clone(&process));
-            tokio::spawn(async move {
-                own.live(work).await;
-                machine.exited(own.id);
-            });
+            let process = self.machine.spawn(kind, birth(invocation));
+            programs::launch(self.call(invocation, &process));
             process.id
         });
         detached.ok_or(exec::Error::Start {

@@ -18,6 +18,7 @@ pub mod machine;
 pub mod matrix;
 pub mod network;
 pub mod postgresql;
+pub mod proc;
 pub mod process;
 pub mod programs;
 pub mod scenario;

@@ -15,7 +15,8 @@ pub trait Model: Tools {
     fn insert(&self) -> Option<u64>;
     /// Acknowledged rows that a member has not, one sentence each.
     fn missing(&self) -> Vec<String>;
-    /// The system changes by itself, as it does when its leading node fails. `false`: it cannot now.
+    /// The system changes by itself, or by somebody else's hand: as it does when its leading node fails.
+    /// `false`: it cannot now.
     fn fail_over(&self) -> bool;
     /// All that can be said of the system, without what differs from run to run.
     fn describe(&self) -> BTreeMap<String, String>;
@@ -71,6 +72,8 @@ pub trait System: Send + Sync {
     /// Whether this fact of the model is brought about by a step that may be passed over: it is left to
     /// the administrator then.
     fn is_left_to_hand(&self, fact: &str) -> bool;
+    /// Whether an operation may end otherwise than it would have when the system changed by itself.
+    fn is_moved_by_failover(&self) -> bool;
 }
 
 /// Every system that is simulated.

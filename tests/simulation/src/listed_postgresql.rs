@@ -168,6 +168,10 @@ impl System for Postgresql {
         fact.contains(": front ")
     }
 
+    fn is_moved_by_failover(&self) -> bool {
+        true
+    }
+
     fn roots(&self) -> Vec<Utf8PathBuf> {
         ROOTS.iter().map(Utf8PathBuf::from).collect()
     }

@@ -11,7 +11,7 @@ use bellows_agent::host::{Mark, ProcessId, Signal};
 
 use super::{
     disk::Disk,
-    process::{Kind, Process},
+    process::{Birth, Kind, Process},
     world::World,
 };
 
@@ -49,7 +49,7 @@ impl Machine {
         users.insert("root".to_owned(), 0);
         let mut disk = Disk::default();
         let now = world.now_ms();
-        for file in world.tools.files() {
+        for file in world.tools.files(name) {
             let owner = users.get(file.owner).copied().unwrap_or(0);
             if let Some(above) = file.path.parent() {
                 // Nothing is in the way on an empty disk.
@@ -118,19 +118,13 @@ impl Machine {
     }
 
     /// A new process.
-    pub fn spawn(
-        &self,
-        kind: Kind,
-        environment: BTreeMap<String, String>,
-        parent: Option<ProcessId>,
-    ) -> Arc<Process> {
+    pub fn spawn(&self, kind: Kind, birth: Birth) -> Arc<Process> {
         let started = u64::try_from(self.world().now_ms()).unwrap_or(0);
         let mut state = self.state();
         let pid = state.next_pid;
         state.next_pid += 1;
-        let mut process = Process::new(ProcessId { pid, started }, &self.name, kind);
-        (process.environment, process.parent) = (environment, parent);
-        let process = Arc::new(process);
+        let id = ProcessId { pid, started };
+        let process = Arc::new(Process::new(id, &self.name, kind, birth));
         state.processes.insert(pid, Arc::clone(&process));
         process
     }
@@ -149,7 +143,7 @@ impl Machine {
     pub fn marked(&self, mark: &Mark) -> Vec<ProcessId> {
         let (name, value) = &mark.variable;
         let all = self.processes();
-        all.iter().filter(|p| p.environment.get(name) == Some(value)).map(|p| p.id).collect()
+        all.iter().filter(|p| p.birth.environment.get(name) == Some(value)).map(|p| p.id).collect()
     }
 
     /// A process has ended by itself. Its tools end with it.
@@ -161,7 +155,7 @@ impl Machine {
             let children: Vec<_> = state
                 .processes
                 .values()
-                .filter(|p| p.kind == Kind::Tool && p.parent == Some(id))
+                .filter(|p| p.kind == Kind::Tool && p.birth.parent == Some(id))
                 .map(|p| p.id)
                 .collect();
             (ended, children)

@@ -364,7 +364,8 @@ fn judge(of: &Case<'_>, task: &Task, ended: &Ended) -> Vec<(Broken, String)> {
             }
         }
     }
-    let failed_over = task.plan.values().any(|fault| *fault == Fault::Failover);
+    let failed_over = of.system.is_moved_by_failover()
+        && task.plan.values().any(|fault| *fault == Fault::Failover);
     let counts = |truth: &Truth| {
         let mut truth = truth.clone();
         truth.system.retain(|fact, _| !(ended.skipped && of.system.is_left_to_hand(fact)));

@@ -30,18 +30,28 @@ pub struct Process {
     pub host: String,
     /// What it is.
     pub kind: Kind,
+    /// What it was born with.
+    pub birth: Birth,
+    death: CancellationToken,
+}
+
+/// What a process is born with.
+#[derive(Debug, Clone, Default)]
+pub struct Birth {
     /// What its environment carries.
     pub environment: BTreeMap<String, String>,
     /// Whose death is its death.
     pub parent: Option<ProcessId>,
-    death: CancellationToken,
+    /// Program and arguments; empty: nobody looks.
+    pub command: Vec<String>,
+    /// As whom it runs; empty: as root.
+    pub user: String,
 }
 
 impl Process {
     /// A process that lives.
-    pub fn new(id: ProcessId, host: &str, kind: Kind) -> Self {
-        let (host, environment) = (host.to_owned(), BTreeMap::new());
-        Self { id, host, kind, environment, parent: None, death: CancellationToken::new() }
+    pub fn new(id: ProcessId, host: &str, kind: Kind, birth: Birth) -> Self {
+        Self { id, host: host.to_owned(), kind, birth, death: CancellationToken::new() }
     }
 
     /// Whether it still has effects.

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     host::{SimClock, SimHost},
     machine::Machine,
-    process::{Kind, Process},
-    tools::{Call, Ending, Tools},
+    process::{Birth, Kind, Process},
+    tools::{Call, Ending, Standing, Tools},
 };
 
 /// A service that died is started again after so long.
@@ -85,7 +85,7 @@ pub async fn start_services(machine: &Arc<Machine>) {
         // A full disk is no reason to give up: it has space again.
         tries += u32::from(!machine.world().is_full(&machine.name));
         // A process for each try: what is killed is typed again.
-        let me = machine.spawn(Kind::Tool, BTreeMap::new(), None);
+        let me = machine.spawn(Kind::Tool, Birth::default());
         let local = local(machine, &me);
         let failed = failed_services(machine, &local).await;
         for name in &failed {
@@ -108,6 +108,7 @@ pub async fn crash(tools: Arc<dyn Tools>) {
     machine.world().tell(|| format!("crash at {}", machine.name));
     machine.sleep(SERVICE_RESTART).await;
     if !machine.is_off() {
+        start_standing(&machine);
         start_services(&machine).await;
     }
 }
@@ -126,8 +127,53 @@ async fn failed_services(machine: &Arc<Machine>, local: &Local) -> Vec<String> {
     failed
 }
 
+/// A process that is detached goes its way, until its end.
+pub(super) fn launch(call: Call) {
+    let (machine, own) = (Arc::clone(&call.machine), Arc::clone(&call.process));
+    let work = async move {
+        match call.process.kind {
+            Kind::Shim => shim(call).await,
+            Kind::Coordinator | Kind::Agent | Kind::Tool | Kind::Service => {
+                let tools = Arc::clone(&call.machine.world().tools);
+                tools.serve(call).await;
+            }
+        }
+    };
+    tokio::spawn(async move {
+        own.live(work).await;
+        machine.exited(own.id);
+    });
+}
+
+/// Starts what somebody else runs on a host and does not run now. It is not started where an agent
+/// remembers services: whoever stopped it there has its reason.
+pub fn start_standing(machine: &Arc<Machine>) {
+    let folder = Utf8Path::new(super::site::STATE).join("services");
+    if machine.disk(|disk| !disk.list(&folder).is_empty()) {
+        return;
+    }
+    for standing in machine.world().tools.standing(machine) {
+        let Standing { program, arguments, user } = standing;
+        let mut command = vec![program.to_string()];
+        command.extend(arguments.iter().cloned());
+        if machine.processes().iter().any(|process| process.birth.command == command) {
+            continue;
+        }
+        let birth = Birth { command, user: user.to_owned(), ..Birth::default() };
+        launch(Call {
+            program,
+            arguments,
+            stdin: Vec::new(),
+            environment: BTreeMap::new(),
+            user: user.to_owned(),
+            machine: Arc::clone(machine),
+            process: machine.spawn(Kind::Service, birth),
+        });
+    }
+}
+
 /// `bellows-agent shim --job DIR`.
-pub(super) async fn shim(call: Call) {
+async fn shim(call: Call) {
     let local = local(&call.machine, &call.process);
     let folder = call.arguments.iter().skip_while(|word| *word != "--job").nth(1);
     let Some(folder) = folder.cloned() else { return };

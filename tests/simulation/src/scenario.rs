@@ -449,6 +449,7 @@ impl Admin<'_> {
             self.coordinator.process.id,
             "",
             super::process::Kind::Coordinator,
+            super::process::Birth::default(),
         ));
         dead.end();
         self.coordinator.process = dead;

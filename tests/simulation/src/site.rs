@@ -18,7 +18,7 @@ use super::{
     listed::System,
     machine::Machine,
     network::Fleet,
-    process,
+    process::{self, Birth},
     programs::{self, CONFIG},
     world::{Broken, World},
 };
@@ -48,6 +48,7 @@ pub fn build(world: &Arc<World>, system: &dyn System) -> Arc<Fleet> {
             let _ = disk.put(path, toml.as_bytes(), 0o644, (0, 0), now);
         });
         world.add(Arc::clone(&machine));
+        programs::start_standing(&machine);
         tokio::spawn(keep_running(machine, Arc::clone(&fleet)));
     }
     fleet
@@ -62,9 +63,10 @@ async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
                 machine.sleep(RESTART).await;
             }
             machine.power_on();
+            programs::start_standing(&machine);
             programs::start_services(&machine).await;
         }
-        let process = machine.spawn(process::Kind::Agent, BTreeMap::new(), None);
+        let process = machine.spawn(process::Kind::Agent, Birth::default());
         let starting = process.live(programs::agent(&machine, Arc::clone(&process)));
         tokio::select! {
             biased;
@@ -125,7 +127,7 @@ pub fn left_over(machine: &Machine) -> Vec<String> {
         left.push(format!("{}: secrets of job {secret}", machine.name));
     }
     for process in machine.processes() {
-        if let Some(job) = process.environment.get(bellows_agent::tools::JOB_MARK) {
+        if let Some(job) = process.birth.environment.get(bellows_agent::tools::JOB_MARK) {
             left.push(format!("{}: a {:?} of job {job} still runs", machine.name, process.kind));
         }
     }

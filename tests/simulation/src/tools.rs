@@ -56,7 +56,7 @@ impl Ending {
     }
 }
 
-/// A file that is on every host before Bellows comes.
+/// A file that is on a host before Bellows comes.
 #[derive(Debug, Clone)]
 pub struct Installed {
     /// Absolute path.
@@ -69,18 +69,32 @@ pub struct Installed {
     pub owner: &'static str,
 }
 
+/// A program that somebody else starts on a host, at its boot and when it crashed.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Absolute path.
+    pub program: Utf8PathBuf,
+    /// Without the program's name.
+    pub arguments: Vec<String>,
+    /// A name of [`Tools::users`].
+    pub user: &'static str,
+}
+
 /// The tools and servers of one system, on all hosts of a run. They share state through it: what
 /// one host's server holds, another's tool can ask for over the network.
 ///
 /// A run is dropped at an await when its process dies: effects before it stay, effects after it
 /// never come. Time passes only by [`Machine::sleep`].
 pub trait Tools: Send + Sync + 'static {
-    /// Files that are on every host: programs, and what the administrator placed, with mode and
-    /// owner's name.
-    fn files(&self) -> Vec<Installed>;
+    /// Files that are on a host before Bellows comes: programs, and what the administrator placed, with mode
+    /// and owner's name.
+    fn files(&self, host: &str) -> Vec<Installed>;
 
     /// User names on every host, with user and group id.
     fn users(&self) -> Vec<(&'static str, u32)>;
+
+    /// What somebody else runs on a host, before Bellows comes and as long as no agent starts and stops it.
+    fn standing(&self, machine: &Machine) -> Vec<Standing>;
 
     /// Whether a run of it may change the system: what must not happen twice.
     fn changes(&self, call: &Call) -> bool;

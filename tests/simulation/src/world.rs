@@ -21,7 +21,7 @@ use super::{
 };
 
 /// The simulated time of a run's beginning, milliseconds since 1970.
-const BEGINNING_MS: i64 = 1_700_000_000_000;
+pub const BEGINNING_MS: i64 = 1_700_000_000_000;
 /// A full disk has space again after so long.
 const DISK_FULL_MS: i64 = 40_000;
 /// So many lines of a run's story are kept.
@@ -548,7 +548,7 @@ impl World {
         let several = {
             let mut state = self.state();
             let shims = state.shims.entry(job.clone()).or_default();
-            shims.extend(call.process.parent);
+            shims.extend(call.process.birth.parent);
             let several = shims.len() > 1;
             state.ran.entry(call.machine.name.clone()).or_default().insert(job.clone());
             several
@@ -558,15 +558,17 @@ impl World {
         }
         let (host, act) = (&call.machine, job.rsplit_once('/').map_or("", |(act, _)| act));
         let other = host.processes().into_iter().find(|process| {
-            let mark = process.environment.get(JOB_MARK);
+            let mark = process.birth.environment.get(JOB_MARK);
             process.kind == Kind::Shim
                 && mark.is_some_and(|mark| {
                     *mark != job && mark.rsplit_once('/').is_some_and(|(a, _)| a == act)
                 })
         });
         if let Some(other) = other {
-            let text =
-                format!("job {job} acts while {:?} still lives", other.environment.get(JOB_MARK));
+            let text = format!(
+                "job {job} acts while {:?} still lives",
+                other.birth.environment.get(JOB_MARK)
+            );
             self.breaks(Broken::Doubled, text);
         }
     }

@@ -32,7 +32,7 @@ use super::{
     listed,
     machine::Machine,
     process::Process,
-    tools::{Call, Ending, Installed, Tools},
+    tools::{Call, Ending, Installed, Standing, Tools},
 };
 use state::State;
 
@@ -79,7 +79,7 @@ impl Model {
 }
 
 impl Tools for Model {
-    fn files(&self) -> Vec<Installed> {
+    fn files(&self, _: &str) -> Vec<Installed> {
         let program = |path: String| Installed {
             path: path.into(),
             bytes: b"program".to_vec(),
@@ -101,6 +101,10 @@ impl Tools for Model {
 
     fn users(&self) -> Vec<(&'static str, u32)> {
         vec![(OS_USER, 26)]
+    }
+
+    fn standing(&self, _: &Machine) -> Vec<Standing> {
+        Vec::new()
     }
 
     fn changes(&self, call: &Call) -> bool {
