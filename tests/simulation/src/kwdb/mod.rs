@@ -11,6 +11,8 @@ mod client;
 mod installed;
 mod server;
 mod state;
+#[cfg(test)]
+mod tests;
 mod truth;
 mod waiter;
 
