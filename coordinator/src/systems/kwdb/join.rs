@@ -1,0 +1,269 @@
+//! The steps by which new nodes join a cluster that runs: for expand, and for the coming half of a
+//! replacement.
+
+use bellows_proto::v1::{
+    KwdbFrontEnd, KwdbRebalance, KwdbSecurity, KwdbSpecOptions, KwdbStart, KwdbStartMode,
+    spec_change,
+};
+
+use super::{
+    actions, conditions,
+    draft::{self, Back, Draft, Pace, Placed, Task, back, listed},
+    guards::Certifying,
+};
+
+/// So many members are named to a new node; one that answers is enough.
+const JOINED_AT: usize = 5;
+
+/// What the steps of a join need to know.
+pub(super) struct Joining<'a> {
+    pub(super) options: &'a KwdbSpecOptions,
+    /// In natural order.
+    pub(super) members: &'a [Placed],
+    pub(super) new: &'a [Placed],
+    pub(super) certifying: Option<&'a Certifying>,
+}
+
+impl Joining<'_> {
+    /// New nodes take their part of the data that are there.
+    pub(super) fn moves_data(&self) -> bool {
+        self.options.start_mode() == KwdbStartMode::MultiReplica
+    }
+
+    /// `deploy.sh join` asks for the authority where there is one: never then.
+    pub(super) fn by_deploy_sh(&self) -> bool {
+        self.options.front_end() == KwdbFrontEnd::DeploySh
+            && self.options.security() == KwdbSecurity::Insecure
+            && self.moves_data()
+    }
+
+    /// Who is asked to act for the cluster: the first member.
+    pub(super) fn helper(&self) -> Option<&Placed> {
+        self.members.first()
+    }
+
+    fn joins(&self) -> Vec<String> {
+        self.members.iter().take(JOINED_AT).map(Placed::endpoint).collect()
+    }
+}
+
+/// Claims, certificates, and with what the nodes are started: nothing that the cluster notices.
+pub(super) fn prepare(draft: &mut Draft, joining: &Joining<'_>) {
+    for node in joining.new {
+        claim(draft, node);
+    }
+    certify(draft, joining);
+    if !joining.by_deploy_sh() {
+        for node in joining.new {
+            write_start(draft, joining, node);
+        }
+    }
+}
+
+/// Claims a node's directories, ports and unit on its host.
+fn claim(draft: &mut Draft, new: &Placed) {
+    let node = draft.node(&new.node);
+    draft.act(Task {
+        title: format!("claim the place of {} on {}", new.node, new.host),
+        reason: "what is made later is known to be ours, and what was there before",
+        host: new.host.clone(),
+        action: actions::claim_node(node.clone(), new.place.clone()),
+        requires: vec![conditions::vacant(&new.host, &new.node)],
+        undo: vec![back(&new.host, actions::release_node(node))],
+    });
+}
+
+/// Keys are made where they are used; only requests and certificates travel.
+fn certify(draft: &mut Draft, joining: &Joining<'_>) {
+    let Some(certifying) = joining.certifying else { return };
+    let Some((signer, signer_host)) = &certifying.signer else { return };
+    for new in &certifying.nodes {
+        let (node, at) = (draft.node(&new.node), draft.node(signer));
+        draft.act(Task {
+            title: format!("make keys and requests for {} on {}", new.node, new.host),
+            reason: "keys are made where they are used, and never travel",
+            host: new.host.clone(),
+            action: actions::request_certificates(node.clone()),
+            requires: vec![],
+            // With the keys goes what was made for them.
+            undo: vec![back(&new.host, actions::remove_certificates(node.clone()))],
+        });
+        draft.act(Task {
+            title: format!("sign the certificates of {} on {signer_host}", new.node),
+            reason: "the members trust certificates of their own authority only",
+            host: signer_host.clone(),
+            action: actions::sign_certificates(at.clone(), node.clone(), &new.place.address),
+            requires: vec![conditions::can_sign(signer), conditions::requested(&new.node)],
+            undo: vec![back(signer_host, actions::forget_signed(at, node.clone()))],
+        });
+        draft.act(Task {
+            title: format!("put the certificates of {} in place on {}", new.node, new.host),
+            reason: "a node of a secure cluster shows who it is",
+            host: new.host.clone(),
+            action: actions::place_certificates(node),
+            requires: vec![],
+            // They go with their keys: a second attempt writes them again.
+            undo: vec![],
+        });
+    }
+}
+
+fn write_start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
+    let node = draft.node(&new.node);
+    let start = KwdbStart {
+        mode: joining.options.start_mode,
+        security: joining.options.security,
+        join: joining.joins(),
+    };
+    draft.act(Task {
+        title: format!("write with what {} is started on {}", new.node, new.host),
+        reason: "the unit that the package brought starts it, in the cluster's start mode, with the members to join",
+        host: new.host.clone(),
+        action: actions::write_start(node.clone(), start),
+        requires: vec![],
+        undo: vec![back(&new.host, actions::remove_start(node))],
+    });
+}
+
+/// Lets the new nodes in, one after the other: each is a member, and every range whole, before the next.
+pub(super) fn admit_all(draft: &mut Draft, joining: &Joining<'_>) {
+    for new in joining.new {
+        start(draft, joining, new);
+        draft.wait(
+            format!("wait until the members see {}", new.node),
+            "a start that went well is no proof: a node is a member when those who were there say so",
+            vec![conditions::joined(&new.node), conditions::runs(&new.node, true)],
+            Pace::SHORT,
+        );
+        draft.changing(spec_change::Kind::AddNode(new.spec_node()));
+        if joining.moves_data() {
+            draft.wait(
+                format!("wait until every range is whole with {}", new.node),
+                "the next change waits until the cluster has taken this one in",
+                vec![conditions::replicated()],
+                Pace::ranges(joining.options.poll_s),
+            );
+        }
+    }
+}
+
+fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
+    let node = draft.node(&new.node);
+    let mut requires = vec![];
+    if joining.options.security() == KwdbSecurity::Tls {
+        requires.push(conditions::certified(&new.node));
+    }
+    let mut undo = Vec::new();
+    if joining.moves_data()
+        && let Some(helper) = joining.helper()
+    {
+        let at = draft.node(&helper.node);
+        // Resolved when it begins: before the start there is no id.
+        let flag = actions::decommission(at, node.clone(), 0);
+        undo.push(back(&helper.host, flag));
+    }
+    undo.push(Back {
+        host: new.host.clone(),
+        action: actions::stop_node(node.clone(), joining.moves_data()),
+        requires: match joining.moves_data() {
+            true => vec![conditions::drained(&new.node, 0)],
+            false => vec![],
+        },
+    });
+    let action = match joining.by_deploy_sh() {
+        true => {
+            undo.push(back(&new.host, actions::deploy_undo_join(node.clone())));
+            let first = joining.joins().into_iter().next().unwrap_or_default();
+            actions::deploy_join(node.clone(), first)
+        }
+        false => actions::start_node(node.clone()),
+    };
+    undo.push(back(&new.host, actions::discard_data(node)));
+    draft.act(Task {
+        title: format!("start {} on {}", new.node, new.host),
+        reason: "it joins by itself and asks the cluster for its id",
+        host: new.host.clone(),
+        action,
+        requires,
+        undo,
+    });
+    if !joining.moves_data() {
+        // A single-replica cluster lets nobody go.
+        draft.no_return();
+    }
+}
+
+/// Sets whether data of time series move, where that was asked for and is not so already. What it was
+/// before; `None`: nothing is changed.
+pub(super) fn set_rebalance(
+    draft: &mut Draft,
+    at: &Placed,
+    asked: KwdbRebalance,
+    is: bool,
+) -> Option<bool> {
+    let wanted = match asked {
+        KwdbRebalance::On => true,
+        KwdbRebalance::Off => false,
+        KwdbRebalance::Keep | KwdbRebalance::Unspecified => return None,
+    };
+    if wanted == is {
+        return None;
+    }
+    let title = match wanted {
+        true => "let data of time series move to new nodes".to_owned(),
+        false => "keep data of time series where they are".to_owned(),
+    };
+    set(draft, at, title, "the administrator asks for it; it is restored in the end", wanted, is);
+    Some(is)
+}
+
+/// Puts the setting back.
+pub(super) fn restore_rebalance(draft: &mut Draft, at: &Placed, before: bool) {
+    let title = "put the setting for rebalancing back".to_owned();
+    set(draft, at, title, "what was changed for a while is as it was before", before, !before);
+}
+
+fn set(
+    draft: &mut Draft,
+    at: &Placed,
+    title: String,
+    reason: &'static str,
+    wanted: bool,
+    before: bool,
+) {
+    let node = draft.node(&at.node);
+    draft.act(Task {
+        title,
+        reason,
+        host: at.host.clone(),
+        action: actions::set_rebalance(node.clone(), wanted),
+        requires: vec![conditions::rebalance_is(before)],
+        undo: vec![back(&at.host, actions::set_rebalance(node, before))],
+    });
+}
+
+/// Waits until the new nodes have their share. It protects nothing: it may be passed over.
+pub(super) fn balance(draft: &mut Draft, joining: &Joining<'_>) {
+    draft.wait(
+        format!("wait until the data are spread over {}", listed(joining.new)),
+        "the new nodes take their share of the ranges; the cluster moves them by itself",
+        vec![conditions::balanced(draft::names(joining.new.iter()))],
+        Pace::ranges(joining.options.poll_s),
+    );
+    draft.skippable();
+}
+
+/// The end: the whole cluster is as it should be. `gone`: those who left.
+pub(super) fn conclude(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed]) {
+    let mut end = vec![conditions::healthy(&[]), conditions::members_are(nodes, vec![])];
+    end.extend(gone.iter().map(|node| conditions::has_tombstone(&node.node, &node.host)));
+    draft.wait(
+        "wait until the whole cluster is healthy".to_owned(),
+        "every member is available and live for all others, takes SQL, and every range is whole",
+        end,
+        Pace::SHORT,
+    );
+    // What follows is the comparison with the prediction, which holds by itself where the members are
+    // not the wanted ones.
+    draft.skippable();
+}

@@ -1,0 +1,117 @@
+//! What the guards saw when they let a plan pass: for those who must agree to it. Nothing is decided
+//! here; what could not be read has refused before.
+
+use std::collections::BTreeMap;
+
+use bellows_proto::{
+    names::natural,
+    v1::{GuardSeen, HostReading, KwdbStartMode, Observation, Plan, Spec, placement},
+};
+
+use super::{
+    check,
+    guards::{self, Rule},
+    kinds, options, sizes, versions,
+    view::View,
+};
+use crate::plan::added;
+
+/// Every guard that has something to show, by number.
+pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec<GuardSeen> {
+    let view = View::of(observation);
+    let mut seen = hosts(view);
+    if spec.version > 0 {
+        cluster(&mut seen, spec, view, plan);
+    }
+    newcomers(&mut seen, view, plan);
+    seen.sort_by(|a, b| a.code.cmp(&b.code));
+    seen
+}
+
+/// "a", "a, b".
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    let mut items: Vec<&str> = items.collect();
+    items.sort_by(|a, b| natural(a, b));
+    items.join(", ")
+}
+
+/// Values with who has them: "V3.1.0 (h1, h2)". Mostly there is one.
+fn by_value<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (value, who) in pairs {
+        values.entry(value).or_default().push(who);
+    }
+    let texts =
+        values.iter().map(|(value, who)| format!("{value} ({})", list(who.iter().copied())));
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+fn hosts(view: View<'_>) -> Vec<GuardSeen> {
+    let known =
+        || view.hosts.iter().filter_map(|reading| Some((reading, view.host(&reading.host).ok()?)));
+    let names = list(known().map(|(reading, _)| reading.host.as_str()));
+    let clocks = known().filter_map(|(reading, _)| clock(reading));
+    let modes = known().map(|(reading, facts)| (facts.mode.as_str(), reading.host.as_str()));
+    let versions = known().filter_map(|(reading, _)| {
+        let facts = view.system_facts(&reading.host).ok()??;
+        Some((versions::of_tool(facts, versions::TOOL)?, reading.host.as_str()))
+    });
+    vec![
+        Rule::HostsAnswer.seen(format!("{names} answered")),
+        Rule::AllowedOnHost.seen(by_value(modes)),
+        Rule::ToolsThere.seen(format!("kwbase {}", by_value(versions))),
+        Rule::ClocksAgree.seen(clocks.collect::<Vec<_>>().join("; ")),
+    ]
+}
+
+/// A clock lies between two bounds: the answer took its time.
+fn clock(reading: &HostReading) -> Option<String> {
+    let (least, most) = (reading.clock_ahead_least_ms?, reading.clock_ahead_most_ms?);
+    Some(format!("{}: between {least} and {most} ms ahead", reading.host))
+}
+
+fn cluster(seen: &mut Vec<GuardSeen>, spec: &Spec, view: View<'_>, plan: &Plan) {
+    let options = options::of_spec(spec);
+    let dead = |host: &String| plan.dead_hosts.contains(host);
+    let asked = view.in_spec().filter(|member| !dead(&member.host)).count();
+    let count = sizes::count(asked, "member");
+    seen.push(Rule::MembersHealthy.seen(format!("{count}, available and live for each other")));
+    let running = view.in_spec().filter_map(|member| {
+        Some((view.server(&member.node).ok()?.version.as_str(), member.node.as_str()))
+    });
+    seen.push(Rule::SameVersions.seen(by_value(running)));
+    seen.push(Rule::SameKind.seen(format!(
+        "{}, {}",
+        kinds::mode_text(options.start_mode()),
+        kinds::security_text(options.security())
+    )));
+    if let Ok((unavailable, under)) = view.cluster().and_then(check::broken) {
+        let text = format!("ranges unavailable: {unavailable}, under-replicated: {under}");
+        seen.push(Rule::RangesWhole.seen(text));
+    }
+    seen.push(Rule::Quiet.seen("nobody is being decommissioned or upgraded"));
+    if options.start_mode() == KwdbStartMode::MultiReplica {
+        let left = sizes::count(plan.after.len(), "member");
+        let text = format!("{left} afterwards, the minimum is {}", options.min_members);
+        seen.push(Rule::MinimumMembers.seen(text));
+    }
+}
+
+fn newcomers(seen: &mut Vec<GuardSeen>, view: View<'_>, plan: &Plan) {
+    let Some(intent) = &plan.intent else { return };
+    for new in added(intent) {
+        if let (Ok(Some(facts)), Ok(needed)) =
+            (view.system_facts(&new.host), guards::needed_bytes(view))
+        {
+            let (free, needed) = (sizes::text(facts.data_free_bytes), sizes::text(needed));
+            seen.push(Rule::FreeDisk.seen(format!("{free} free on {}, {needed} needed", new.host)));
+        }
+        let vacancy = view.vacancy(&new.host, &new.node).ok();
+        let place = vacancy.and_then(|vacancy| vacancy.placement.as_ref()?.system.as_ref());
+        if let Some(placement::System::Kwdb(place)) = place {
+            let (dir, port) = (&place.data_dir, place.port);
+            seen.push(Rule::PlaceFree.seen(format!("{dir} on {} is free", new.host)));
+            seen.push(Rule::PortFree.seen(format!("port {port} on {} is free", new.host)));
+        }
+    }
+}
