@@ -46,7 +46,12 @@ fn of_one(
         ServiceState::Unspecified => {
             return Err(format!("the service of {} was not read", member.node));
         }
-        state => texts.push(format!("its service is {}", view::state_text(state))),
+        state @ (ServiceState::Absent
+        | ServiceState::Stopped
+        | ServiceState::Failed
+        | ServiceState::Masked) => {
+            texts.push(format!("its service is {}", view::state_text(state)))
+        }
     }
     match view::server(&member.node, reading) {
         Ok(server) => match server.serves_sql {

@@ -62,17 +62,13 @@ pub(super) fn members(spec: &Spec, answers: &[Asked]) -> Vec<KwdbMember> {
 }
 
 fn question(query: Option<&Query>) -> Option<&kwdb_query::Kind> {
-    match query?.kind.as_ref()? {
-        query::Kind::Kwdb(KwdbQuery { kind }) => kind.as_ref(),
-        _ => None,
-    }
+    let query::Kind::Kwdb(KwdbQuery { kind }) = query?.kind.as_ref()? else { return None };
+    kind.as_ref()
 }
 
 fn answered(answer: &Answer) -> Option<&kwdb_answer::Kind> {
-    match answer.kind.as_ref()? {
-        answer::Kind::Kwdb(KwdbAnswer { kind }) => kind.as_ref(),
-        _ => None,
-    }
+    let answer::Kind::Kwdb(KwdbAnswer { kind }) = answer.kind.as_ref()? else { return None };
+    kind.as_ref()
 }
 
 fn outcome(node: &NodeRef, asked: &Asked) -> Option<kwdb_member::Outcome> {

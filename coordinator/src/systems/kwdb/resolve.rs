@@ -32,10 +32,8 @@ pub fn resolve(act: &Act, observation: &Observation) -> Result<Act, String> {
 }
 
 fn kind(act: &mut Act) -> Option<&mut Kind> {
-    match act.action.as_mut()?.kind.as_mut()? {
-        action::Kind::Kwdb(action) => action.kind.as_mut(),
-        _ => None,
-    }
+    let action::Kind::Kwdb(action) = act.action.as_mut()?.kind.as_mut()? else { return None };
+    action.kind.as_mut()
 }
 
 /// The id that was filled in, and whose.

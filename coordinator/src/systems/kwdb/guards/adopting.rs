@@ -128,10 +128,9 @@ fn member(findings: &mut Findings<'_>, from: &AdoptFrom, name: &str) -> Option<F
         let value = format!("node {}: available {available}, live {live}", row.id);
         findings.say(Rule::MembersHealthy, name, host, value);
     }
-    let mode = match kinds::mode(&row.start_mode) {
-        KwdbStartMode::Unspecified => found.start_mode(),
-        mode => mode,
-    };
+    let listed = kinds::mode(&row.start_mode);
+    let unknown = listed == KwdbStartMode::Unspecified;
+    let mode = if unknown { found.start_mode() } else { listed };
     let id = row.id;
     let placed = Placed { node: name.to_owned(), host: host.to_owned(), place };
     Some(Found { placed, server, id, mode })
