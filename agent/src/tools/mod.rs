@@ -16,6 +16,7 @@ use crate::facilities::{Local, Runner, claims::Holdings};
 mod context;
 pub mod host;
 pub mod initdb;
+pub mod kwbase;
 pub mod kwdb;
 mod nodes;
 pub mod pg_controldata;

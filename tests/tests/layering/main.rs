@@ -243,20 +243,23 @@ const TABLE: &[Row] = &[
 ];
 
 /// Tools of one system may know each other; a tool that is not listed here is alone.
-const TOOLS: &[(&str, &[&str])] = &[(
-    "postgresql",
-    &[
+const TOOLS: &[(&str, &[&str])] = &[
+    (
         "postgresql",
-        "psql",
-        "repmgr",
-        "initdb",
-        "pg_controldata",
-        "pg_basebackup",
-        "pg_ctl",
-        "pgbackrest",
-        "pgpool",
-    ],
-)];
+        &[
+            "postgresql",
+            "psql",
+            "repmgr",
+            "initdb",
+            "pg_controldata",
+            "pg_basebackup",
+            "pg_ctl",
+            "pgbackrest",
+            "pgpool",
+        ],
+    ),
+    ("kwdb", &["kwdb", "kwbase", "deploy_sh"]),
+];
 /// Modules beside tools and systems that all of them may use.
 const SHARED: &[&str] = &["agent::tools::context", "coordinator::systems::host"];
 
