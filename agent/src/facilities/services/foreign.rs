@@ -137,6 +137,25 @@ async fn let_go(runner: &dyn Runner, mut known: ServiceRecord) -> Result<Service
     Ok(known)
 }
 
+/// No longer held; disabled as it is. The caller removes the record.
+pub(super) async fn forget(runner: &dyn Runner, known: &ServiceRecord) -> Result<(), Fault> {
+    let unit = known.unit();
+    let shown = systemd::show(runner, Manager::System, &unit).await?;
+    if (known.held || known.masked) && shown.load == MASKED {
+        sudo::change(runner, Verb::Unmask, &unit).await?;
+    }
+    if shown.enabled {
+        sudo::change(runner, Verb::Disable, &unit).await?;
+    }
+    Ok(())
+}
+
+/// Let go of if we hold it, and enabled.
+pub(super) async fn enable(runner: &dyn Runner, known: ServiceRecord) -> Result<(), Fault> {
+    let known = let_go(runner, known).await?;
+    sudo::change(runner, Verb::Enable, &known.unit()).await
+}
+
 /// For good, or no longer. The record has been written.
 pub(super) async fn set_masked(
     runner: &dyn Runner,

@@ -116,6 +116,38 @@ impl<'a> Services<'a> {
         foreign::give_back(self.runner.local(), name)
     }
 
+    /// Forgets a service of [`Services::take_over`] whose unit was ours to stop and start: it is no longer held, and does not start at
+    /// boot. Absent is fine.
+    ///
+    /// # Errors
+    /// If the service manager or the record fails.
+    pub async fn forget(&self, name: &str) -> Result<(), Fault> {
+        let local = self.runner.local();
+        let Some(known) = get(local, name)?.filter(|known| known.foreign) else { return Ok(()) };
+        if local.form.has_units() {
+            foreign::forget(self.runner, &known).await?;
+        }
+        Ok(local.host.remove_file(&path(local, name)?)?)
+    }
+
+    /// Lets the unit of a service of [`Services::take_over`] start at boot.
+    ///
+    /// # Errors
+    /// `FAULT_CODE_NOT_FOUND` if it is not remembered, `FAULT_CODE_DENIED` if it is masked; else if the service manager fails.
+    pub async fn enable(&self, name: &str) -> Result<(), Fault> {
+        let known = required(self.runner.local(), name)?;
+        refuse_masked(&known)?;
+        foreign::enable(self.runner, known).await
+    }
+
+    /// Lets the service manager read its units again: after a drop-in came or went.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub async fn reload(&self) -> Result<(), Fault> {
+        systemd::reload(self.runner).await
+    }
+
     /// How a unit is, whoever made it, and whether it is the one that is remembered as `name` (empty: as
     /// none); the process form has none.
     ///

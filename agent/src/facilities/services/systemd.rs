@@ -204,6 +204,11 @@ pub(super) async fn install(runner: &dyn Runner, spec: &ServiceSpec) -> Result<(
     change(runner, &["daemon-reload"], "read the units again").await
 }
 
+/// Reads all units again.
+pub(super) async fn reload(runner: &dyn Runner) -> Result<(), Fault> {
+    change(runner, &["daemon-reload"], "read the units again").await
+}
+
 pub(super) async fn remove(runner: &dyn Runner, name: &str, user: &str) -> Result<(), Fault> {
     let directory = Manager::of_own(runner.local()).unit_directory(user)?;
     runner.local().host.remove_file(&directory.join(unit(name)))?;
