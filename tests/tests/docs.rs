@@ -87,7 +87,9 @@ fn every_key_of_agent_toml_is_explained() {
     let fronts = read("agent/src/config/fronts.rs");
     let wanted = quoted(&fronts, "const KEYS: &[&str] = &[", "];");
     stand("config.md", "key", &code(wanted));
-    let sections = ["[agent]", "[systems.postgresql]", "[profiles.NAME]"];
+    let kwdb = read("agent/src/config/kwdb.rs");
+    stand("config.md", "key", &code(quoted(&kwdb, "const KEYS: &[&str] = &[", "];")));
+    let sections = ["[agent]", "[systems.postgresql]", "[systems.kwdb]", "[profiles.NAME]"];
     stand("config.md", "section", &code(sections.map(str::to_owned)));
 }
 
