@@ -117,12 +117,18 @@ impl Cause {
                 "see whether most of the nodes are up: without them the cluster answers nothing about its data"
             }
             Self::NoSuchNode => "look at kwbase node status --decommission, then plan anew",
-            Self::SingleReplica => "a single-replica cluster lets no node leave: its data have no other copy",
+            Self::SingleReplica => {
+                "a single-replica cluster lets no node leave: its data have no other copy"
+            }
             Self::Upgrading => "wait for the end of the upgrade, then retry",
-            Self::License => "this build lets no node leave without a licence: upgrade the cluster to V2.2.1 or later",
+            Self::License => {
+                "this build lets no node leave without a licence: upgrade the cluster to V2.2.1 or later"
+            }
             Self::NotInitialized => "the node has not joined a cluster: read its log",
             Self::Decommissioning => "wait until the node has left, then retry",
-            Self::StartMode => "empty the node's store: it was made for a cluster of another start mode",
+            Self::StartMode => {
+                "empty the node's store: it was made for a cluster of another start mode"
+            }
             Self::OtherCluster => "empty the node's store: it belongs to another cluster",
             Self::PortTaken => "see what listens at the node's port, then retry",
             Self::NotKnown => "this version does not know it: see which versions are supported",
@@ -137,7 +143,8 @@ mod tests {
 
     #[test]
     fn words_have_causes() {
-        let mark = "ERROR: while trying to mark as decommissioning: rpc error: code = Unknown desc = ";
+        let mark =
+            "ERROR: while trying to mark as decommissioning: rpc error: code = Unknown desc = ";
         let table = [
             (format!("{mark}node cannot be decommissioned in mpp mode\nFailed running \"node decommission\"\n"), Cause::SingleReplica),
             (format!("{mark}can not run node decommission when cluster has node(s) upgrading\n"), Cause::Upgrading),

@@ -118,11 +118,8 @@ pub enum Rows {
 
 impl Dial<'_> {
     fn client(&self, words: &[&str], deadline: Duration) -> Invocation {
-        let connection = [
-            "--format=csv".to_owned(),
-            format!("--host={}", self.host),
-            self.security.flag(),
-        ];
+        let connection =
+            ["--format=csv".to_owned(), format!("--host={}", self.host), self.security.flag()];
         let words = words.iter().map(|word| (*word).to_owned());
         self.program.call(words.chain(connection), deadline)
     }
@@ -174,7 +171,9 @@ pub fn parse_version(stdout: &[u8]) -> String {
     });
     let version = value.and_then(|value| value.split_ascii_whitespace().next()).unwrap_or_default();
     let quiet = version.len() <= 64
-        && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'));
+        && version
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'));
     if quiet { version.to_owned() } else { String::new() }
 }
 
@@ -227,7 +226,8 @@ mod tests {
     #[test]
     fn a_container_is_entered_by_its_engine() {
         let engine = Utf8Path::new("/usr/bin/docker");
-        let call = dial(Some((engine, "kaiwudb-container"))).recommission(2, Duration::from_secs(1));
+        let call =
+            dial(Some((engine, "kaiwudb-container"))).recommission(2, Duration::from_secs(1));
         assert_eq!(call.program, engine);
         assert_eq!(
             call.arguments.get(..6).unwrap().join(" "),

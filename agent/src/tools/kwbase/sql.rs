@@ -1,6 +1,8 @@
 //! `kwbase sql`: constant statements, and their results one after the other in one output.
 
-use bellows_proto::v1::{KwdbCluster, KwdbJob, KwdbLeft, KwdbLiveness, KwdbReplicas, KwdbStore, KwdbZone};
+use bellows_proto::v1::{
+    KwdbCluster, KwdbJob, KwdbLeft, KwdbLiveness, KwdbReplicas, KwdbStore, KwdbZone,
+};
 use csv::StringRecord;
 
 use super::csv::{ParseError, Row, line, records, truth, wrong};
@@ -84,14 +86,20 @@ impl Statement {
         match self {
             Self::Health => Shape::Table(&["ranges_unavailable", "ranges_underreplicated"]),
             Self::Stores => Shape::Table(&[
-                "node_id", "store_id", "capacity", "available", "used", "range_count", "lease_count",
+                "node_id",
+                "store_id",
+                "capacity",
+                "available",
+                "used",
+                "range_count",
+                "lease_count",
             ]),
             Self::Zones => Shape::Table(&["target", "raw_config_sql"]),
             Self::Jobs => Shape::Table(&["job_id", "job_type", "description", "status"]),
-            Self::Liveness => Shape::Table(&["node_id", "draining", "decommissioning", "upgrading"]),
-            Self::Left(_) => {
-                Shape::Table(&["range_id", "replicas", "database_name", "table_name"])
+            Self::Liveness => {
+                Shape::Table(&["node_id", "draining", "decommissioning", "upgrading"])
             }
+            Self::Left(_) => Shape::Table(&["range_id", "replicas", "database_name", "table_name"]),
             Self::Replicas(_) | Self::Show(_) => Shape::Value,
             Self::SetRebalance(_) => Shape::Tag,
         }
@@ -135,8 +143,7 @@ pub fn read(
     let records = records(stdout)?;
     let mut rest = records.as_slice();
     for (at, statement) in statements.iter().enumerate() {
-        let (header, after) =
-            rest.split_first().ok_or(ParseError::Short(statement.name()))?;
+        let (header, after) = rest.split_first().ok_or(ParseError::Short(statement.name()))?;
         rest = match statement.shape() {
             Shape::Tag => after,
             Shape::Value => {
@@ -226,7 +233,9 @@ fn take_row(
             used: row.required("used")?,
             ranges: row.required("range_count")?,
         }),
-        Statement::Zones => cluster.zones.push(zone(row.text("target"), row.text("raw_config_sql"))),
+        Statement::Zones => {
+            cluster.zones.push(zone(row.text("target"), row.text("raw_config_sql")))
+        }
         Statement::Jobs => cluster.jobs.push(KwdbJob {
             id: row.text("job_id"),
             kind: row.text("job_type"),

@@ -114,7 +114,10 @@ mod tests {
             (b"id\tis_live\n1\ttrue\n", "it has no column address"),
             (b"id,address,is_available,is_live\nNULL,a,true,true\n", "id is \"NULL\""),
             (b"id,address,is_available,is_live\n1,a,NULL,true\n", "is_available is \"NULL\""),
-            (b"id,address,is_available,is_live\n1,a,true\n", "line 2 has 3 fields, and its header 4"),
+            (
+                b"id,address,is_available,is_live\n1,a,true\n",
+                "line 2 has 3 fields, and its header 4",
+            ),
             (b"id,address,is_available\n1,a,true\n", "it has no column is_live"),
             (b"id,address,is_available,is_live\n1,\"a,true,true\n", "a quoted field has no end"),
             (b"id,address,is_available,is_live\n-1,a,true,true\n", "id is \"-1\""),
@@ -135,7 +138,9 @@ mod tests {
         let two = b"id,is_live,replicas,is_decommissioning,is_draining\n4,true,3,true,false\n5,false,2,true,false\n";
         assert_eq!(parse_flagged(two).unwrap().len(), 2);
         assert!(parse_flagged(b"").is_err());
-        assert!(parse_flagged(b"id,is_live,replicas,is_decommissioning\n4,true,NULL,true\n").is_err());
+        assert!(
+            parse_flagged(b"id,is_live,replicas,is_decommissioning\n4,true,NULL,true\n").is_err()
+        );
         assert!(parse_flagged(b"id,is_live,replicas,is_decommissioning\nwhat is this\n").is_err());
     }
 

@@ -12,13 +12,8 @@ use crate::{
     },
 };
 
-const FIRST: &[Statement] = &[
-    Statement::Health,
-    Statement::Stores,
-    Statement::Zones,
-    Statement::Jobs,
-    Statement::Liveness,
-];
+const FIRST: &[Statement] =
+    &[Statement::Health, Statement::Stores, Statement::Zones, Statement::Jobs, Statement::Liveness];
 /// A version that lacks it is not unreadable for it.
 const REBALANCE: &[Statement] = &[Statement::Show(Setting::Rebalance)];
 /// Likewise: they only make an estimate.

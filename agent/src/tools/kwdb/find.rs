@@ -36,7 +36,9 @@ pub(super) async fn find(runner: &dyn Runner) -> Result<KwdbFound, Fault> {
     }
     let node = match &process {
         Some(process) => running(runner, section, process, installation.as_ref()).await?,
-        None if section.container.is_some() => contained(runner, section, installation.as_ref()).await?,
+        None if section.container.is_some() => {
+            contained(runner, section, installation.as_ref()).await?
+        }
         None => stopped(local, section, installation.as_ref())?,
     };
     Ok(KwdbFound { node: Some(node) })
@@ -226,10 +228,14 @@ fn own_obstacles(
     }
     let address = local.config.agent.address.to_string();
     if let Some(theirs) = address_of(started).filter(|theirs| *theirs != address) {
-        obstacles.push(format!("it tells others the address {theirs}, and [agent] address is {address}"));
+        obstacles.push(format!(
+            "it tells others the address {theirs}, and [agent] address is {address}"
+        ));
     }
     match started.store() {
-        None => obstacles.push("its --store is not one plain path: several stores are not known here".to_owned()),
+        None => obstacles.push(
+            "its --store is not one plain path: several stores are not known here".to_owned(),
+        ),
         Some(store) => {
             if let Err(error) = QuietPath::new("its store", store) {
                 obstacles.push(error.to_string());
@@ -268,7 +274,9 @@ fn installed_obstacles(section: &KwdbConfig, found: Option<&KwdbInstallation>) -
         obstacles.push(format!("{}/MODE says tlcp: {}", section.info_dir, tlcp().message));
     }
     let contained = section.container.is_some();
-    if (found.kind == "container") != contained && ["container", "bare"].contains(&found.kind.as_str()) {
+    if (found.kind == "container") != contained
+        && ["container", "bare"].contains(&found.kind.as_str())
+    {
         obstacles.push(format!(
             "{}/MODE says {}, and [systems.kwdb] {} container",
             section.info_dir,
@@ -339,7 +347,9 @@ mod tests {
 
     #[test]
     fn addresses_and_ports_come_from_the_arguments() {
-        let text = words("start --listen-addr=0.0.0.0:26300 --advertise-addr=10.0.0.4:26301 --brpc-addr=:27000");
+        let text = words(
+            "start --listen-addr=0.0.0.0:26300 --advertise-addr=10.0.0.4:26301 --brpc-addr=:27000",
+        );
         let started = Started::of(&text).unwrap();
         assert_eq!(address_of(&started).as_deref(), Some("10.0.0.4"));
         assert_eq!(port_of(&started, &["--advertise-addr", "--listen-addr"], 1), 26301);
@@ -361,7 +371,9 @@ mod tests {
             own_obstacles(&local, section, &process, &process.started().unwrap()).unwrap()
         };
         let kwbase = "/usr/local/kaiwudb/bin/kwbase start";
-        let good = format!("{kwbase} --certs-dir=/etc/kaiwudb/certs/ --store=/var/lib/kaiwudb --advertise-addr=10.0.0.4:26257");
+        let good = format!(
+            "{kwbase} --certs-dir=/etc/kaiwudb/certs/ --store=/var/lib/kaiwudb --advertise-addr=10.0.0.4:26257"
+        );
         assert_eq!(obstacles(&good), Vec::<String>::new());
         for (text, expected) in [
             (format!("{kwbase} --insecure --store=/d"), "its security is insecure"),
@@ -389,6 +401,9 @@ mod tests {
             };
             installed_obstacles(section, Some(&found)).len()
         };
-        assert_eq!((said("bare", "tls"), said("bare", "tlcp"), said("container", "tls")), (0, 1, 1));
+        assert_eq!(
+            (said("bare", "tls"), said("bare", "tlcp"), said("container", "tls")),
+            (0, 1, 1)
+        );
     }
 }

@@ -42,7 +42,10 @@ mod tests {
         let found = parse(text, "3.1.0\n");
         assert_eq!((found.kind.as_str(), found.mode.as_str()), ("bare", "multi-replication"));
         assert_eq!((found.from.as_str(), found.security.as_str()), ("/opt/kaiwudb", "tls"));
-        assert_eq!((found.data_root.as_str(), found.version.as_str()), ("/var/lib/kaiwudb", "3.1.0"));
+        assert_eq!(
+            (found.data_root.as_str(), found.version.as_str()),
+            ("/var/lib/kaiwudb", "3.1.0")
+        );
         assert_eq!(parse("", "").security, "");
     }
 }

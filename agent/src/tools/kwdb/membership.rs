@@ -35,8 +35,8 @@ pub(super) async fn decommission(
     let id = id(action.node_id)?;
     let invocation = dial(context.local(), &at)?.decommission(id, CHANGE_DEADLINE);
     let (command, finished) = change(context, &at, invocation, "decommission the node").await?;
-    let rows = parse_flagged(&finished.stdout)
-        .map_err(|error| unreadable(&command, &finished, &error))?;
+    let rows =
+        parse_flagged(&finished.stdout).map_err(|error| unreadable(&command, &finished, &error))?;
     let row = of(&rows, id, true).ok_or_else(|| {
         let reason = format!("it does not tell that node {id} is being decommissioned");
         fault::unreadable(&command, &reason, &finished.stdout)
@@ -61,8 +61,8 @@ pub(super) async fn recommission(
     }
     let invocation = dial(context.local(), &at)?.recommission(id, CHANGE_DEADLINE);
     let (command, finished) = change(context, &at, invocation, "recommission the node").await?;
-    let rows = parse_flagged(&finished.stdout)
-        .map_err(|error| unreadable(&command, &finished, &error))?;
+    let rows =
+        parse_flagged(&finished.stdout).map_err(|error| unreadable(&command, &finished, &error))?;
     if of(&rows, id, false).is_none() {
         let reason = format!("it does not tell that node {id} is a member as before");
         return Err(fault::unreadable(&command, &reason, &finished.stdout));

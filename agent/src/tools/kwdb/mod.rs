@@ -62,9 +62,7 @@ pub async fn perform(action: &KwdbAction, context: &JobContext) -> Result<Note, 
     use kwdb_action::Kind;
     match &action.kind {
         Some(Kind::WriteStart(action)) => start::write_start(action, context).await,
-        Some(Kind::RemoveStart(action)) => {
-            if_there(start::remove_start(action, context).await)
-        }
+        Some(Kind::RemoveStart(action)) => if_there(start::remove_start(action, context).await),
         Some(Kind::RequestCertificates(action)) => {
             certificates::request_certificates(action, context).await
         }
@@ -85,10 +83,10 @@ pub async fn perform(action: &KwdbAction, context: &JobContext) -> Result<Note, 
         Some(Kind::SetRebalance(action)) => membership::set_rebalance(action, context).await,
         Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,
         Some(Kind::RestartNode(action)) => running::restart_node(action, context).await,
-        Some(
-            Kind::DeployDecommission(_) | Kind::DeployJoin(_) | Kind::DeployUndoJoin(_),
-        ) => Err(Fault::new(FaultCode::Invalid, "deploy.sh is not known to this agent yet")
-            .remedy("reconfigure the cluster to the front end kwbase")),
+        Some(Kind::DeployDecommission(_) | Kind::DeployJoin(_) | Kind::DeployUndoJoin(_)) => {
+            Err(Fault::new(FaultCode::Invalid, "deploy.sh is not known to this agent yet")
+                .remedy("reconfigure the cluster to the front end kwbase"))
+        }
         None => Err(empty("action")),
     }
 }

@@ -102,9 +102,7 @@ pub(super) fn still_allowed(local: &Local) -> Result<&KwdbConfig, Fault> {
         FaultCode::Denied,
         "agent.toml of this host does not allow to adopt its node of KWDB",
     )
-    .remedy(format!(
-        "have this line under [systems.kwdb] and restart the agent: {DECLARATION}"
-    )))
+    .remedy(format!("have this line under [systems.kwdb] and restart the agent: {DECLARATION}")))
 }
 
 /// The placement of a node that was there before as this host allows it: user, program, certificates, unit and

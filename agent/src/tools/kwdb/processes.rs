@@ -30,7 +30,10 @@ impl Running {
         let has = |word: &str| self.command.iter().any(|argument| argument == word);
         let flag = |name: &str, value: &str| {
             self.command.iter().any(|argument| *argument == format!("{name}={value}"))
-                || self.command.windows(2).any(|pair| matches!(pair, [a, b] if a == name && b == value))
+                || self
+                    .command
+                    .windows(2)
+                    .any(|pair| matches!(pair, [a, b] if a == name && b == value))
         };
         let decommissions = has("node") && has("decommission") && !flag("--wait", "none");
         decommissions || has("quit") && has("--decommission")
@@ -62,7 +65,8 @@ impl<'a> Started<'a> {
         let mut found = Vec::new();
         let mut arguments = self.arguments.iter();
         while let Some(argument) = arguments.next() {
-            match argument.strip_prefix(name).map(|rest| (rest.is_empty(), rest.strip_prefix('='))) {
+            match argument.strip_prefix(name).map(|rest| (rest.is_empty(), rest.strip_prefix('=')))
+            {
                 Some((true, _)) => found.extend(arguments.next().map(String::as_str)),
                 Some((false, Some(value))) => found.push(value),
                 Some((false, None)) | None => {}
@@ -168,7 +172,8 @@ pub fn unit_of(host: &dyn Host, pid: u32) -> Result<String, Fault> {
 /// The innermost service in a `/proc/PID/cgroup`.
 fn unit(text: &str) -> String {
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    let named = paths.flat_map(|path| path.split('/').rev().find(|part| part.ends_with(".service")));
+    let named =
+        paths.flat_map(|path| path.split('/').rev().find(|part| part.ends_with(".service")));
     named.map(str::to_owned).next().unwrap_or_default()
 }
 
@@ -205,7 +210,13 @@ mod tests {
         assert!(waits("/bin/kwbase node decommission 4 --wait=all"));
         assert!(waits("/bin/kwbase --insecure node decommission --wait live 4"));
         assert!(waits("/bin/kwbase quit --decommission"));
-        for other in ["node decommission 4 --wait=none", "node decommission 4 --wait none", "quit", "node status --decommission", "start --store=/decommission"] {
+        for other in [
+            "node decommission 4 --wait=none",
+            "node decommission 4 --wait none",
+            "quit",
+            "node status --decommission",
+            "start --store=/decommission",
+        ] {
             assert!(!waits(&format!("/bin/kwbase {other}")), "{other}");
         }
     }

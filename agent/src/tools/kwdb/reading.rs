@@ -52,9 +52,7 @@ pub(super) async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Kwd
     let (service, left_alone, up) = futures::join!(
         service::reading(runner, &node),
         left_alone(runner, &node, is_claimed),
-        async {
-            if is_claimed { ask(runner, &node).await } else { Err(not_claimed(reference)) }
-        },
+        async { if is_claimed { ask(runner, &node).await } else { Err(not_claimed(reference)) } },
     );
     let service = service?;
     reading.left_alone = left_alone?;

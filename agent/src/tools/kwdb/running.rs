@@ -102,6 +102,9 @@ pub(super) async fn refuse_running(context: &JobContext, node: &Node) -> Result<
     if service.state() != ServiceState::Running {
         return Ok(());
     }
-    Err(Fault::new(FaultCode::Drift, format!("the node {} runs (process {})", node.name, service.pid))
-        .remedy("stop it, then retry"))
+    Err(Fault::new(
+        FaultCode::Drift,
+        format!("the node {} runs (process {})", node.name, service.pid),
+    )
+    .remedy("stop it, then retry"))
 }

@@ -7,12 +7,7 @@ use std::time::Duration;
 
 use bellows_proto::v1::{Fault, FaultCode, ServiceReading, ServiceState};
 
-use super::{
-    place, processes,
-    session::environment,
-    start,
-    values::Node,
-};
+use super::{place, processes, session::environment, start, values::Node};
 use crate::{
     config::LaunchForm,
     facilities::{
@@ -76,7 +71,10 @@ pub(super) async fn stop(context: &JobContext, node: &Node) -> Result<(), Fault>
         None => Ok(()),
         Some(process) => Err(Fault::new(
             FaultCode::ToolFailed,
-            format!("{} is stopped, and process {} of its store still runs", node.name, process.pid),
+            format!(
+                "{} is stopped, and process {} of its store still runs",
+                node.name, process.pid
+            ),
         )
         .remedy("see who started it, end it by hand, then retry")),
     }

@@ -16,7 +16,9 @@ use crate::{
         fault,
     },
     tools::kwbase::{
-        Dial, Program, Rows, Security, VARIABLE_PREFIX, csv::ParseError, errors,
+        Dial, Program, Rows, Security, VARIABLE_PREFIX,
+        csv::ParseError,
+        errors,
         sql::{self, Statement},
         status,
     },

@@ -257,7 +257,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_needs_quoting_is_refused() {
-        for bad in ["", "a", "/", "/a/", "/a/../b", "/a b", "/a'b", "/a\nb", "/a$b", "/a;b", "/é"] {
+        for bad in ["", "a", "/", "/a/", "/a/../b", "/a b", "/a'b", "/a\nb", "/a$b", "/a;b", "/é"]
+        {
             assert!(QuietPath::new("path", bad).is_err(), "{bad:?}");
         }
         for bad in ["", "a", "10.0.0.1", "10.0.0.1:0", "host:26257", "10.0.0.1:70000"] {

@@ -54,7 +54,8 @@ fn results_follow_each_other() {
 
 #[test]
 fn null_is_nobody_knows() {
-    let cluster = parse("ranges_unavailable,ranges_underreplicated\nNULL,NULL\n", &[Statement::Health]);
+    let cluster =
+        parse("ranges_unavailable,ranges_underreplicated\nNULL,NULL\n", &[Statement::Health]);
     assert_eq!(cluster.unwrap().ranges_unavailable, None);
 }
 
@@ -65,16 +66,26 @@ fn a_result_that_is_missing_or_another_is_an_error() {
     assert_eq!(parse(health, &two).unwrap_err(), ParseError::Short("a count of replicas"));
     assert_eq!(parse("", &two).unwrap_err(), ParseError::Short("the ranges' health"));
     assert!(matches!(parse("id\n1\n", &two), Err(ParseError::Header(1))));
-    assert!(matches!(parse(&format!("{health}count\nmany\n"), &two), Err(ParseError::Value { .. })));
+    assert!(matches!(
+        parse(&format!("{health}count\nmany\n"), &two),
+        Err(ParseError::Value { .. })
+    ));
     assert!(matches!(parse(&format!("{health}count\n1\n5\n"), &two), Err(ParseError::Header(5))));
     assert!(parse("SET CLUSTER SETTING\n", &[Statement::SetRebalance(true)]).is_ok());
 }
 
 #[test]
 fn sizes() {
-    for (text, bytes) in
-        [("8.0 MiB", Some(8 << 20)), ("512 KiB", Some(512 << 10)), ("1.5 GiB", Some(3 << 29)), ("67108864", Some(67_108_864)), ("fast", None), ("", None), ("99999999999999999999", None), ("1 é", None)]
-    {
+    for (text, bytes) in [
+        ("8.0 MiB", Some(8 << 20)),
+        ("512 KiB", Some(512 << 10)),
+        ("1.5 GiB", Some(3 << 29)),
+        ("67108864", Some(67_108_864)),
+        ("fast", None),
+        ("", None),
+        ("99999999999999999999", None),
+        ("1 é", None),
+    ] {
         assert_eq!(size(text), bytes, "{text}");
     }
 }

@@ -32,7 +32,11 @@ pub(super) fn find(local: &Local, node: &Node) -> Vec<String> {
     }
     let mut found: Vec<String> = roots
         .iter()
-        .flat_map(|root| FOLDERS.iter().map(move |folder| if folder.is_empty() { root.clone() } else { root.join(folder) }))
+        .flat_map(|root| {
+            FOLDERS
+                .iter()
+                .map(move |folder| if folder.is_empty() { root.clone() } else { root.join(folder) })
+        })
         .filter(|folder| folder != node.certs_dir.as_path())
         .flat_map(|folder| in_folder(local, &folder, true))
         .chain(in_folder(local, node.certs_dir.as_path(), false))

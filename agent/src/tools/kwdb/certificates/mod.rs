@@ -134,7 +134,8 @@ impl Parsed {
         let Some(parsed) = self.x509() else { return Vec::new() };
         let mut found = Vec::new();
         for extension in parsed.extensions() {
-            let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else {
+            let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension()
+            else {
                 continue;
             };
             found.extend(names.general_names.iter().filter_map(|name| match name {

@@ -86,7 +86,11 @@ fn check(
         return Err(refused(&format!("{name} is not signed by the authority")));
     }
     if certificate.name() != pair.name {
-        return Err(refused(&format!("{name} names {:?}, not {:?}", certificate.name(), pair.name)));
+        return Err(refused(&format!(
+            "{name} names {:?}, not {:?}",
+            certificate.name(),
+            pair.name
+        )));
     }
     let key = read_key(local, &node.certs_dir.file(pair.key))?;
     if key.is_empty() || key != certificate.key() {

@@ -38,20 +38,20 @@ pub(in crate::tools::kwdb) async fn request_certificates(
         KwdbSecurity::Tls => {}
         KwdbSecurity::Tlcp => return Err(tlcp()),
         KwdbSecurity::Insecure | KwdbSecurity::Unspecified => {
-            return Err(Fault::new(FaultCode::Invalid, "the node is insecure: it has no certificates"));
+            return Err(Fault::new(
+                FaultCode::Invalid,
+                "the node is insecure: it has no certificates",
+            ));
         }
     }
     let known = requested(local, &node)?.unwrap_or_default();
-    let there = [
-        own(local, &node, NODE, &known.node_key)?,
-        own(local, &node, CLIENT, &known.client_key)?,
-    ];
+    let there =
+        [own(local, &node, NODE, &known.node_key)?, own(local, &node, CLIENT, &known.client_key)?];
     if there == [true, true] {
         return Ok("keys and requests are there".to_owned());
     }
     let (node_made, client_made) = (make(NODE)?, make(CLIENT)?);
-    let folder_made =
-        known.folder_made || local.host.metadata(node.certs_dir.as_path())?.is_none();
+    let folder_made = known.folder_made || local.host.metadata(node.certs_dir.as_path())?.is_none();
     let wanted = Requested {
         node_key: node_made.digest,
         client_key: client_made.digest,

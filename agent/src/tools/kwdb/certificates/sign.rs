@@ -208,4 +208,3 @@ fn serial() -> Result<SerialNumber, Fault> {
     }
     Ok(SerialNumber::from_slice(&serial))
 }
-

@@ -5,7 +5,8 @@ use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use bellows_proto::v1::{
     FaultCode, KwdbForgetSigned, KwdbPlaceCertificates, KwdbPlacement, KwdbRemoveCertificates,
-    KwdbRequestCertificates, KwdbSignCertificates, NodeRef, Placement, Progress, ToolRun, placement,
+    KwdbRequestCertificates, KwdbSignCertificates, NodeRef, Placement, Progress, ToolRun,
+    placement,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -185,8 +186,10 @@ async fn only_certificates_travel() {
         new.remove().await.unwrap();
         new.remove().await.unwrap();
         assert!(!new.node.certs_dir.as_path().exists());
-        let action =
-            KwdbForgetSigned { at: Some(authority.node.reference()), node: Some(new.node.reference()) };
+        let action = KwdbForgetSigned {
+            at: Some(authority.node.reference()),
+            node: Some(new.node.reference()),
+        };
         forget_signed(&action, &authority.context).await.unwrap();
         assert!(super::signed(authority.local(), &authority.node).unwrap().is_empty());
     }
@@ -206,7 +209,8 @@ async fn openssl_takes_them() {
         [("node.crt", "sslserver"), ("node.crt", "sslclient"), ("client.root.crt", "sslclient")]
     {
         let (authority, certificate) = (new.file(AUTHORITY), new.file(file));
-        let words = ["verify", "-purpose", purpose, "-CAfile", authority.as_str(), certificate.as_str()];
+        let words =
+            ["verify", "-purpose", purpose, "-CAfile", authority.as_str(), certificate.as_str()];
         let ended = std::process::Command::new("openssl").args(words).output().unwrap();
         assert!(ended.status.success(), "{purpose}: {}", String::from_utf8_lossy(&ended.stderr));
     }
@@ -234,7 +238,9 @@ async fn somebody_elses_keys_and_authorities_are_left_alone() {
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(authority.file(AUTHORITY_KEY), open).unwrap();
     let fault = authority.sign(&new).await.unwrap_err();
-    assert!(fault.message.contains("can be read by others") && !fault.to_string().contains("BEGIN"));
+    assert!(
+        fault.message.contains("can be read by others") && !fault.to_string().contains("BEGIN")
+    );
     authority.put(AUTHORITY_KEY, RSA_KEY);
     let signed = authority.sign(&new).await.unwrap();
 
@@ -269,7 +275,8 @@ fn copies_of_the_authoritys_key_are_named() {
     std::fs::create_dir_all(install.join("kaiwudb_certs")).unwrap();
     std::fs::create_dir_all(host.node.certs_dir.as_path().with_file_name("info")).unwrap();
     let mode = format!("bare\nmulti-replication\n{install}\n/d\n1\n2\nkaiwudb\ntls\n");
-    std::fs::write(host.node.certs_dir.as_path().with_file_name("info").join("MODE"), mode).unwrap();
+    std::fs::write(host.node.certs_dir.as_path().with_file_name("info").join("MODE"), mode)
+        .unwrap();
     host.put(AUTHORITY_KEY, RSA_KEY);
     host.put("kaiwudb_certs.tar.gz", "");
     std::fs::write(install.join("kaiwudb_certs/ca.key"), "").unwrap();
@@ -278,6 +285,10 @@ fn copies_of_the_authoritys_key_are_named() {
     let root = install.parent().unwrap();
     let found = host.read().leftovers;
     let own: Vec<_> = found.iter().filter(|path| path.starts_with(root.as_str())).collect();
-    let expected = ["certs/kaiwudb_certs.tar.gz", "install/kaiwudb_certs.tar.gz", "install/kaiwudb_certs/ca.key"];
+    let expected = [
+        "certs/kaiwudb_certs.tar.gz",
+        "install/kaiwudb_certs.tar.gz",
+        "install/kaiwudb_certs/ca.key",
+    ];
     assert_eq!(own, expected.map(|path| root.join(path).into_string()).iter().collect::<Vec<_>>());
 }
