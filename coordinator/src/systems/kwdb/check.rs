@@ -32,10 +32,10 @@ pub fn check(condition: &KwdbCondition, observation: &Observation) -> Verdict {
         Some(Kind::Runs(wanted)) => place::runs(view, wanted),
         Some(Kind::AbsentEverywhere(wanted)) => membership::absent_everywhere(view, wanted),
         Some(Kind::RebalanceIs(wanted)) => ranges::rebalance_is(view, wanted.enabled),
-        Some(Kind::ZonesSatisfiable(wanted)) => leaving::zones_satisfiable(view, &wanted.without),
-        Some(Kind::Room(wanted)) => leaving::room(view, &wanted.without),
-        Some(Kind::Quiet(wanted)) => membership::quiet(view, &wanted.besides),
-        Some(Kind::NoWaiters(_)) => leaving::no_waiters(view),
+        Some(Kind::ZonesSatisfiable(wanted)) => leaving::zones_satisfiable(view, wanted),
+        Some(Kind::Room(wanted)) => leaving::room(view, wanted),
+        Some(Kind::Quiet(wanted)) => membership::quiet(view, wanted),
+        Some(Kind::NoWaiters(wanted)) => leaving::no_waiters(view, &wanted.without),
         Some(Kind::Replicated(_)) => ranges::replicated(view),
         Some(Kind::HasTombstone(wanted)) => {
             leaving::has_tombstone(view, &wanted.node, &wanted.host)

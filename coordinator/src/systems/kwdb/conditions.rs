@@ -93,21 +93,23 @@ pub(super) fn rebalance_is(enabled: bool) -> Condition {
     kwdb(Kind::RebalanceIs(KwdbRebalanceIs { enabled }))
 }
 
-pub(super) fn zones_satisfiable(without: Vec<String>) -> Condition {
-    kwdb(Kind::ZonesSatisfiable(KwdbZonesSatisfiable { without, node_id: 0 }))
+/// `node_id`: of the one whose address the tool does not tell any more; 0: all by their addresses.
+pub(super) fn zones_satisfiable(without: Vec<String>, node_id: u32) -> Condition {
+    kwdb(Kind::ZonesSatisfiable(KwdbZonesSatisfiable { without, node_id }))
 }
 
-pub(super) fn room(without: Vec<String>) -> Condition {
-    kwdb(Kind::Room(KwdbRoom { without, node_id: 0 }))
+pub(super) fn room(without: Vec<String>, node_id: u32) -> Condition {
+    kwdb(Kind::Room(KwdbRoom { without, node_id }))
 }
 
 /// Nobody is being decommissioned but these, and nobody upgrades.
-pub(super) fn quiet(besides: Vec<String>) -> Condition {
-    kwdb(Kind::Quiet(KwdbQuiet { besides, node_id: 0 }))
+pub(super) fn quiet(besides: Vec<String>, node_id: u32) -> Condition {
+    kwdb(Kind::Quiet(KwdbQuiet { besides, node_id }))
 }
 
-pub(super) fn no_waiters() -> Condition {
-    kwdb(Kind::NoWaiters(KwdbNoWaiters {}))
+/// `without`: members on hosts that are named dead.
+pub(super) fn no_waiters(without: &[String]) -> Condition {
+    kwdb(Kind::NoWaiters(KwdbNoWaiters { without: without.to_vec() }))
 }
 
 pub(super) fn replicated() -> Condition {

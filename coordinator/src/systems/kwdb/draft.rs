@@ -104,8 +104,6 @@ pub(super) struct Draft {
     act: u32,
     notes: Vec<Note>,
     no_return: u32,
-    /// Hosts that have no member and are worked on.
-    also_at: Vec<String>,
 }
 
 impl Draft {
@@ -117,7 +115,6 @@ impl Draft {
             act: 0,
             notes: Vec::new(),
             no_return: 0,
-            also_at: Vec::new(),
         }
     }
 
@@ -125,21 +122,11 @@ impl Draft {
         NodeRef { cluster: self.cluster.clone(), node: node.to_owned() }
     }
 
-    /// Number of the step that was added last.
-    pub(super) fn last_number(&self) -> u32 {
-        self.step
-    }
-
     /// From the last step on there is only forward, unless an earlier one is such already.
     pub(super) fn no_return(&mut self) {
         if self.no_return == 0 {
             self.no_return = self.step;
         }
-    }
-
-    /// This host is worked on, member or not: it is locked and fenced like theirs.
-    pub(super) fn also_at(&mut self, host: &str) {
-        self.also_at.push(host.to_owned());
     }
 
     /// A number for an act that is not a step of the plan.
@@ -223,7 +210,6 @@ impl Draft {
     /// Everything that all plans of this system have alike. `members`: all before and after.
     pub(super) fn finish(self, spec: &Spec, intent: &Intent, members: &[Placed]) -> Plan {
         let mut hosts: Vec<&str> = members.iter().map(|member| member.host.as_str()).collect();
-        hosts.extend(self.also_at.iter().map(String::as_str));
         hosts.sort_by(|a, b| natural(a, b));
         hosts.dedup();
         let mut locks =

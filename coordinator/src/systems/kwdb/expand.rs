@@ -28,6 +28,7 @@ pub(super) fn plan(
         members: &guarded.members,
         new: &guarded.new,
         certifying: guarded.certifying.as_ref(),
+        amid_loss: false,
     };
     let Some(helper) = joining.helper() else {
         return Err(vec![
@@ -72,7 +73,7 @@ pub(super) fn sound(members: &[Placed]) -> Vec<Condition> {
     vec![
         conditions::healthy(&[]),
         conditions::members_are(draft::names(members.iter()), vec![]),
-        conditions::quiet(vec![]),
+        conditions::quiet(vec![], 0),
         conditions::same_kind(),
     ]
 }

@@ -5,15 +5,21 @@
 mod adopting;
 mod certifying;
 mod cluster;
+mod departing;
 mod judge;
 mod newcomers;
+mod restarting;
+mod returning;
 
 use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 
 pub(super) use adopting::Adopting;
 pub(super) use certifying::Certifying;
+pub(super) use departing::{Leaving, Replacing, replace, shrink};
 pub(super) use judge::{adopt, expand};
 pub(super) use newcomers::{needed_bytes, obstacles};
+pub(super) use restarting::{Restarting, reconfigure, restart};
+pub(super) use returning::{Returning, rejoin};
 
 /// Declares the rules: number, name, reason, and what would mend it.
 macro_rules! rules {
@@ -153,6 +159,39 @@ rules! {
     StoppableByRoot = "KW-37", "a host that can take and stop a node",
         "A node is stopped and started only as root of its host allows it.",
         "mend what is named on that host, then plan again";
+    LetsGo = "KW-40", "a cluster that lets nodes go",
+        "With one replica of everything nothing can be moved away from a node: kwbase refuses it.",
+        "take the data out and load them into a cluster of several replicas";
+    ZonesSatisfiable = "KW-41", "every zone satisfiable without the leaving node",
+        "A replica that may be nowhere else stays, and the decommission never ends.",
+        "run the statement that is named, or expand the cluster first";
+    Room = "KW-42", "room for its data at those who stay",
+        "A disk that fills up takes its node with it, and the decommission never ends.",
+        "free space on those who stay, or expand the cluster first";
+    NoWaiters = "KW-43", "nobody waits for a decommission",
+        "A kwbase node decommission that waits flags its node again on every turn: it would take a cancel back behind everybody's back.",
+        "end the process that is named on that host: the data go on moving without it";
+    TheirsToKeep = "KW-44", "what stays somebody else's",
+        "Data of an adopted member are not Bellows' own: it does not remove them.",
+        "leave data=wipe out, and remove them by hand afterwards";
+    DeadIsSilent = "KW-45", "a host that is named dead does not answer",
+        "What answers is not dead: it would be forgotten while it runs.",
+        "switch the host off, or replace the node without --dead";
+    DeadIsNotLive = "KW-46", "a node that is named dead is not live",
+        "A node that others see live lives, whatever its agent says: it would be forgotten while it has clients.",
+        "look at the host: its agent may be stopped, or the network between it and the coordinator cut; after a crash the cluster takes up to 20 s to notice";
+    IdKnown = "KW-47", "the id of the node is known",
+        "The cluster knows numbers only: the wrong one would be taken out.",
+        "look for it in kwbase node status --decommission, and say it: --option node_id=N";
+    Emptied = "KW-50", "an emptied data directory",
+        "A node that comes up with the data of one that has left comes up decommissioned.",
+        "look at the data, then have them discarded: --discard-data; or empty the directory by hand; or start the node by its unit where it is a member still";
+    DataAreOurs = "KW-51", "data that Bellows put there",
+        "What Bellows did not put into a directory it does not discard.",
+        "empty the directory by hand, then plan again";
+    LeadsToCluster = "KW-52", "a start that leads to the cluster",
+        "A node with an empty directory becomes what those are that it joins.",
+        "give the unit a --join of other members by hand, then plan again";
 }
 
 fn explanation(code: &str, name: &str, reason: &str, remedy: &str) -> Explanation {

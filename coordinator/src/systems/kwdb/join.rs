@@ -22,6 +22,9 @@ pub(super) struct Joining<'a> {
     pub(super) members: &'a [Placed],
     pub(super) new: &'a [Placed],
     pub(super) certifying: Option<&'a Certifying>,
+    /// A dead member is to leave afterwards. Until it is decommissioned its ranges stay under-replicated:
+    /// nobody waits for them before.
+    pub(super) amid_loss: bool,
 }
 
 impl Joining<'_> {
@@ -136,7 +139,7 @@ pub(super) fn admit_all(draft: &mut Draft, joining: &Joining<'_>) {
             Pace::SHORT,
         );
         draft.changing(spec_change::Kind::AddNode(new.spec_node()));
-        if joining.moves_data() {
+        if joining.moves_data() && !joining.amid_loss {
             draft.wait(
                 format!("wait until every range is whole with {}", new.node),
                 "the next change waits until the cluster has taken this one in",

@@ -1,45 +1,44 @@
 //! KWDB: what is asked, seen, planned and judged. Pure: knows plans and proto types only, no clock, no I/O,
 //! no other system.
 
-// Some of these are used by the verbs as they come.
-#[allow(dead_code)]
 mod actions;
 mod adopt;
 mod by_hand;
+mod by_number;
 mod certificates;
 mod changes;
 mod check;
-#[allow(dead_code)]
 mod conditions;
+mod departure;
 mod describe;
-#[allow(dead_code)]
 mod draft;
 mod drift;
 mod estimate;
 mod expand;
-#[allow(dead_code)]
 mod guards;
 mod health;
 mod ids;
 mod join;
 mod kinds;
+mod leave;
 mod notes;
 mod observation;
-#[allow(dead_code)]
 mod options;
-#[allow(dead_code)]
 mod predict;
 mod probe;
 mod queries;
+mod reconfigure;
+mod rejoin;
 mod release;
+mod replace;
 mod resolve;
-#[allow(dead_code)]
+mod restart;
 mod room;
 mod seen;
+mod shrink;
 mod sizes;
 mod versions;
 mod view;
-#[allow(dead_code)]
 mod zones;
 
 use bellows_proto::v1::{Intent, Observation, Plan, Refusal, Spec, intent::Verb};
@@ -89,13 +88,17 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
         Some(Verb::Adopt(wanted)) => adopt::plan(spec, observation, intent, wanted),
         Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
         Some(Verb::Switchover(_)) => not_ours("a cluster of KWDB has no primary"),
-        Some(
-            Verb::Shrink(_)
-            | Verb::Replace(_)
-            | Verb::Rejoin(_)
-            | Verb::Restart(_)
-            | Verb::Reconfigure(_),
-        ) => not_ours("this is not known for KWDB yet"),
+        Some(Verb::Shrink(wanted)) => {
+            let view = view::View::of(observation);
+            let (intent, why) = by_number::named(spec, view, intent, wanted)?;
+            let mut plan = shrink::plan(spec, observation, &intent)?;
+            plan.notes.splice(0..0, why);
+            Ok(plan)
+        }
+        Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
+        Some(Verb::Rejoin(wanted)) => rejoin::plan(spec, observation, intent, wanted),
+        Some(Verb::Restart(wanted)) => restart::plan(spec, observation, intent, wanted),
+        Some(Verb::Reconfigure(_)) => reconfigure::plan(spec, observation, intent),
         None => Err(vec![Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb")]),
     }
 }

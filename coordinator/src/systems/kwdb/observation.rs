@@ -5,9 +5,9 @@ use bellows_proto::{
     names::natural,
     v1::{
         Answer, Asked, DirectoryState, Fault, FaultCode, KwdbAnswer, KwdbClusterReading,
-        KwdbFoundReading, KwdbMember, KwdbObservation, KwdbQuery, KwdbReading, NodeRef, Query,
-        Spec, answer, asked, kwdb_answer, kwdb_cluster_reading, kwdb_found_reading, kwdb_member,
-        kwdb_query, query,
+        KwdbFoundReading, KwdbMember, KwdbObservation, KwdbPlacement, KwdbQuery, KwdbReading,
+        NodeRef, Query, Spec, answer, asked, kwdb_answer, kwdb_cluster_reading, kwdb_found_reading,
+        kwdb_member, kwdb_query, placement, query,
     },
 };
 
@@ -53,12 +53,22 @@ pub(super) fn members(spec: &Spec, answers: &[Asked]) -> Vec<KwdbMember> {
                 in_spec: false,
                 outcome,
                 began_at_ms,
-                placement: None,
+                placement: buried(spec, &node.node, &asked.host),
             }),
         }
     }
     members.sort_by(|a, b| natural(&a.node, &b.node));
     members
+}
+
+/// Where a node lived that has left: others are still asked whether they list it there.
+fn buried(spec: &Spec, node: &str, host: &str) -> Option<KwdbPlacement> {
+    let mut stones = spec.tombstones.iter();
+    let stone = stones.rfind(|stone| stone.node == node && stone.host == host)?;
+    match stone.placement.as_ref()?.system.as_ref()? {
+        placement::System::Kwdb(place) => Some(place.clone()),
+        _ => None,
+    }
 }
 
 fn question(query: Option<&Query>) -> Option<&kwdb_query::Kind> {

@@ -2,6 +2,8 @@
 //! a node, so that the sum of what is free does not say enough: what two disks have too much, a third one
 //! that must hold a copy of everything may lack.
 
+use super::sizes;
+
 /// A node's disk, bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Disk {
@@ -38,6 +40,25 @@ pub(super) struct Room {
     pub(super) spare: Vec<(String, u64)>,
     /// Bytes that find no place; 0: there is room.
     pub(super) missing: u64,
+}
+
+impl Room {
+    /// In words.
+    pub(super) fn text(&self) -> String {
+        let spare: Vec<String> = self
+            .spare
+            .iter()
+            .map(|(node, bytes)| format!("{node} {}", sizes::text(*bytes)))
+            .collect();
+        let (held, spare) = (sizes::text(self.held), spare.join(", "));
+        let room = format!(
+            "{held} move; those who stay can take, a tenth of each disk left free: {spare}"
+        );
+        match self.missing {
+            0 => room,
+            missing => format!("{room}; {} find no place", sizes::text(missing)),
+        }
+    }
 }
 
 /// Judges the room. `now`, `then`: replicas that ranges have, and will have.

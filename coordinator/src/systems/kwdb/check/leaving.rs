@@ -1,23 +1,38 @@
 //! Conditions on a node that leaves, and on those who stay.
 
+use bellows_proto::v1::{KwdbRoom, KwdbZonesSatisfiable};
+
 use super::{
-    super::view::{self, View},
+    super::{
+        departure::Departure,
+        view::{self, View},
+    },
     Judged, not_yet, unless,
 };
 use crate::plan::Verdict;
 
-pub(super) fn zones_satisfiable(_: View<'_>, _: &[String]) -> Judged {
-    Err("zones are not judged yet".to_owned())
+pub(super) fn zones_satisfiable(view: View<'_>, wanted: &KwdbZonesSatisfiable) -> Judged {
+    let KwdbZonesSatisfiable { without, node_id } = wanted;
+    let departure = Departure { view, without, node_id: *node_id, coming: &[] };
+    let obstacles = departure.obstacles()?;
+    if obstacles.is_empty() {
+        return Ok(Verdict::Holds);
+    }
+    let texts: Vec<String> = obstacles.iter().map(|obstacle| obstacle.text()).collect();
+    Ok(Verdict::Refused(texts.join(" ")))
 }
 
-pub(super) fn room(_: View<'_>, _: &[String]) -> Judged {
-    Err("room is not judged yet".to_owned())
+pub(super) fn room(view: View<'_>, wanted: &KwdbRoom) -> Judged {
+    let KwdbRoom { without, node_id } = wanted;
+    let departure = Departure { view, without, node_id: *node_id, coming: &[] };
+    let room = departure.room()?;
+    Ok(if room.missing == 0 { Verdict::Holds } else { Verdict::Refused(room.text()) })
 }
 
 /// A client that waits for a decommission flags the node again on each of its turns.
-pub(super) fn no_waiters(view: View<'_>) -> Judged {
+pub(super) fn no_waiters(view: View<'_>, without: &[String]) -> Judged {
     let mut waiting = Vec::new();
-    for member in view.in_spec() {
+    for member in view.in_spec().filter(|member| !without.contains(&member.node)) {
         for command in &view::reading(member)?.waiters {
             waiting.push(format!("on {}: {command}", member.host));
         }

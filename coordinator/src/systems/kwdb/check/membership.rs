@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    KwdbAbsentEverywhere, KwdbFlagged, KwdbMembersAre, KwdbServer, Progress, ServiceState,
+    KwdbAbsentEverywhere, KwdbFlagged, KwdbMembersAre, KwdbQuiet, KwdbServer, Progress,
+    ServiceState,
 };
 
 use super::{
@@ -176,7 +177,10 @@ pub(super) fn absent_everywhere(view: View<'_>, wanted: &KwdbAbsentEverywhere) -
     let mut still = Vec::new();
     for witness in view.witnesses(std::slice::from_ref(&wanted.node))? {
         let by_id = id.is_some_and(|id| active(witness.server, id).is_some());
-        if by_id || witness.server.active.iter().any(|row| row.address == endpoint) {
+        // Where the id is said, another one may be at its address by now.
+        let by_address =
+            wanted.node_id == 0 && witness.server.active.iter().any(|row| row.address == endpoint);
+        if by_id || by_address {
             still.push(format!("{} still lists {}", witness.node, wanted.node));
         }
     }
@@ -184,13 +188,20 @@ pub(super) fn absent_everywhere(view: View<'_>, wanted: &KwdbAbsentEverywhere) -
 }
 
 /// A node that left long ago keeps its flag: it counts as long as it is listed.
-pub(super) fn quiet(view: View<'_>, besides: &[String]) -> Judged {
-    let mut allowed = Vec::new();
+pub(super) fn quiet(view: View<'_>, wanted: &KwdbQuiet) -> Judged {
+    let KwdbQuiet { besides, node_id } = wanted;
+    let mut allowed = vec![*node_id];
     for node in besides {
-        allowed.extend(ids::id_of(view, node, 0)?);
+        match ids::id_of(view, node, 0) {
+            Ok(id) => allowed.extend(id),
+            // The one whose id is said is not found in another way.
+            Err(why) if *node_id == 0 => return Err(why),
+            Err(_) => {}
+        }
     }
     let mut busy = Vec::new();
-    for witness in view.witnesses(&[])? {
+    // Those who leave are no witnesses: they may be silent.
+    for witness in view.witnesses(besides)? {
         for row in &witness.server.active {
             if is_flagged(witness.server, row.id) == Some(true) && !allowed.contains(&row.id) {
                 busy.push(format!("node {} is being decommissioned", row.id));

@@ -13,7 +13,7 @@ use super::{
     Rule,
     judge::Findings,
 };
-use crate::{plan::Verdict, systems::host};
+use crate::systems::host;
 
 /// Members with their places, as the spec has them, in natural order.
 pub(in super::super) fn members(findings: &mut Findings<'_>) -> Vec<Placed> {
@@ -197,8 +197,9 @@ fn ranges_whole(findings: &mut Findings<'_>) {
 fn quiet(findings: &mut Findings<'_>) {
     let dead = findings.dead.clone();
     let view = findings.view;
+    let gone: Vec<String> = dead.iter().filter_map(|node| view.endpoint(node).ok()).collect();
     for witness in view.answering(&dead) {
-        for row in &witness.server.active {
+        for row in witness.server.active.iter().filter(|row| !gone.contains(&row.address)) {
             if check::is_flagged(witness.server, row.id) == Some(true) {
                 let value = format!("node {} ({}) is being decommissioned", row.id, row.address);
                 findings.say(Rule::Quiet, "", "", value);
@@ -249,16 +250,5 @@ pub(in super::super) fn scales(findings: &mut Findings<'_>) {
             }
             Err(why) => findings.say(Rule::EverythingRead, witness.node, "", why),
         }
-    }
-}
-
-/// A condition that must hold already, as a guard.
-pub(in super::super) fn holds(findings: &mut Findings<'_>, rule: Rule, verdict: Verdict) {
-    match verdict {
-        Verdict::Holds => {}
-        Verdict::NotYet { reason, .. } | Verdict::Refused(reason) => {
-            findings.say(rule, "", "", reason);
-        }
-        Verdict::Unknown(why) => findings.say(Rule::EverythingRead, "", "", why),
     }
 }
