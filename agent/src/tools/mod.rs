@@ -14,6 +14,7 @@ use bellows_proto::v1::{
 use crate::facilities::{Local, Runner, claims::Holdings};
 
 mod context;
+pub mod deploy_sh;
 pub mod host;
 pub mod initdb;
 pub mod kwbase;

@@ -15,6 +15,7 @@ use crate::facilities::Runner;
 mod certificates;
 mod cluster;
 mod data;
+mod deployed;
 mod find;
 mod installation;
 mod membership;
@@ -83,10 +84,9 @@ pub async fn perform(action: &KwdbAction, context: &JobContext) -> Result<Note, 
         Some(Kind::SetRebalance(action)) => membership::set_rebalance(action, context).await,
         Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,
         Some(Kind::RestartNode(action)) => running::restart_node(action, context).await,
-        Some(Kind::DeployDecommission(_) | Kind::DeployJoin(_) | Kind::DeployUndoJoin(_)) => {
-            Err(Fault::new(FaultCode::Invalid, "deploy.sh is not known to this agent yet")
-                .remedy("reconfigure the cluster to the front end kwbase"))
-        }
+        Some(Kind::DeployDecommission(action)) => deployed::decommission(action, context).await,
+        Some(Kind::DeployJoin(action)) => deployed::join(action),
+        Some(Kind::DeployUndoJoin(action)) => deployed::undo_join(action),
         None => Err(empty("action")),
     }
 }

@@ -134,7 +134,7 @@ fn claimed(local: &Local, data_dir: &str) -> Result<Option<NodeRef>, Fault> {
         let place = known.claim?.placement?.system?;
         match place {
             placement::System::Postgresql(place) if place.data_dir == data_dir => known.node,
-            _ => None,
+            placement::System::Postgresql(_) | placement::System::Kwdb(_) => None,
         }
     }))
 }

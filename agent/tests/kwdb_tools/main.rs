@@ -1,0 +1,4 @@
+//! The agent's KWDB.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod library;
