@@ -77,16 +77,14 @@ pub fn undo(world: &mut World, spec: &mut Spec, plan: &Plan, count: usize) {
             for undo in &act.undo {
                 let action = undo.action.as_ref().unwrap();
                 let seen = observe(world, spec, plan);
+                let what = format!("undo of {}", step.title);
                 if AllSystems::default().probe(action, &seen) != Probe::Done {
-                    world.apply(&undo.host, action);
+                    all_hold(&undo.requires, &seen, &what);
+                    let undo = AllSystems::default().resolve(undo, &seen).unwrap();
+                    world.apply(&undo.host, undo.action.as_ref().unwrap());
                 }
                 let seen = observe(world, spec, plan);
-                assert_eq!(
-                    AllSystems::default().probe(action, &seen),
-                    Probe::Done,
-                    "undo of {}",
-                    step.title
-                );
+                assert_eq!(AllSystems::default().probe(action, &seen), Probe::Done, "{what}");
             }
         }
         let Some(change) = &step.spec_change else { continue };

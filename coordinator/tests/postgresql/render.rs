@@ -11,7 +11,7 @@ fn line<T: Serialize>(message: &T) -> String {
     loop {
         let serde_json::Value::Object(map) = &value else { return value.to_string() };
         let Some((key, inner)) = map.iter().next() else { return "{}".to_owned() };
-        if !matches!(key.as_str(), "postgresql" | "host") || !inner.is_object() {
+        if !matches!(key.as_str(), "postgresql" | "kwdb" | "host") || !inner.is_object() {
             return value.to_string();
         }
         value = inner.clone();
@@ -57,7 +57,9 @@ fn step(out: &mut String, indent: &str, one: &Step) {
     match one.kind.as_ref().unwrap() {
         Kind::Check(check) => conditions(out, &format!("{inner}check"), &check.conditions),
         Kind::Wait(wait) => {
-            writeln!(out, "{inner}stall {} s", wait.stall_ms / 1000).unwrap();
+            let (stall, pause) = (wait.stall_ms / 1000, wait.interval_ms);
+            let every = if pause == 1000 { String::new() } else { format!(", every {pause} ms") };
+            writeln!(out, "{inner}stall {stall} s{every}").unwrap();
             conditions(out, &format!("{inner}wait for"), &wait.conditions);
         }
         Kind::Act(one) => act(out, &inner, one),
@@ -117,14 +119,17 @@ pub fn plan(plan: &Plan) -> String {
     let expected = bellows::plan::expected_ms(plan) / 1000;
     writeln!(out, "expected: {expected} s").unwrap();
     writeln!(out, "fences: {}", plan.fenced_hosts.join(", ")).unwrap();
-    let Some(observation::System::Postgresql(end)) = &plan.prediction.as_ref().unwrap().system
-    else {
-        panic!("nothing is predicted")
-    };
-    for member in &end.members {
-        writeln!(out, "predicted: {}", line(member)).unwrap();
+    match plan.prediction.as_ref().unwrap().system.as_ref().unwrap() {
+        observation::System::Postgresql(end) => predicted(&mut out, &end.members),
+        observation::System::Kwdb(end) => predicted(&mut out, &end.members),
     }
     out
+}
+
+fn predicted<T: Serialize>(out: &mut String, members: &[T]) {
+    for member in members {
+        writeln!(out, "predicted: {}", line(member)).unwrap();
+    }
 }
 
 /// Refusals, one per line pair.
