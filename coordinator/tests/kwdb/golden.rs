@@ -11,8 +11,7 @@ use crate::{
 #[test]
 fn adopt_three() {
     let security = KwdbSecurity::Tls;
-    let mut world = world::installed(3, 0, KwdbStartMode::MultiReplica, security);
-    world.host("h2").left_alone = "kaiwudb.service is masked";
+    let world = world::installed(3, 0, KwdbStartMode::MultiReplica, security);
     let spec = spec::blank(CLUSTER, System::Kwdb);
     let intent = world::adopt(&[("h1", 0), ("h2", 0), ("h3", 26257)], &[("poll_s", "5")]);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));

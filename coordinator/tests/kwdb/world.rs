@@ -156,6 +156,7 @@ pub struct World {
     pub slow: bool,
 }
 
+#[allow(dead_code)]
 impl World {
     pub fn host(&mut self, name: &str) -> &mut Host {
         self.hosts.get_mut(name).unwrap()

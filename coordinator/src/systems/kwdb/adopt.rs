@@ -11,7 +11,7 @@ use super::{
     draft::{self, Draft, Pace, Placed, Task, back},
     guards::{self, Adopting, Rule},
     kinds, options, predict, sizes,
-    view::{self, View},
+    view::View,
 };
 
 /// The plan, or every guard that says no.
@@ -45,7 +45,7 @@ pub(super) fn plan(
             conditions::same_kind(),
         ],
     );
-    notes(&mut draft, view, &found, &options);
+    notes(&mut draft, &found, &options);
     let mut plan = draft.finish(spec, intent, &members);
     plan.premises = premises(&members);
     plan.prediction = Some(predict::adopted(&members));
@@ -99,7 +99,7 @@ fn premises(members: &[Placed]) -> Vec<Condition> {
     premises
 }
 
-fn notes(draft: &mut Draft, view: View<'_>, found: &Adopting, options: &KwdbSpecOptions) {
+fn notes(draft: &mut Draft, found: &Adopting, options: &KwdbSpecOptions) {
     let impact = "nothing is changed on any host: the agents only record where the members are";
     draft.note(NoteKind::Impact, impact.to_owned());
     for member in &found.members {
@@ -135,14 +135,5 @@ fn notes(draft: &mut Draft, view: View<'_>, found: &Adopting, options: &KwdbSpec
             NoteKind::Risk,
             "a single-replica cluster may grow and be restarted, and lets no node go".to_owned(),
         );
-    }
-    for member in view.members {
-        let Ok(reading) = view::reading(member) else { continue };
-        for why in &reading.left_alone {
-            let (node, host) = (&member.node, &member.host);
-            let text =
-                format!("{node} on {host} may be neither stopped nor moved from here: {why}");
-            draft.note(NoteKind::Risk, text);
-        }
     }
 }
