@@ -2,3 +2,7 @@
 //! (`"double":true`) when a double was used.
 
 pub mod kwdb;
+#[cfg(feature = "programs")]
+pub mod package;
+#[cfg(feature = "programs")]
+pub mod programs;

@@ -73,6 +73,10 @@ pub struct StartArgs {
     pub url_file: Option<String>,
     /// Where the log goes; below the store if not set.
     pub log_dir: Option<String>,
+    /// The version of the program.
+    pub version: String,
+    /// What the store's disk can hold, in bytes.
+    pub capacity_bytes: u64,
 }
 
 impl StartArgs {
@@ -138,6 +142,8 @@ impl StartArgs {
             pid_file: words.last("pid-file").map(str::to_owned),
             url_file: words.last("listening-url-file").map(str::to_owned),
             log_dir: words.last("log-dir").map(str::to_owned),
+            version: knobs.version.clone(),
+            capacity_bytes: knobs.capacity_bytes,
         })
     }
 }
@@ -184,7 +190,7 @@ impl Cluster {
         let node = Node {
             id,
             address: args.advertise.clone(),
-            build: self.knobs.version.clone(),
+            build: args.version.clone(),
             locality: args.locality.clone().unwrap_or_else(|| format!("region=NODE{id}")),
             up: true,
             decommissioning: old.is_some_and(|old| old.decommissioning),
@@ -197,7 +203,7 @@ impl Cluster {
             gossiped_next_ms: now_ms,
             status: old.and_then(|old| old.status.clone()),
             status_next_ms: now_ms,
-            capacity_bytes: self.knobs.capacity_bytes,
+            capacity_bytes: args.capacity_bytes,
             other_bytes: old.map_or(0, |old| old.other_bytes),
         };
         self.nodes.insert(id, node);

@@ -349,6 +349,13 @@ impl Cluster {
         Some(self.settings.get(name).map_or(*default, String::as_str))
     }
 
+    /// All settings with their values.
+    pub fn settings_shown(&self) -> impl Iterator<Item = (&str, &str)> {
+        SETTINGS.iter().map(|(name, default)| {
+            (*name, self.settings.get(*name).map_or(*default, String::as_str))
+        })
+    }
+
     /// How many replicas a node has by the range descriptors: the exact number.
     #[must_use]
     pub fn replicas(&self, node: NodeId) -> u64 {
