@@ -76,8 +76,6 @@ fn of_kwdb(action: &KwdbAction) -> [Option<&NodeRef>; 2] {
         Some(Kind::DiscardData(action)) => (&action.node, &None),
         Some(Kind::RestartNode(action)) => (&action.node, &None),
         Some(Kind::DeployDecommission(action)) => (&action.node, &None),
-        Some(Kind::DeployJoin(action)) => (&action.node, &None),
-        Some(Kind::DeployUndoJoin(action)) => (&action.node, &None),
         None => (&None, &None),
     };
     [node.as_ref(), at.as_ref()]

@@ -1,9 +1,7 @@
 //! What goes through `deploy.sh`, where a cluster was made with it: that its own front end says what the administrator is used
 //! to see. What it did is read back from the cluster.
 
-use bellows_proto::v1::{
-    Fault, FaultCode, KwdbDeployDecommission, KwdbDeployJoin, KwdbDeployUndoJoin, KwdbStatus,
-};
+use bellows_proto::v1::{Fault, FaultCode, KwdbDeployDecommission, KwdbStatus};
 
 use super::{
     place,
@@ -88,20 +86,6 @@ fn at_address(rows: &[KwdbStatus], node: &Node) -> Vec<u32> {
         host.trim_start_matches('[').trim_end_matches(']') == address
     };
     rows.iter().filter(here).map(|row| row.id).collect()
-}
-
-/// `deploy.sh join` would start a node with the installer's own store, which is not what is claimed.
-pub(super) fn join(_: &KwdbDeployJoin) -> Result<Note, Fault> {
-    Err(Fault::new(
-        FaultCode::Denied,
-        "deploy.sh join is not used: it starts the node with the installer's own store, appends to its unit with each call, and may ask questions",
-    )
-    .remedy("plan anew: nodes join by kwbase, whatever the front end"))
-}
-
-/// There is nothing to take back of what is never done.
-pub(super) fn undo_join(_: &KwdbDeployUndoJoin) -> Result<Note, Fault> {
-    Ok("deploy.sh join is never run: there is nothing to take back".to_owned())
 }
 
 #[cfg(test)]

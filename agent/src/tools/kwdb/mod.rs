@@ -85,8 +85,6 @@ pub async fn perform(action: &KwdbAction, context: &JobContext) -> Result<Note, 
         Some(Kind::DiscardData(action)) => data::discard_data(action, context).await,
         Some(Kind::RestartNode(action)) => running::restart_node(action, context).await,
         Some(Kind::DeployDecommission(action)) => deployed::decommission(action, context).await,
-        Some(Kind::DeployJoin(action)) => deployed::join(action),
-        Some(Kind::DeployUndoJoin(action)) => deployed::undo_join(action),
         None => Err(empty("action")),
     }
 }
@@ -102,7 +100,7 @@ fn if_there(done: Result<Note, Fault>) -> Result<Note, Fault> {
 /// Whether the action's tool leaves daemons behind: `deploy.sh` does.
 pub fn leaves_daemons(action: &KwdbAction) -> bool {
     use kwdb_action::Kind;
-    matches!(action.kind, Some(Kind::DeployDecommission(_) | Kind::DeployJoin(_)))
+    matches!(action.kind, Some(Kind::DeployDecommission(_)))
 }
 
 /// Remembers the service of an adopted node.

@@ -3,11 +3,11 @@
 
 use bellows_proto::v1::{
     Action, ClaimNode, HostAction, KwdbAction, KwdbDecommission, KwdbDeployDecommission,
-    KwdbDeployJoin, KwdbDeployUndoJoin, KwdbDiscardData, KwdbForgetSigned, KwdbPlaceCertificates,
-    KwdbPlacement, KwdbRecommission, KwdbRemoveCertificates, KwdbRemoveStart,
-    KwdbRequestCertificates, KwdbRestartNode, KwdbSetRebalance, KwdbSignCertificates, KwdbStart,
-    KwdbStartNode, KwdbStopNode, KwdbWriteStart, LiftTombstone, NodeRef, Placement, ReleaseNode,
-    Tombstone, action, host_action, kwdb_action::Kind, placement,
+    KwdbDiscardData, KwdbForgetSigned, KwdbPlaceCertificates, KwdbPlacement, KwdbRecommission,
+    KwdbRemoveCertificates, KwdbRemoveStart, KwdbRequestCertificates, KwdbRestartNode,
+    KwdbSetRebalance, KwdbSignCertificates, KwdbStart, KwdbStartNode, KwdbStopNode, KwdbWriteStart,
+    LiftTombstone, NodeRef, Placement, ReleaseNode, Tombstone, action, host_action,
+    kwdb_action::Kind, placement,
 };
 
 mod told;
@@ -111,13 +111,4 @@ pub(super) fn discard_data(node: NodeRef) -> Action {
 
 pub(super) fn deploy_decommission(node: NodeRef, node_id: u32) -> Action {
     kwdb(Kind::DeployDecommission(KwdbDeployDecommission { node: Some(node), node_id }))
-}
-
-/// `join`: ADDRESS:PORT of a member.
-pub(super) fn deploy_join(node: NodeRef, join: String) -> Action {
-    kwdb(Kind::DeployJoin(KwdbDeployJoin { node: Some(node), join }))
-}
-
-pub(super) fn deploy_undo_join(node: NodeRef) -> Action {
-    kwdb(Kind::DeployUndoJoin(KwdbDeployUndoJoin { node: Some(node) }))
 }

@@ -132,13 +132,6 @@ fn kwdb(action: &KwdbAction, places: &Places<'_>) -> Vec<String> {
         Kind::DeployDecommission(_) => Some(vec![
             "# in KWDB's install directory of that host: ./deploy.sh decommission".to_owned(),
         ]),
-        Kind::DeployJoin(join) => Some(vec![format!(
-            "# in KWDB's install directory of that host: ./deploy.sh join --addr {}",
-            quoted(&join.join)
-        )]),
-        Kind::DeployUndoJoin(act) => of(&act.node).map(|at| {
-            vec![format!("# take the last --join out of {}, systemctl daemon-reload", at.unit)]
-        }),
     };
     made.unwrap_or_else(unknown)
 }

@@ -115,7 +115,6 @@ fn kwdb(action: &KwdbAction, sizes: &Sizes<'_>) -> u64 {
         Some(Kind::StopNode(_)) => 30 * SECOND,
         Some(Kind::RestartNode(_)) => 60 * SECOND,
         Some(Kind::StartNode(_)) => 15 * SECOND,
-        Some(Kind::DeployJoin(_)) => 30 * SECOND,
         Some(
             Kind::WriteStart(_)
             | Kind::RemoveStart(_)
@@ -127,8 +126,7 @@ fn kwdb(action: &KwdbAction, sizes: &Sizes<'_>) -> u64 {
             | Kind::Decommission(_)
             | Kind::Recommission(_)
             | Kind::SetRebalance(_)
-            | Kind::DeployDecommission(_)
-            | Kind::DeployUndoJoin(_),
+            | Kind::DeployDecommission(_),
         ) => 5 * SECOND,
         None => 0,
     }

@@ -2,8 +2,7 @@
 //! replacement.
 
 use bellows_proto::v1::{
-    KwdbFrontEnd, KwdbRebalance, KwdbSecurity, KwdbSpecOptions, KwdbStart, KwdbStartMode,
-    spec_change,
+    KwdbRebalance, KwdbSecurity, KwdbSpecOptions, KwdbStart, KwdbStartMode, spec_change,
 };
 
 use super::{
@@ -33,13 +32,6 @@ impl Joining<'_> {
         self.options.start_mode() == KwdbStartMode::MultiReplica
     }
 
-    /// `deploy.sh join` asks for the authority where there is one: never then.
-    pub(super) fn by_deploy_sh(&self) -> bool {
-        self.options.front_end() == KwdbFrontEnd::DeploySh
-            && self.options.security() == KwdbSecurity::Insecure
-            && self.moves_data()
-    }
-
     /// Who is asked to act for the cluster: the first member.
     pub(super) fn helper(&self) -> Option<&Placed> {
         self.members.first()
@@ -56,10 +48,8 @@ pub(super) fn prepare(draft: &mut Draft, joining: &Joining<'_>) {
         claim(draft, node);
     }
     certify(draft, joining);
-    if !joining.by_deploy_sh() {
-        for node in joining.new {
-            write_start(draft, joining, node);
-        }
+    for node in joining.new {
+        write_start(draft, joining, node);
     }
 }
 
@@ -173,14 +163,7 @@ fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
             false => vec![],
         },
     });
-    let action = match joining.by_deploy_sh() {
-        true => {
-            undo.push(back(&new.host, actions::deploy_undo_join(node.clone())));
-            let first = joining.joins().into_iter().next().unwrap_or_default();
-            actions::deploy_join(node.clone(), first)
-        }
-        false => actions::start_node(node.clone()),
-    };
+    let action = actions::start_node(node.clone());
     undo.push(back(&new.host, actions::discard_data(node)));
     draft.act(Task {
         title: format!("start {} on {}", new.node, new.host),

@@ -1,7 +1,7 @@
 //! What an administrator should read before agreeing: the manual's warnings where they apply, and what was
 //! found lying about.
 
-use bellows_proto::v1::{KwdbFrontEnd, KwdbIntentOptions, KwdbRebalance, KwdbSecurity, NoteKind};
+use bellows_proto::v1::{KwdbFrontEnd, KwdbIntentOptions, KwdbRebalance, NoteKind};
 
 use super::{
     draft::{Draft, Placed},
@@ -53,16 +53,12 @@ pub(super) fn expand(
 }
 
 fn front_end(draft: &mut Draft, joining: &Joining<'_>) {
-    if joining.options.front_end() != KwdbFrontEnd::DeploySh || joining.by_deploy_sh() {
+    if joining.options.front_end() != KwdbFrontEnd::DeploySh {
         return;
     }
-    let why = match joining.options.security() {
-        KwdbSecurity::Tls => "deploy.sh join --tls asks questions",
-        KwdbSecurity::Insecure | KwdbSecurity::Tlcp | KwdbSecurity::Unspecified => {
-            "deploy.sh joins no node to a single-replica cluster"
-        }
-    };
-    draft.note(NoteKind::Impact, format!("{why}: kwbase is used instead of deploy.sh"));
+    // It appends to the unit with each call, starts it with the installer's own store, and may ask questions.
+    let text = "deploy.sh join cannot be repeated and has no way back: nodes join by kwbase";
+    draft.note(NoteKind::Impact, text.to_owned());
 }
 
 /// The manual's warnings, while data move.

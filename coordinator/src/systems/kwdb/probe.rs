@@ -41,8 +41,6 @@ pub fn probe(action: &KwdbAction, observation: &Observation) -> Probe {
         Some(Kind::SetRebalance(action)) => set_rebalance(view, action),
         Some(Kind::DiscardData(action)) => discard_data(view, name(&action.node)),
         Some(Kind::RestartNode(action)) => restart(view, action),
-        Some(Kind::DeployJoin(action)) => runs(view, name(&action.node)).map(done_if),
-        Some(Kind::DeployUndoJoin(action)) => deploy_undo_join(view, name(&action.node)),
         None => Err("the action is empty: written by a newer version".to_owned()),
     };
     judged.unwrap_or_else(Probe::Unknown)
@@ -216,10 +214,4 @@ fn restart(view: View<'_>, action: &KwdbRestartNode) -> Judged {
         (true, again) => done_if(again),
         (false, _) => Probe::Partial(format!("{node} was stopped and does not run")),
     })
-}
-
-fn deploy_undo_join(view: View<'_>, node: &str) -> Judged {
-    let Some(reading) = claimed(view, node)? else { return Ok(Probe::Done) };
-    let (_, any) = files(reading)?;
-    Ok(done_if(!runs(view, node)? && !any))
 }

@@ -56,9 +56,7 @@ fn fill(view: View<'_>, kind: &mut Kind) -> Result<Option<(NodeRef, u32)>, Strin
         | Kind::StartNode(_)
         | Kind::StopNode(_)
         | Kind::SetRebalance(_)
-        | Kind::DiscardData(_)
-        | Kind::DeployJoin(_)
-        | Kind::DeployUndoJoin(_) => Ok(None),
+        | Kind::DiscardData(_) => Ok(None),
     }
 }
 

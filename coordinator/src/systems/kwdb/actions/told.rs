@@ -42,7 +42,7 @@ fn kwdb(action: &KwdbAction) -> u64 {
         // `quit` waits for clients and leases, up to ten minutes of its own.
         Some(Kind::StopNode(_) | Kind::RestartNode(_)) => 20 * MINUTE,
         // It waits until the node answers, up to ten minutes of its own.
-        Some(Kind::DeployJoin(_) | Kind::StartNode(_)) => 15 * MINUTE,
+        Some(Kind::StartNode(_)) => 15 * MINUTE,
         Some(Kind::DiscardData(_)) => 30 * MINUTE,
         Some(
             Kind::WriteStart(_)
@@ -55,8 +55,7 @@ fn kwdb(action: &KwdbAction) -> u64 {
             | Kind::Decommission(_)
             | Kind::Recommission(_)
             | Kind::SetRebalance(_)
-            | Kind::DeployDecommission(_)
-            | Kind::DeployUndoJoin(_),
+            | Kind::DeployDecommission(_),
         )
         | None => 3 * MINUTE,
     }
@@ -111,8 +110,6 @@ fn kwdb_summary(action: &KwdbAction) -> String {
         }
         Some(Kind::DiscardData(_)) => "empty the data directory",
         Some(Kind::DeployDecommission(_)) => "deploy.sh decommission",
-        Some(Kind::DeployJoin(_)) => "deploy.sh join",
-        Some(Kind::DeployUndoJoin(_)) => "take back what deploy.sh join wrote into the unit",
         None => "",
     };
     text.to_owned()
