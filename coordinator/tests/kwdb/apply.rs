@@ -111,11 +111,6 @@ impl World {
                 };
             }
             Kind::StartNode(_) => self.starts(at),
-            Kind::DeployJoin(_) => {
-                self.host(at).joined_by_deploy_sh = true;
-                self.starts(at);
-            }
-            Kind::DeployUndoJoin(_) => self.host(at).joined_by_deploy_sh = false,
             Kind::StopNode(_) => {
                 self.host(at).running = false;
                 self.spread();

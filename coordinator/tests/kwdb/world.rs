@@ -75,7 +75,6 @@ pub struct Host {
     /// With what Bellows starts it.
     pub start: Option<KwdbStart>,
     pub changed_file: bool,
-    pub joined_by_deploy_sh: bool,
     pub certificates: Certificates,
     pub signed: Vec<KwdbSigned>,
     pub waiters: Vec<String>,
@@ -110,7 +109,6 @@ impl Default for Host {
             sql: true,
             start: None,
             changed_file: false,
-            joined_by_deploy_sh: false,
             certificates: Certificates::default(),
             signed: Vec::new(),
             waiters: Vec::new(),
