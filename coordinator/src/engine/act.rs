@@ -20,6 +20,9 @@ use super::{
     state::{ActState, ActStatus, Mode, OperationState},
 };
 
+/// What an undo waits for has not moved for so long: it will not by itself.
+const UNDO_STALL: Duration = Duration::from_secs(600);
+
 /// Which way an act is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -115,13 +118,15 @@ impl<W: World> Run<W> {
     }
 
     /// An observation in which the conditions and (forward) the plan's invariants hold. What is
-    /// unknown or on its way is read again for a while; then the step has failed.
+    /// unknown or on its way is read again for a while; then the step has failed. What an undo waits for
+    /// may take hours where it is measured, as a node that is being emptied does: as long as it moves.
     pub(super) async fn holding(
         &self,
         conditions: &[Condition],
         way: Way,
     ) -> Result<Observation, Stop> {
         let mut left = PATIENCE;
+        let (mut meter, mut pause) = (Meter::default(), RETRY_PAUSE);
         loop {
             let observation = self.observe().await?;
             // Backwards the picture has changed: only the act's own needs count.
@@ -139,6 +144,18 @@ impl<W: World> Run<W> {
                 }
                 Verdict::Holds => (HoldCause::Unknown, "the invariants are unknown".to_owned()),
                 Verdict::Refused(reason) => return Err(failed(HoldCause::Failed, reason)),
+                Verdict::NotYet { reason, progress: Some(progress) } if way == Way::Undo => {
+                    let now = self.world.clock().now_ms();
+                    meter.read(now, Some(&progress));
+                    if meter.still(now) < UNDO_STALL {
+                        // A wish that came meanwhile is decided upon first.
+                        self.stop_if_turned()?;
+                        self.pause(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        continue;
+                    }
+                    (HoldCause::Failed, reason)
+                }
                 Verdict::NotYet { reason, .. } => (HoldCause::Failed, reason),
                 Verdict::Unknown(reason) => (HoldCause::Unknown, reason),
             };

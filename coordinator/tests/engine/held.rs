@@ -228,3 +228,32 @@ fn a_plan_of_another_version_waits_for_a_decision_after_an_upgrade() {
         site.assert_as_before();
     });
 }
+
+/// A node that is being emptied takes hours, and is taken back all the same.
+#[test]
+fn an_undo_waits_as_long_as_what_it_waits_for_moves() {
+    for moves in [true, false] {
+        run(async move {
+            let mut site = Site::new();
+            site.systems = Arc::new(Shelf { undo_at: 8, ..Shelf::default() });
+            site.engine = start(&site.agents, &site.systems, &site.journal, &site.clock);
+            site.agents.trouble.lock().unwrap().insert(8, Trouble::Fails);
+            let id = site.begin(OnFailure::Hold).await;
+            site.settle(&id).await.unwrap();
+            site.engine.control(&id, ControlKind::Undo, "tester").unwrap();
+            for thing in 0..8 {
+                // Longer than anything else is waited for.
+                tokio::time::sleep(Duration::from_secs(120)).await;
+                if moves {
+                    assert!(!matches!(site.state(&id).mode, state::Mode::Closed(_)));
+                    site.agents.intrude("h2", &format!("thing {thing}"));
+                }
+            }
+            let state = site.settle(&id).await.unwrap();
+            match moves {
+                true => assert_eq!(state.outcome(), Some(Outcome::Undone)),
+                false => assert_eq!(state.parked().expect("held").cause(), HoldCause::Failed),
+            }
+        });
+    }
+}

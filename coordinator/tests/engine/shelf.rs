@@ -21,11 +21,13 @@ pub struct Shelf {
     pub revision: u32,
     /// First step after which there is only forward; 0: none.
     pub no_return: u32,
+    /// So many things must be on h2 before the first act is taken back; 0: it does not matter.
+    pub undo_at: i64,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { revision: 1, no_return: 0 }
+        Self { revision: 1, no_return: 0, undo_at: 0 }
     }
 }
 
@@ -157,6 +159,13 @@ impl Systems for Shelf {
             limit: 2,
             checks: vec![answers("h1")],
         };
+        let mut first = act(2, "h1", "a");
+        if self.undo_at > 0 {
+            first
+                .undo
+                .iter_mut()
+                .for_each(|undo| undo.requires = vec![at_least("h2", self.undo_at)]);
+        }
         let wait =
             Wait { conditions: vec![at_least("h1", 2)], stall_ms: 120_000, interval_ms: 1000 };
         Ok(Plan {
@@ -169,7 +178,7 @@ impl Systems for Shelf {
             invariants: vec![at_least("h3", 0)],
             steps: vec![
                 step(1, step::Kind::Check(check), None),
-                step(2, step::Kind::Act(act(2, "h1", "a")), new),
+                step(2, step::Kind::Act(first), new),
                 step(3, step::Kind::Group(group), None),
                 Step { skippable: true, ..step(7, step::Kind::Wait(wait), None) },
                 Step { skippable: true, ..step(8, step::Kind::Act(act(8, "h2", "c")), None) },
