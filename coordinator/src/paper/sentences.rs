@@ -4,9 +4,8 @@
 
 use super::Lang;
 
+mod kwdb;
 mod table;
-
-use table::TABLE;
 
 /// The sentence in a language; as it is where there is no translation.
 pub(super) fn told(lang: Lang, sentence: &str) -> String {
@@ -18,7 +17,7 @@ pub(super) fn told(lang: Lang, sentence: &str) -> String {
 
 /// The Chinese of a planner's sentence; `None`: it has none, and is told in English.
 pub fn translated(sentence: &str) -> Option<String> {
-    TABLE.iter().find_map(|(english, chinese)| {
+    table::TABLE.iter().chain(kwdb::TABLE).find_map(|(english, chinese)| {
         let inserted: Vec<String> = fits(english, sentence)?
             .into_iter()
             .map(|part| match part.len() < sentence.len() {
@@ -86,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_form_is_filled_whole() {
-        for (english, chinese) in TABLE {
+        for (english, chinese) in table::TABLE.iter().chain(kwdb::TABLE) {
             let wanted = english.matches("{}").count();
             for number in 1..=wanted {
                 assert!(chinese.contains(&format!("{{{number}}}")), "{english}: {number}");

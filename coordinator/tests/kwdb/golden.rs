@@ -50,9 +50,8 @@ fn expand_a_single_replica_cluster() {
 }
 
 #[test]
-fn expand_by_deploy_sh() {
-    let (mut world, spec) = world::cluster(3, 1, &[("front_end", "deploy.sh")]);
-    world.host("h4").deploy_sh = true;
+fn expand_where_nodes_leave_by_deploy_sh() {
+    let (world, spec) = world::cluster(3, 1, &[("front_end", "deploy.sh")]);
     let intent = world::expand(&[("kw4", "h4")], &[("balance", "skip")]);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
 }

@@ -13,6 +13,7 @@ mod apply;
 mod certificates;
 mod golden;
 mod judgments;
+mod paper;
 #[allow(dead_code)]
 #[path = "../postgresql/play.rs"]
 mod play;

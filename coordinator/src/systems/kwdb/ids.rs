@@ -17,7 +17,10 @@ pub(super) fn id_of(view: View<'_>, node: &str, given: u32) -> Result<Option<u32
     if witnesses.is_empty() {
         return Err(format!("no member answers: the id of {node} is not known"));
     }
-    if let Some(id) = at(&witnesses, &endpoint) {
+    // One that has only just joined knows its own id before the others tell of it.
+    let own = view.server(node).ok().map(|server| Witness { node: "", server });
+    let all: Vec<Witness<'_>> = witnesses.iter().copied().chain(own).collect();
+    if let Some(id) = at(&all, &endpoint) {
         return Ok(Some(id));
     }
     // A new one is told by its address as soon as it is there at all.

@@ -109,7 +109,6 @@ pub(in super::super) fn growing(findings: &mut Findings<'_>, intent: &Intent) ->
     cluster::sound(findings);
     cluster::scales(findings);
     let new = newcomers::places(findings, nodes);
-    newcomers::front_end(findings, &options, &new);
     let certifying = certifying::judge(findings, &options, &new);
     let cluster = findings.view.cluster();
     let rebalance = cluster.and_then(|cluster| {
