@@ -42,20 +42,30 @@ fn code(words: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     words.into_iter().map(|word| format!("`{word}`")).collect()
 }
 
-fn guard_codes(text: &str) -> BTreeSet<String> {
-    let digits = text.split("PG-").skip(1).filter_map(|rest| rest.get(..2));
+/// `mark`: what the codes of a system begin with, "PG-".
+fn guard_codes(mark: &str, text: &str) -> BTreeSet<String> {
+    let digits = text.split(mark).skip(1).filter_map(|rest| rest.get(..2));
     let numbers = digits.filter(|two| two.bytes().all(|b| b.is_ascii_digit()));
-    numbers.map(|two| format!("PG-{two}")).collect()
+    numbers.map(|two| format!("{mark}{two}")).collect()
 }
 
 #[test]
 fn every_guard_of_postgresql_is_explained() {
-    let source = read("coordinator/src/systems/postgresql/guards.rs");
-    let codes = guard_codes(source.split_once("rules! {\n    ").unwrap().1);
+    every_guard_is_explained("postgresql", "PG-");
+}
+
+#[test]
+fn every_guard_of_kwdb_is_explained() {
+    every_guard_is_explained("kwdb", "KW-");
+}
+
+fn every_guard_is_explained(system: &str, mark: &str) {
+    let source = read(&format!("coordinator/src/systems/{system}/guards.rs"));
+    let codes = guard_codes(mark, source.split_once("rules! {\n    ").unwrap().1);
     let rows = codes.iter().map(|code| format!("\n| {code} |")).collect();
-    stand("systems/postgresql.md", "guard", &rows);
+    stand(&format!("systems/{system}.md"), "guard", &rows);
     for folder in LANGUAGES {
-        let told = guard_codes(&read(&format!("{folder}/systems/postgresql.md")));
+        let told = guard_codes(mark, &read(&format!("{folder}/systems/{system}.md")));
         let extra: Vec<_> = told.difference(&codes).collect();
         assert!(extra.is_empty(), "{folder} tells of guards that are not there: {extra:?}");
     }
@@ -69,11 +79,17 @@ fn every_rule_of_host_add_is_explained() {
 }
 
 #[test]
-fn every_option_of_postgresql_is_explained() {
-    let source = read("coordinator/src/systems/postgresql/options.rs");
-    for verb in ["CREATE", "EXPAND", "SHRINK"] {
-        let options = quoted(&source, &format!("const {verb}: &[&str] = &["), "];");
-        stand("systems/postgresql.md", "option", &code(options));
+fn every_option_of_a_system_is_explained() {
+    let systems = [
+        ("postgresql", ["CREATE", "EXPAND", "SHRINK"].as_slice()),
+        ("kwdb", &["ADOPT", "EXPAND", "SHRINK", "REPLACE", "REJOIN"]),
+    ];
+    for (system, verbs) in systems {
+        let source = read(&format!("coordinator/src/systems/{system}/options.rs"));
+        for verb in verbs {
+            let options = quoted(&source, &format!("const {verb}: &[&str] = &["), "];");
+            stand(&format!("systems/{system}.md"), "option", &code(options));
+        }
     }
 }
 
