@@ -77,7 +77,12 @@ impl Site {
     pub(crate) fn new(test: u8, double_toml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("bin")).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_kwbase"), dir.path().join("bin/kwbase")).unwrap();
+        // By another process: what this one has open for writing, a child that starts just then has too, and nobody can run it.
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_kwbase"))
+            .arg(dir.path().join("bin/kwbase"))
+            .status();
+        assert!(copied.unwrap().success());
         std::fs::write(dir.path().join("bin/double.toml"), double_toml).unwrap();
         let run = 20 + std::process::id() % 200;
         Self {

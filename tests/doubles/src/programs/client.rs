@@ -13,7 +13,7 @@ use crate::kwdb::{Failure, Knobs, Request, Response};
 /// How long one connection attempt waits; the command tries again until its own limit.
 const DIAL: Duration = Duration::from_secs(2);
 /// A node always says something within this, and be it that it knows nothing yet.
-const ANSWER: Duration = Duration::from_secs(8);
+const ANSWER: Duration = Duration::from_secs(12);
 
 /// Runs a command to its end; writes as it goes.
 pub(crate) fn run(call: &Invocation, knobs: &Knobs) -> i32 {

@@ -45,7 +45,8 @@ impl<'a> Package<'a> {
         std::fs::create_dir_all(root.join("bin")).unwrap();
         let toml = format!("{FAST}root = \"{}\"\n", root.display());
         std::fs::write(dir.join("double.toml"), toml).unwrap();
-        let port = 36_257 + u32::from(n) + (u32::from(test) + std::process::id() % 200 * 3) * 20;
+        // Below the ports that the machine gives out by itself.
+        let port = 20_000 + u32::from(n) + (u32::from(test) + std::process::id() % 200 * 3) * 20;
         let cfg = std::fs::read_to_string(dir.join("deploy.cfg")).unwrap();
         let cfg = cfg
             .replace("node_addr=127.0.0.1", &format!("node_addr={}", site.host(n)))
@@ -259,4 +260,16 @@ fn join_with_tls_asks_for_the_authority_and_wipes_what_was_there() {
     assert!(!exists(&mine), "wiped");
     assert_eq!(two.mode(8), "tls");
     assert!(two.unit().contains("--certs-dir="));
+}
+
+#[test]
+fn a_container_installation_is_known_by_its_marks() {
+    let site = Site::new(33, FAST);
+    let root = site.path("box");
+    bellows_doubles::package::lay_out_container(&root, &site.path("bin/kwbase"), "10.0.0.9")
+        .unwrap();
+    let mode = std::fs::read_to_string(root.join("etc/kaiwudb/info/MODE")).unwrap();
+    assert_eq!((mode.lines().next(), mode.lines().last()), (Some("container"), Some("10.0.0.9")));
+    let version = Command::new(root.join("kaiwudb/bin/kwbase")).arg("version").output().unwrap();
+    assert!(text(&version.stdout).ends_with("Double:            bellows\n"));
 }

@@ -15,9 +15,9 @@ use crate::programs::frame::{Ask, State, Tell};
 use crate::programs::now_ms;
 
 /// A node that was heard within this counts as reachable.
-pub(crate) const FRESH: Duration = Duration::from_millis(1_200);
+pub(crate) const FRESH: Duration = Duration::from_millis(2_000);
 /// How long a change waits for its majority.
-const AGREE: Duration = Duration::from_millis(1_500);
+const AGREE: Duration = Duration::from_millis(3_000);
 
 pub(crate) struct Inner {
     pub(crate) share: Share,
@@ -297,7 +297,7 @@ impl Inner {
         if self.leads.is_some() {
             return self.share.store.node;
         }
-        self.leader.filter(|(_, at)| at.elapsed() < FRESH * 2).map(|(node, _)| node)
+        self.leader.filter(|(_, at)| at.elapsed() < FRESH * 3 / 2).map(|(node, _)| node)
     }
 
     /// This node and those that were heard lately.

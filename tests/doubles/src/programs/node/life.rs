@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::answer;
-use super::core::{Change, Core, FRESH};
+use super::core::{Change, Core};
 use crate::kwdb::time::stamp;
 use crate::kwdb::{Cluster, Knobs, NodeId, Request, Response, StartArgs, StartMode, Store};
 use crate::programs::client::pause;
@@ -19,6 +19,10 @@ use crate::programs::{now_ms, say_out};
 
 /// How often a leader lets time go on, and others look for one.
 const TICK_MS: i64 = 150;
+/// How often a node asks another one whether it is there.
+const LOOK_MS: i64 = 200;
+/// A call that fails sooner was refused.
+const REFUSED: Duration = Duration::from_millis(100);
 /// Facts section 5: no contact for this long is told.
 const ALONE_MS: i64 = 30_000;
 /// How long a stop waits for leases to go, at pace 1.
@@ -281,8 +285,18 @@ pub(crate) fn watch(core: &Arc<Core>) {
 /// Asks one node again and again whether it is there.
 fn look_at(core: &Core, cluster: &str, node: NodeId, address: &str) {
     let ask = Ask::Ping { cluster: cluster.to_owned() };
+    let mut refused = 0;
     loop {
-        if let Some(Tell::Pong { node: Some(found), leads, .. }) = core.peers.ask(address, &ask)
+        let begun = Instant::now();
+        let answer = core.peers.ask(address, &ask);
+        // Refused at once and again: nobody listens there. One that is cut off is heard of nothing, and counts as gone later.
+        refused = if answer.is_none() && begun.elapsed() < REFUSED { refused + 1 } else { 0 };
+        if refused == 2 {
+            let mut inner = core.lock();
+            inner.heard.remove(&node);
+            inner.leader = inner.leader.filter(|(leader, _)| *leader != node);
+        }
+        if let Some(Tell::Pong { node: Some(found), leads, .. }) = answer
             && found == node
         {
             let mut inner = core.lock();
@@ -292,7 +306,7 @@ fn look_at(core: &Core, cluster: &str, node: NodeId, address: &str) {
                 core.changed.notify_all();
             }
         }
-        pause(i64::try_from(FRESH.as_millis() / 6).unwrap_or(200));
+        pause(LOOK_MS);
     }
 }
 
