@@ -40,10 +40,8 @@ pub fn readings(answers: &[Asked]) -> Vec<HostReading> {
 }
 
 fn host_query(query: Option<&Query>) -> Option<&host_query::Kind> {
-    match query?.kind.as_ref()? {
-        query::Kind::Host(HostQuery { kind }) => kind.as_ref(),
-        _ => None,
-    }
+    let query::Kind::Host(HostQuery { kind }) = query?.kind.as_ref()? else { return None };
+    kind.as_ref()
 }
 
 fn take(reading: &mut HostReading, query: &host_query::Kind, asked: &Asked) {

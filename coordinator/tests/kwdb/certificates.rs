@@ -64,15 +64,17 @@ fn the_authority_of_the_cluster_alone_may_lie_there() {
     assert_eq!(signs(&play::plan(&world, &spec, &one_more())).len(), 1);
 }
 
+type Change = fn(&mut Certificates);
+
 #[test]
 fn what_does_not_fit_is_not_overwritten() {
-    let other = |change: fn(&mut Certificates)| {
+    let other = |change: Change| {
         let (mut world, spec) = world::secure(3, 1);
         world.host("h4").certificates = whole("h4", 1);
         change(&mut world.host("h4").certificates);
         codes(&world, &spec)
     };
-    let cases: [(fn(&mut Certificates), &str); 5] = [
+    let cases: [(Change, &str); 5] = [
         (|found| found.authority = b"another".to_vec(), "another authority"),
         (|found| found.node.hosts = vec!["10.0.0.9".to_owned()], "not for 10.0.0.4"),
         (|found| found.node.key = 9, "missing or another's"),

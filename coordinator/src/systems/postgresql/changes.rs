@@ -47,10 +47,8 @@ fn front(set: &SetFront) -> Vec<String> {
 }
 
 fn kind(action: Option<&Action>) -> Option<&Kind> {
-    match action?.kind.as_ref()? {
-        action::Kind::Postgresql(action) => action.kind.as_ref(),
-        _ => None,
-    }
+    let action::Kind::Postgresql(action) = action?.kind.as_ref()? else { return None };
+    action.kind.as_ref()
 }
 
 fn configuration(write: &WriteConfiguration) -> Vec<String> {

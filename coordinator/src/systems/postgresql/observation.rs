@@ -73,17 +73,17 @@ pub(super) fn members(spec: &Spec, answers: &[Asked]) -> Vec<PostgresqlMember> {
 }
 
 fn question(query: Option<&Query>) -> Option<&postgresql_query::Kind> {
-    match query?.kind.as_ref()? {
-        query::Kind::Postgresql(PostgresqlQuery { kind }) => kind.as_ref(),
-        _ => None,
-    }
+    let query::Kind::Postgresql(PostgresqlQuery { kind }) = query?.kind.as_ref()? else {
+        return None;
+    };
+    kind.as_ref()
 }
 
 fn answered(answer: &Answer) -> Option<&postgresql_answer::Kind> {
-    match answer.kind.as_ref()? {
-        answer::Kind::Postgresql(PostgresqlAnswer { kind }) => kind.as_ref(),
-        _ => None,
-    }
+    let answer::Kind::Postgresql(PostgresqlAnswer { kind }) = answer.kind.as_ref()? else {
+        return None;
+    };
+    kind.as_ref()
 }
 
 fn outcome(node: &NodeRef, asked: &Asked) -> Option<postgresql_member::Outcome> {
