@@ -1,4 +1,6 @@
-//! The agent's KWDB.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+//! The agent's KWDB: against the double as a library, and against its programs, or against the `kwbase` that the variable `KWBASE` names.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod bed;
 mod library;
+mod programs;
