@@ -55,3 +55,22 @@ fn expand_where_nodes_leave_by_deploy_sh() {
     let intent = world::expand(&[("kw4", "h4")], &[("balance", "skip")]);
     insta::assert_snapshot!(render::plan(&play::plan(&world, &spec, &intent)));
 }
+
+/// Nothing is waited for that does not come.
+#[test]
+fn the_end_waits_for_the_share_only_where_data_move() {
+    for (enabled, options, waits) in [
+        (true, &[][..], true),
+        (true, &[("balance", "skip")], false),
+        (true, &[("rebalance", "off")], false),
+        (false, &[], false),
+        (false, &[("rebalance", "on")], true),
+    ] {
+        let (mut world, spec) = world::cluster(3, 1, &[]);
+        world.rebalance = Some(enabled);
+        let plan = play::plan(&world, &spec, &world::expand(&[("kw4", "h4")], options));
+        let titles = plan.steps.iter().map(|step| step.title.as_str());
+        let spread = titles.filter(|title| title.contains("spread over")).count();
+        assert_eq!(spread == 1, waits, "{enabled}, {options:?}");
+    }
+}

@@ -50,8 +50,12 @@ pub(super) fn plan(
     };
     join::admit_all(&mut draft, &joining);
     // Where the data are to stay, nothing is waited for.
-    let stays = asked.rebalance() == KwdbRebalance::Off;
-    if moves && !asked.skip_balance && !stays {
+    let spreads = match asked.rebalance() {
+        KwdbRebalance::On => true,
+        KwdbRebalance::Off => false,
+        KwdbRebalance::Keep | KwdbRebalance::Unspecified => guarded.rebalance,
+    };
+    if moves && !asked.skip_balance && spreads {
         join::balance(&mut draft, &joining);
     }
     if let Some(before) = before {

@@ -15,7 +15,7 @@ const MOST_POLL_S: u32 = 3600;
 const ADOPT: &[&str] = &["ca_host", "front_end", "min_members", "poll_s"];
 const EXPAND: &[&str] = &["balance", "rebalance"];
 const SHRINK: &[&str] = &["data"];
-const REPLACE: &[&str] = &["balance", "data", "node_id", "rebalance"];
+const REPLACE: &[&str] = &["data", "node_id", "rebalance"];
 const REJOIN: &[&str] = &["node_id"];
 
 /// Types the options of a verb. All mistakes at once.
