@@ -80,6 +80,9 @@ fn nobody_listens_there() {
     let before = world.now;
     assert_eq!(world.run("node ls --host=10.0.0.2:26257").2, 1);
     assert!(world.now - before >= 15_000, "it dials for 15 s");
+    let (_, err, status) = world.run("node decommission 4 --host=10.0.0.2:26257");
+    assert_eq!(status, 1);
+    assert!(err.starts_with("ERROR: operation timed out.\n"), "{err}");
     world.kill(1);
     assert_eq!(world.run("node ls").2, 1, "--host is the stopped node");
 }

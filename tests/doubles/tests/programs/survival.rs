@@ -141,3 +141,32 @@ fn drained_it_takes_no_clients_and_quit_ends_it() {
     let gone = site.at(4, &["node", "status"]);
     assert!(text(&gone.stderr).starts_with("ERROR: cannot dial server.\n"));
 }
+
+#[test]
+fn a_second_signal_ends_a_stop_that_cannot_drain() {
+    let mut site = Site::new(15, "pace = 2\nranges = 2\n");
+    site.start(1);
+    until("init", || site.at(1, &["init"]).status.success().then_some(()));
+    site.joined(1);
+    site.start(2);
+    site.joined(2);
+    site.start(3);
+    site.joined(3);
+    site.calm(1, 3);
+    site.kill(1);
+    site.kill(2);
+    let node = site.node(3);
+    // As systemd and the unit's ExecStop do: both are one.
+    node.signal("TERM");
+    node.signal("TERM");
+    until("the drain to begin", || {
+        let log = std::fs::read_to_string(site.path("store3/logs/kwbase.log")).unwrap();
+        log.contains("initiating graceful shutdown").then_some(())
+    });
+    let begun = Instant::now();
+    until("half a second", || (begun.elapsed() > Duration::from_millis(600)).then_some(()));
+    assert_eq!(site.http(3, "/health").0, 200, "without quorum its leases go nowhere");
+    let node = site.node(3);
+    node.signal("TERM");
+    assert_eq!(node.ended(), 1);
+}

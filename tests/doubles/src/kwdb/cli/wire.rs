@@ -95,6 +95,8 @@ pub(crate) fn failure(answer: &Answer, connection: &Connection, by_sql: bool) ->
     };
     let text = match answer {
         Answer::Response(_) | Answer::Silent => return None,
+        // Which of both it is for a host that sends nothing back is unconfirmed.
+        Answer::Unreachable(why) if !by_sql => format!("operation timed out.\n\n{why}"),
         Answer::Refused(why) | Answer::Unreachable(why) => format!(
             "cannot dial server.\nIs the server running?\nIf the server is running, check --host client-side and --advertise server-side.\n\n{why}"
         ),

@@ -41,7 +41,6 @@ pub(crate) struct Life {
     end: Mutex<Option<End>>,
     told: Condvar,
     founds: AtomicBool,
-    draining: AtomicBool,
     log: PathBuf,
     args: StartArgs,
     knobs: Knobs,
@@ -53,7 +52,6 @@ impl Life {
             end: Mutex::new(None),
             told: Condvar::new(),
             founds: AtomicBool::new(args.mode == StartMode::StartSingleNode),
-            draining: AtomicBool::new(false),
             log,
             args,
             knobs,
@@ -100,11 +98,8 @@ impl Life {
         }
     }
 
-    /// SIGTERM: leases go first, for a while. `false`: it was asked before.
-    pub(crate) fn drain(self: &Arc<Self>, core: &Arc<Core>) -> bool {
-        if self.draining.swap(true, Ordering::SeqCst) {
-            return false;
-        }
+    /// SIGTERM: leases go first, for a while.
+    pub(crate) fn drain(self: &Arc<Self>, core: &Arc<Core>) {
         let (life, core) = (Arc::clone(self), Arc::clone(core));
         thread::spawn(move || {
             life.say(&format!("I {} initiating graceful shutdown of server", stamp(now_ms())));
@@ -116,7 +111,6 @@ impl Life {
             life.say(&format!("I {} server drained and shutdown completed", stamp(now_ms())));
             life.finish(End::Asked);
         });
-        true
     }
 
     fn drained(&self, core: &Core) -> bool {

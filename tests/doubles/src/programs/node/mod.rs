@@ -14,6 +14,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -168,15 +169,27 @@ fn note(path: Option<&str>, text: &str) -> Result<(), String> {
     fs::write(path, format!("{text}\n")).map_err(|error| format!("could not write {path}: {error}"))
 }
 
+/// The unit's ExecStop sends SIGTERM and systemd another one right after it: facts section 4.3 calls that stop graceful, so both are one.
+const ONE_STOP: Duration = Duration::from_millis(500);
+
 /// SIGTERM and SIGINT drain and end; the second one ends at once.
 fn signals(life: &Arc<Life>, core: &Arc<Core>) -> Result<(), String> {
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| format!("no signals: {error}"))?;
     let (life, core) = (Arc::clone(life), Arc::clone(core));
     thread::spawn(move || {
+        let mut first: Option<Instant> = None;
         for signal in &mut signals {
-            if signal != SIGHUP && !life.drain(&core) {
-                hard();
+            if signal == SIGHUP {
+                continue;
+            }
+            match first {
+                None => {
+                    first = Some(Instant::now());
+                    life.drain(&core);
+                }
+                Some(at) if at.elapsed() < ONE_STOP => {}
+                Some(_) => hard(),
             }
         }
     });
