@@ -176,6 +176,7 @@ impl World {
             replicas: self
                 .known
                 .iter()
+                .filter(|(_, known)| known.decommissioning)
                 .map(|(id, known)| KwdbReplicas { node_id: *id, count: known.replicas })
                 .collect(),
             zones: self.zones.clone(),

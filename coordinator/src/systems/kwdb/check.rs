@@ -6,7 +6,7 @@ mod place;
 mod ranges;
 
 pub(super) use membership::is_flagged;
-pub(super) use ranges::{broken, replicas};
+pub(super) use ranges::{broken, ranges};
 
 use bellows_proto::v1::{KwdbCondition, Observation, kwdb_condition::Kind};
 

@@ -147,8 +147,8 @@ fn detail(view: View<'_>, id: u32, reading: &KwdbReading) -> String {
         parts.push(server.version.clone());
     }
     if let Ok(cluster) = view.cluster() {
-        if let Ok(replicas) = check::replicas(cluster, id) {
-            parts.push(sizes::many(replicas, "range"));
+        if let Ok(ranges) = check::ranges(cluster, id) {
+            parts.push(sizes::many(ranges, "range"));
         }
         let used = cluster.stores.iter().filter(|store| store.node_id == id);
         let used = used.fold(0_u64, |sum, store| sum.saturating_add(store.used));

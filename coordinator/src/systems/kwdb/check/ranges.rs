@@ -11,17 +11,26 @@ use crate::plan::Verdict;
 /// What is told of the ranges that block.
 const SHOWN: usize = 8;
 
-/// Replicas of a node, exactly. Not listed is not known.
-pub(in super::super) fn replicas(cluster: &KwdbCluster, id: u32) -> Result<u64, String> {
+/// Replicas of a node, exactly: counted for those that are being decommissioned. Not listed is not known.
+fn replicas(cluster: &KwdbCluster, id: u32) -> Result<u64, String> {
     let found = cluster.replicas.iter().find(|one| one.node_id == id);
     found
         .map(|one| one.count)
         .ok_or_else(|| format!("how many replicas node {id} has was not read"))
 }
 
-/// Replicas of all nodes together.
-pub(super) fn all_replicas(cluster: &KwdbCluster) -> u64 {
-    cluster.replicas.iter().fold(0, |sum, one| sum.saturating_add(one.count))
+/// Ranges in the stores of a node, by what it last said of itself: seconds old, and no scan.
+pub(in super::super) fn ranges(cluster: &KwdbCluster, id: u32) -> Result<u64, String> {
+    let mut own = cluster.stores.iter().filter(|store| store.node_id == id).peekable();
+    if own.peek().is_none() {
+        return Err(format!("how many ranges node {id} has was not read"));
+    }
+    Ok(own.fold(0, |sum, store| sum.saturating_add(store.ranges)))
+}
+
+/// Ranges in all stores together.
+fn all_ranges(cluster: &KwdbCluster) -> u64 {
+    cluster.stores.iter().fold(0, |sum, store| sum.saturating_add(store.ranges))
 }
 
 fn progress(left: u64, all: u64) -> Option<Progress> {
@@ -35,7 +44,7 @@ pub(super) fn balanced(view: View<'_>, nodes: &[String]) -> Judged {
     let mut counts = Vec::new();
     for member in view.in_spec() {
         let id = ids::must(view, &member.node, 0)?;
-        counts.push((member.node.as_str(), replicas(cluster, id)?));
+        counts.push((member.node.as_str(), ranges(cluster, id)?));
     }
     let goal = goal(&counts.iter().map(|(_, count)| *count).collect::<Vec<_>>());
     let (mut done, mut total, mut missing) = (0_u64, 0_u64, Vec::new());
@@ -94,7 +103,7 @@ pub(super) fn drained(view: View<'_>, wanted: &KwdbDrained) -> Judged {
     };
     let (node, left_text) = (&wanted.node, sizes::many(left, "range"));
     let reason = format!("{left_text} still have a replica at {node} (node {id}){by_name}");
-    Ok(Verdict::NotYet { reason, progress: progress(left, all_replicas(cluster)) })
+    Ok(Verdict::NotYet { reason, progress: progress(left, all_ranges(cluster).max(left)) })
 }
 
 /// NULL is not known, never none.
@@ -112,7 +121,7 @@ pub(super) fn replicated(view: View<'_>) -> Judged {
         return Ok(Verdict::Holds);
     }
     let left = unavailable.saturating_add(under);
-    let progress = progress(left, all_replicas(cluster).max(left));
+    let progress = progress(left, all_ranges(cluster).max(left));
     Ok(Verdict::NotYet { reason: wrong.join("; "), progress })
 }
 
