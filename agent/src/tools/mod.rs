@@ -177,6 +177,22 @@ pub fn is_adopted(placement: &Placement) -> bool {
     }
 }
 
+/// Whether the unit of a node that has left starts another node of this host now.
+///
+/// # Errors
+/// If the claims cannot be read.
+pub fn unit_is_anothers(
+    node: &NodeRef,
+    placement: &Placement,
+    local: &Local,
+) -> Result<bool, Fault> {
+    match &placement.system {
+        // Each server has units of its own.
+        Some(placement::System::Postgresql(_)) | None => Ok(false),
+        Some(placement::System::Kwdb(placement)) => kwdb::unit_is_anothers(local, node, placement),
+    }
+}
+
 /// Refuses while a node still runs, by the service manager's word and by the data directory's
 /// own: asked before a claimed directory is removed.
 ///

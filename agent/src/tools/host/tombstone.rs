@@ -120,6 +120,12 @@ pub async fn enforce(runner: &dyn Runner) -> Enforced {
 
 async fn enforce_one(runner: &dyn Runner, mut known: Remembered, done: &mut Enforced) {
     let before = done.faults.len();
+    match unit_is_anothers(runner, &known) {
+        // What it was started by starts a node that came after it: that one is not to be stopped for it.
+        Ok(true) => return,
+        Ok(false) => {}
+        Err(fault) => return done.faults.push(fault),
+    }
     for service in known.claim.iter().flat_map(|claim| &claim.services) {
         match enforce_service(runner, service).await {
             Ok(true) => done.buried.push(service.clone()),
@@ -135,6 +141,17 @@ async fn enforce_one(runner: &dyn Runner, mut known: Remembered, done: &mut Enfo
     {
         known.buried = true;
         done.faults.extend(runner.local().claims().put(&node, &known).err());
+    }
+}
+
+/// Only of one that is buried: what was cut short is made good.
+fn unit_is_anothers(runner: &dyn Runner, known: &Remembered) -> Result<bool, Fault> {
+    let placement = known.claim.as_ref().and_then(|claim| claim.placement.as_ref());
+    match (&known.node, placement) {
+        (Some(node), Some(placement)) if known.buried => {
+            crate::tools::unit_is_anothers(node, placement, runner.local())
+        }
+        _ => Ok(false),
     }
 }
 

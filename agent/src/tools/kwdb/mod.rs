@@ -28,7 +28,7 @@ mod session;
 mod start;
 pub mod values;
 
-pub use place::{holdings, propose, takes};
+pub use place::{holdings, propose, takes, unit_is_anothers};
 
 /// A program that prints its version.
 const VERSION_DEADLINE: Duration = Duration::from_secs(2);

@@ -3,7 +3,10 @@
 use bellows_proto::v1::{Fault, FaultCode, KwdbPlacement, NodeRef};
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::values::{Node, service_name};
+use super::{
+    session::placement_of,
+    values::{Node, service_name},
+};
 use crate::{
     config::KwdbConfig,
     facilities::{
@@ -123,6 +126,27 @@ fn allowed(local: &Local, placement: &KwdbPlacement) -> Result<KwdbPlacement, Fa
     })
 }
 
+/// Whether a node that lives here now has the unit that this one, which has left, had: a host has one unit, and its next node
+/// another name.
+///
+/// # Errors
+/// If the claims cannot be listed.
+pub fn unit_is_anothers(
+    local: &Local,
+    node: &NodeRef,
+    placement: &KwdbPlacement,
+) -> Result<bool, Fault> {
+    if !local.form.has_units() {
+        return Ok(false);
+    }
+    let all = local.claims().each()?;
+    Ok(all.into_iter().flatten().any(|other| {
+        other.node.as_ref() != Some(node)
+            && !other.tombstone
+            && placement_of(&other).is_some_and(|theirs| theirs.unit == placement.unit)
+    }))
+}
+
 /// What a placement takes, as it says; nothing is refused.
 pub fn takes(node: &NodeRef, placement: &KwdbPlacement) -> Holdings {
     let port = |number: u32| u16::try_from(number).unwrap_or_default();
@@ -197,6 +221,46 @@ pub(super) mod tests {
         let fault = holdings(&local, &reference, &other).unwrap_err();
         assert_eq!(fault.code(), FaultCode::Denied);
         assert!(fault.message.contains("program is"), "{fault}");
+    }
+
+    #[test]
+    fn a_host_has_one_unit_for_the_node_that_left_and_the_one_that_came() {
+        use bellows_proto::v1::{Placement, placement};
+
+        use crate::{
+            config::LaunchForm,
+            facilities::claims::{NodeClaim, Remembered},
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[agent]\nhost = \"h4\"\naddress = \"10.0.0.4\"\nlaunch = \"systemd\"\ndata_dir = \"{}\"\n\
+             [systems.kwdb]\nsecurity = \"tls\"\n",
+            folder.path().display()
+        );
+        let config = crate::config::parse(Utf8Path::new("agent.toml"), &text).unwrap();
+        let mut local = crate::run::local(config).unwrap();
+        let reference = |node: &str| NodeRef { cluster: "meters".into(), node: node.into() };
+        let claim = |local: &Local, node: &str, tombstone: bool| {
+            let place = propose(local, &reference(node), 0).unwrap();
+            let placement = Some(Placement { system: Some(placement::System::Kwdb(place)) });
+            let known = Remembered {
+                node: Some(reference(node)),
+                claim: Some(NodeClaim { placement, ..NodeClaim::default() }),
+                tombstone,
+                buried: tombstone,
+                ..Remembered::default()
+            };
+            local.claims().put(&reference(node), &known).unwrap();
+        };
+        let place = propose(&local, &reference("n4"), 0).unwrap();
+        let anothers = |local: &Local| unit_is_anothers(local, &reference("n4"), &place).unwrap();
+        claim(&local, "n4", true);
+        claim(&local, "n5", true);
+        assert!(!anothers(&local));
+        claim(&local, "n6", false);
+        assert!(anothers(&local));
+        local.form = LaunchForm::Process;
+        assert!(!anothers(&local));
     }
 
     #[test]

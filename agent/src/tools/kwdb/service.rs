@@ -273,7 +273,10 @@ pub(super) async fn no_room(runner: &dyn Runner, node: &Node) -> Result<Vec<Stri
                 "there is no {}: install KWDB of the cluster's version on the host, and do not start it",
                 node.unit
             )),
-            UnitState::Masked => found.push(format!("{} is masked, and not by Bellows", node.unit)),
+            UnitState::Masked => found.push(format!(
+                "{0} is masked, by somebody or since a node left: systemctl unmask {0}, if a node may come here",
+                node.unit
+            )),
             UnitState::Free | UnitState::Failed | UnitState::Held => {}
         }
         if unit.pid != 0 {
