@@ -89,7 +89,7 @@ impl<W: World> Run<W> {
                 Probe::NotDone | Probe::Partial(_) => {}
             }
         }
-        let observation = self.holding(&act.requires, way).await?;
+        let observation = self.holding(step, &act.requires, way).await?;
         let resolved = self
             .world
             .systems()
@@ -122,6 +122,7 @@ impl<W: World> Run<W> {
     /// may take hours where it is measured, as a node that is being emptied does: as long as it moves.
     pub(super) async fn holding(
         &self,
+        step: u32,
         conditions: &[Condition],
         way: Way,
     ) -> Result<Observation, Stop> {
@@ -147,6 +148,7 @@ impl<W: World> Run<W> {
                 Verdict::NotYet { reason, progress: Some(progress) } if way == Way::Undo => {
                     let now = self.world.clock().now_ms();
                     meter.read(now, Some(&progress));
+                    self.show(meter.show(now, step, &reason));
                     if meter.still(now) < UNDO_STALL {
                         // A wish that came meanwhile is decided upon first.
                         self.stop_if_turned()?;

@@ -69,7 +69,7 @@ impl<W: World> Run<W> {
 
     async fn work(&self, step: &Step) -> Result<Proof, Stop> {
         match &step.kind {
-            Some(step::Kind::Check(check)) => self.check(check).await,
+            Some(step::Kind::Check(check)) => self.check(step.number, check).await,
             Some(step::Kind::Act(act)) => {
                 self.act(step.number, act, Way::Forward).await.map(|()| Proof::default())
             }
@@ -79,8 +79,8 @@ impl<W: World> Run<W> {
         }
     }
 
-    async fn check(&self, check: &Check) -> Result<Proof, Stop> {
-        self.holding(&check.conditions, Way::Forward).await.map(|_| Proof::default())
+    async fn check(&self, number: u32, check: &Check) -> Result<Proof, Stop> {
+        self.holding(number, &check.conditions, Way::Forward).await.map(|_| Proof::default())
     }
 
     /// Reads a number until it has reached its goal; says so when it does not move, and goes
@@ -137,7 +137,7 @@ impl<W: World> Run<W> {
             })
         });
         if !begun {
-            self.check(&Check { conditions: demands(group) }).await?;
+            self.check(number, &Check { conditions: demands(group) }).await?;
         }
         let limit = usize::try_from(group.limit).unwrap_or(1).max(1);
         let mut waiting: VecDeque<&Step> = group.members.iter().collect();
