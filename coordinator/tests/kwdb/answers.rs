@@ -108,7 +108,7 @@ impl World {
                 Err(fault) => kwdb_reading::Server::Down(fault),
             }),
             left_alone: said(host.left_alone),
-            command: Vec::new(),
+            command: host.command.clone(),
         }
     }
 
@@ -158,7 +158,9 @@ impl World {
     }
 
     fn cluster(&self) -> KwdbCluster {
-        let stores = self.known.iter().filter(|(id, _)| self.lives(**id));
+        // The row of one that died stays.
+        let stores =
+            self.known.iter().filter(|(id, known)| self.lives(**id) || !known.decommissioning);
         let left = self.known.iter().filter(|(_, known)| known.decommissioning);
         KwdbCluster {
             ranges_unavailable: self.unavailable,

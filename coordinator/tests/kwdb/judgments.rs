@@ -235,7 +235,10 @@ fn a_flag_is_there_when_all_see_it() {
     assert_eq!(probed(&world, &spec, flag("h4")), Probe::NotDone);
     world.known_at("h4").decommissioning = true;
     assert_eq!(probed(&world, &spec, flag("h4")), Probe::Done);
+    // The cluster keeps one flag for all; whoever was asked must tell.
     world.host("h2").answers = false;
+    assert_eq!(probed(&world, &spec, flag("h4")), Probe::Done);
+    world.host("h1").answers = false;
     assert!(matches!(probed(&world, &spec, flag("h4")), Probe::Unknown(_)));
 }
 

@@ -13,6 +13,7 @@ mod apply;
 mod certificates;
 mod golden;
 mod judgments;
+mod leaving;
 mod paper;
 #[allow(dead_code)]
 #[path = "../postgresql/play.rs"]
@@ -21,4 +22,6 @@ mod properties;
 mod refusals;
 #[path = "../postgresql/render.rs"]
 mod render;
+mod returning;
+mod staying;
 mod world;

@@ -43,6 +43,57 @@ fn all_kinds() -> Vec<Plan> {
         let options = [("rebalance", "off"), ("balance", "skip")];
         plans.push(play::plan(&world, &spec, &world::expand(&[("kw4", "h4")], &options)));
     }
+    plans.extend(of_other_verbs());
+    plans
+}
+
+/// Nodes that leave, are replaced, come back, are restarted; other options.
+fn of_other_verbs() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let (mut world, spec) = world::grown(3, 2, 1, &[]);
+    world.hosts.values_mut().for_each(|host| host.deploy_sh = true);
+    let wipe = [("data", "wipe")];
+    let every = [("front_end", "deploy.sh"), ("min_members", "4"), ("poll_s", "9")];
+    let intents = [
+        world::shrink(&["kw5", "h2"], &[]),
+        world::shrink(&["kw5"], &wipe),
+        world::shrink_by(1),
+        world::shrink_by(2),
+        world::replace("h2", ("kw6", "h6"), false, &[("rebalance", "off")]),
+        world::restart(&[]),
+        world::reconfigure(&every),
+    ];
+    plans.extend(intents.iter().map(|intent| play::plan(&world, &spec, intent)));
+    for members in [3, 4] {
+        let (mut world, spec) = world::cluster(members, 1, &[("front_end", "deploy.sh")]);
+        world.hosts.values_mut().for_each(|host| host.deploy_sh = true);
+        plans.push(play::plan(&world, &spec, &world::reconfigure(&[("front_end", "kwbase")])));
+        if members == 4 {
+            plans.push(play::plan(&world, &spec, &world::shrink(&["h4"], &[])));
+        }
+        let new = format!("h{}", members + 1);
+        world.dies("h2");
+        let dead = world::replace("h2", ("kw9", &new), true, &[]);
+        plans.push(play::plan(&world, &spec, &dead));
+        let host = world.host("h2");
+        (host.answers, host.store) = (true, None);
+        host.command = vec!["--join=10.0.0.1:26257".to_owned()];
+        plans.push(play::plan(&world, &spec, &world::rejoin("h2", false, &[])));
+    }
+    world.known.get_mut(&5).unwrap().decommissioning = true;
+    world.spread();
+    world.host("h5").start.as_mut().unwrap().join = vec!["10.0.0.77:26257".to_owned()];
+    plans.push(play::plan(&world, &spec, &world::rejoin("kw5", true, &[])));
+    let (single, insecure) = (KwdbStartMode::SingleReplica, KwdbSecurity::Insecure);
+    let (world, spec) = world::adopted(2, 0, single, insecure, &[]);
+    plans.push(play::plan(&world, &spec, &world::restart(&["h2"])));
+    let (mut world, spec) = world::secure(3, 0);
+    plans.push(play::plan(&world, &spec, &world::reconfigure(&[("ca_host", "h1")])));
+    world.hosts.values_mut().for_each(|host| host.certificates.has_key = true);
+    let (mut spec, named) = (spec, world::reconfigure(&[("ca_host", "h1")]));
+    let plan = play::plan(&world, &spec, &named);
+    play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    plans.push(play::plan(&world, &spec, &world::reconfigure(&[("ca_host", "")])));
     plans
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellows::{plan::Systems as _, spec, systems::AllSystems};
 use bellows_proto::v1::{
     Adopt, AdoptFrom, Asked, Expand, Intent, KeyValue, KwdbJob, KwdbPlacement, KwdbSecurity,
-    KwdbSigned, KwdbStart, KwdbStartMode, KwdbZone, NodeAt, NodeRef, Observation, Spec, System,
-    asked, intent::Verb,
+    KwdbSigned, KwdbStart, KwdbStartMode, KwdbZone, NodeAt, NodeRef, Observation, Reconfigure,
+    Rejoin, Replace, Restart, Shrink, Spec, System, asked, intent::Verb,
 };
 
 pub const CLUSTER: &str = "metrics";
@@ -78,6 +78,8 @@ pub struct Host {
     pub certificates: Certificates,
     pub signed: Vec<KwdbSigned>,
     pub waiters: Vec<String>,
+    /// How the unit of somebody else starts it.
+    pub command: Vec<String>,
     pub records: BTreeMap<String, Record>,
 }
 
@@ -112,6 +114,7 @@ impl Default for Host {
             certificates: Certificates::default(),
             signed: Vec::new(),
             waiters: Vec::new(),
+            command: Vec::new(),
             records: BTreeMap::new(),
         }
     }
@@ -187,7 +190,15 @@ impl World {
         if self.mode != KwdbStartMode::MultiReplica || self.slow {
             return;
         }
-        let all: u64 = self.known.values().map(|known| known.replicas).sum();
+        // What a dead one had is made anew only once it is decommissioned.
+        let kept: BTreeSet<u32> = self
+            .known
+            .iter()
+            .filter(|(id, known)| !self.lives(**id) && !known.decommissioning)
+            .map(|(id, _)| *id)
+            .collect();
+        let moving = self.known.iter().filter(|(id, _)| !kept.contains(id));
+        let all: u64 = moving.map(|(_, known)| known.replicas).sum();
         let living: Vec<u32> = self.known.keys().copied().filter(|id| self.lives(*id)).collect();
         let staying: Vec<u32> =
             living.into_iter().filter(|id| !self.known[id].decommissioning).collect();
@@ -195,7 +206,7 @@ impl World {
             return;
         }
         let count = u64::try_from(staying.len()).unwrap();
-        for (id, known) in &mut self.known {
+        for (id, known) in self.known.iter_mut().filter(|(id, _)| !kept.contains(id)) {
             let at = staying.iter().position(|staying| staying == id);
             known.replicas = at
                 .map_or(0, |at| all / count + u64::from(u64::try_from(at).unwrap() < all % count));
@@ -266,6 +277,34 @@ pub fn expand(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
 pub fn adopt(from: &[(&str, u32)], options: &[(&str, &str)]) -> Intent {
     let from = from.iter().map(|(host, port)| AdoptFrom { host: (*host).to_owned(), port: *port });
     intent("adopt", Verb::Adopt(Adopt { from: from.collect() }), options)
+}
+
+pub fn shrink(nodes: &[&str], options: &[(&str, &str)]) -> Intent {
+    let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
+    intent("shrink", Verb::Shrink(Shrink { nodes, by: 0 }), options)
+}
+
+pub fn shrink_by(by: u32) -> Intent {
+    intent("shrink", Verb::Shrink(Shrink { nodes: Vec::new(), by }), &[])
+}
+
+pub fn replace(node: &str, with: (&str, &str), dead: bool, options: &[(&str, &str)]) -> Intent {
+    let with = pairs(&[with]).pop();
+    intent("replace", Verb::Replace(Replace { node: node.to_owned(), with, dead }), options)
+}
+
+pub fn rejoin(node: &str, discard_data: bool, options: &[(&str, &str)]) -> Intent {
+    let verb = Verb::Rejoin(Rejoin { node: node.to_owned(), discard_data });
+    intent("rejoin", verb, options)
+}
+
+pub fn restart(nodes: &[&str]) -> Intent {
+    let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
+    intent("restart", Verb::Restart(Restart { nodes, in_place: false }), &[])
+}
+
+pub fn reconfigure(options: &[(&str, &str)]) -> Intent {
+    intent("reconfigure", Verb::Reconfigure(Reconfigure {}), options)
 }
 
 /// A cluster on h1, h2, ... that KWDB's installer made; `spare` hosts have KWDB and no node.
@@ -360,4 +399,16 @@ pub fn cluster(members: usize, spare: usize, options: &[(&str, &str)]) -> (World
 /// A multi-replica cluster with certificates; h1 has ca.key.
 pub fn secure(members: usize, spare: usize) -> (World, Spec) {
     adopted(members, spare, KwdbStartMode::MultiReplica, KwdbSecurity::Tls, &[])
+}
+
+/// Members that the installer made, and after them kw4 on h4 and so on that Bellows made; then spare hosts.
+pub fn grown(members: usize, new: usize, spare: usize, options: &[(&str, &str)]) -> (World, Spec) {
+    let (mut world, mut spec) = cluster(members, new + spare, options);
+    let names: Vec<(String, String)> =
+        (members + 1..=members + new).map(|n| (format!("kw{n}"), format!("h{n}"))).collect();
+    let nodes: Vec<(&str, &str)> =
+        names.iter().map(|(node, host)| (node.as_str(), host.as_str())).collect();
+    let plan = crate::play::plan(&world, &spec, &expand(&nodes, &[]));
+    crate::play::steps(&mut world, &mut spec, &plan, plan.steps.len());
+    (world, spec)
 }

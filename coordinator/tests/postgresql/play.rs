@@ -26,11 +26,10 @@ fn observe(world: &World, spec: &Spec, plan: &Plan) -> Observation {
 fn run_act(world: &mut World, spec: &Spec, plan: &Plan, act: &Act, title: &str) {
     let before = observe(world, spec, plan);
     all_hold(&act.requires, &before, title);
-    let action = act.action.as_ref().unwrap();
-    let probe = AllSystems::default().probe(action, &before);
-    assert_eq!(probe, Probe::NotDone, "before {title}");
     let resolved = AllSystems::default().resolve(act, &before).unwrap();
     let action = resolved.action.as_ref().unwrap();
+    let probe = AllSystems::default().probe(action, &before);
+    assert_eq!(probe, Probe::NotDone, "before {title}");
     world.apply(&act.host, action);
     let after = observe(world, spec, plan);
     assert_eq!(AllSystems::default().probe(action, &after), Probe::Done, "after {title}");

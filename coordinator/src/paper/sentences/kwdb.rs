@@ -170,4 +170,219 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("the id of the node is known", "节点号已知"),
     ("an emptied data directory", "数据目录已清空"),
     ("a start that leads to the cluster", "启动参数指向该集群"),
+    // Nodes that leave, are replaced, come back, are restarted.
+    (
+        "decommission {}, at a member that stays: {} on {}",
+        "让 {1} 退役，在留下的成员上执行：{3} 上的 {2}",
+    ),
+    ("decommission {}, by deploy.sh: {} on {}", "用 deploy.sh 让 {1} 退役：{3} 上的 {2}"),
+    ("wait until no range has a replica at {}", "等待没有分区在 {1} 上有副本"),
+    ("count the replicas at {} once more, at two members", "在两个成员上再数一次 {1} 的副本"),
+    ("stop and disable the node {} on {}", "停止 {2} 上的节点 {1} 并取消开机自启"),
+    ("start and enable the node {} on {}", "启动 {2} 上的节点 {1} 并设为开机自启"),
+    ("restart the node {} on {}", "重启 {2} 上的节点 {1}"),
+    ("wait until no survivor lists {}", "等待留下的成员都不再列出 {1}"),
+    (
+        "check that the cluster is healthy and can do without them",
+        "检查集群健康，并且没有它们也可以",
+    ),
+    (
+        "wait until all members are healthy and every range has its replicas",
+        "等待所有成员健康、每个分区副本完整",
+    ),
+    ("check again that the cluster can do without {}", "再次检查集群没有 {1} 也可以"),
+    ("wait until the cluster is healthy with {}", "等待集群连同 {1} 一起健康"),
+    (
+        "check that the others are healthy and that {} may come back",
+        "检查其他成员健康，并且 {1} 可以回来",
+    ),
+    ("wait until all members are healthy", "等待所有成员健康"),
+    ("take away with what {} on {} was started", "去掉 {2} 上 {1} 原来的启动参数"),
+    ("write with what {} on {} is started", "写入 {2} 上 {1} 的启动参数"),
+    (
+        "wait until every other member sees {} available and live",
+        "等待其他成员都看到 {1} 可用且存活",
+    ),
+    ("wait until {} is back and every range has its replicas", "等待 {1} 回来、每个分区副本完整"),
+    ("wait until all members name the same members", "等待所有成员列出相同的成员"),
+    (
+        "from now on its replicas move to the others; it goes on serving clients meanwhile",
+        "从现在起它的副本迁到其他节点；期间它继续服务客户端",
+    ),
+    (
+        "by the descriptors of the ranges, which are exact; what a node says of itself may be a minute old",
+        "按分区描述符计数，这是准确的；节点自己报告的可能是一分钟前的",
+    ),
+    (
+        "what is stopped with a replica on it takes a copy of data with it",
+        "带着副本停止，就会带走一份数据",
+    ),
+    (
+        "it ends in its own time: clients are let finish, leases go to the others",
+        "它按自己的节奏结束：让客户端完成，租约交给其他节点",
+    ),
+    (
+        "a node that is listed counts: it would be found as a ghost later",
+        "仍被列出的节点就算在内：以后会成为幽灵节点",
+    ),
+    (
+        "the tool checks nothing: a decommission that finds no place for a replica never ends",
+        "工具不做任何检查：副本无处可去的退役永远不会结束",
+    ),
+    (
+        "the next one leaves a cluster that has taken in all of the one before",
+        "集群完全接收了前一个节点的数据，下一个才离开",
+    ),
+    (
+        "the one before has changed where replicas are and what is free",
+        "前一个节点的离开改变了副本的位置和剩余空间",
+    ),
+    (
+        "the old one leaves a cluster that has taken in all of the new one",
+        "集群完全接纳了新节点，旧节点才离开",
+    ),
+    (
+        "two readings: its agent is silent, and no survivor sees it live",
+        "两个读数：其代理没有回应，留下的成员都看不到它存活",
+    ),
+    (
+        "it brings nothing that the others do not have: they must have everything",
+        "它不带来其他成员没有的东西：其他成员必须拥有全部数据",
+    ),
+    (
+        "with it there are enough to take what its old id still has",
+        "有了它，节点才足够接收旧节点号仍有的副本",
+    ),
+    (
+        "it was decommissioned by hand: it is stopped when nothing is on it any more",
+        "它是手工退役的：上面什么都没有了才停止",
+    ),
+    ("what it has is everywhere else already", "它有的数据别处都已经有了"),
+    ("two ids at one address cannot be told apart", "同一地址的两个节点号无法区分"),
+    (
+        "with them it would come up as the node that has left",
+        "带着这些数据，它会以已离开的节点启动",
+    ),
+    ("it names nobody who is a member now", "它不指向任何现有成员"),
+    ("it joins members that are there now", "它加入现有的成员"),
+    (
+        "its directory is empty: it joins as a new node, with a new id",
+        "目录为空：它作为新节点加入，得到新的节点号",
+    ),
+    (
+        "that it was started proves nothing: it may listen before it has joined",
+        "启动不能证明什么：它可能在加入之前就开始监听",
+    ),
+    (
+        "a node is only stopped where the others can do without it",
+        "只有其他节点没有它也可以时，才停止一个节点",
+    ),
+    (
+        "it drains first: clients are let finish, leases go to the others",
+        "先排空：让客户端完成，租约交给其他节点",
+    ),
+    (
+        "available, live, not draining and taking SQL: one at a time, the next one only goes when nobody is missing",
+        "可用、存活、不在排空、接受 SQL：一次一个，没有缺员才轮到下一个",
+    ),
+    (
+        "options are those of a cluster that is as it is thought to be",
+        "选项属于一个与预想相符的集群",
+    ),
+    (
+        "clients that are connected to {} ({}) are cut off when it stops",
+        "连接到 {1}（{2}）的客户端在它停止时断开",
+    ),
+    (
+        "{} was adopted: its files stay as they are; {} on {} is stopped for good",
+        "{1} 是接管的：其文件保持不变；{3} 上的 {2} 将永久停止",
+    ),
+    (
+        "a cancel, at any time before the end, recommissions {} and starts again what was stopped: data move back by themselves",
+        "结束之前随时可以取消：{1} 恢复服役，已停止的重新启动，数据自行迁回",
+    ),
+    (
+        "there is no way back from step {} on, which removes data: until then a cancel recommissions {}, and data move back by themselves",
+        "第 {1} 步删除数据，从该步起不能返回；在此之前取消会使 {2} 恢复服役，数据自行迁回",
+    ),
+    (
+        "deploy.sh leaves a writer of its own behind that goes on until it has written 0 into decommission_progress; nothing here is decided by that file",
+        "deploy.sh 会留下自己的写入进程，直到在 decommission_progress 中写入 0；这里不以该文件作任何判断",
+    ),
+    ("{} members stay: {}", "留下 {1} 个成员：{2}"),
+    (
+        "{} leave, in this order: the newest first, by the ids that the cluster gave them",
+        "{1} 按此顺序离开：按集群分配的节点号，最新的在先",
+    ),
+    (
+        "{} leaves, in this order: the newest first, by the ids that the cluster gave them",
+        "{1} 离开：按集群分配的节点号，最新的在先",
+    ),
+    (
+        "{} is named dead and is not asked for anything. Were it not off, {} would come back into the cluster in the middle of this. Say that it is off only when it is: power, or its port at the switch",
+        "{1} 被声明已失效，不向它请求任何事。如果它没有关机，{2} 会在中途回到集群。只有确实关机（断电，或断开交换机端口）才能这样声明",
+    ),
+    (
+        "{} is node {} of the cluster: its replicas are made anew from those of the others",
+        "{1} 是集群的节点 {2}：它的副本由其他节点的副本重建",
+    ),
+    (
+        "when {} comes back, its agent gets a tombstone for {} before anything else: its service is stopped and disabled. Until the coordinator reaches that agent the node may run for a moment; the cluster keeps it decommissioned",
+        "{1} 回来时，其代理最先得到 {2} 的墓碑：服务被停止并取消开机自启。协调器联系到该代理之前，节点可能短暂运行；集群仍视它为已退役",
+    ),
+    (
+        "{} was adopted: if agent.toml of {} does not name its unit, the agent there refuses the tombstone: disable {} by hand before that host is used again",
+        "{1} 是接管的：如果 {2} 的 agent.toml 没有列出其服务单元，那里的代理会拒绝墓碑：再次使用该主机之前，手工禁用 {3}",
+    ),
+    (
+        "there is no way back from step {} on: {} members stay, too few to take back what the new one takes",
+        "从第 {1} 步起不能返回：留下 {2} 个成员，不足以收回新节点接收的副本",
+    ),
+    (
+        "there is no way back from step {} on; until then a cancel recommissions {} and takes the new one out again",
+        "从第 {1} 步起不能返回；在此之前取消会使 {2} 恢复服役，并把新节点移出",
+    ),
+    (
+        "the data of {} are discarded: {} on {}; nothing is taken from them",
+        "{1} 的数据被丢弃：{3} 上的 {2}；不从中取用任何内容",
+    ),
+    (
+        "node {}, which {} was, was decommissioned already; it comes back with a new id",
+        "{2} 原来的节点 {1} 已经退役；它以新的节点号回来",
+    ),
+    (
+        "node {}, which {} was, is decommissioned first; it comes back with a new id",
+        "{2} 原来的节点 {1} 先退役；它以新的节点号回来",
+    ),
+    (
+        "node {}, which {} was, is decommissioned after it has come anew: there are too few others to take its replicas before; it comes back with a new id",
+        "{2} 原来的节点 {1} 在它重新加入之后退役：此前其他节点太少，无法接收其副本；它以新的节点号回来",
+    ),
+    (
+        "there is no way back from step {} on: what {} joins as is a member, and leaves by a shrink",
+        "从第 {1} 步起不能返回：{2} 加入后即为成员，只能通过缩容离开",
+    ),
+    (
+        "there is one replica of everything: what a node has cannot be read or written while it is away",
+        "所有数据只有一份副本：节点不在时，其数据无法读写",
+    ),
+    (
+        "one node at a time is away: one copy of its data fewer for that while",
+        "一次只有一个节点不在：期间其数据少一份副本",
+    ),
+    (
+        "replicas of a node that leaves are counted every {} s; until now: {} s",
+        "离开节点的副本每 {1} 秒计数一次；此前为 {2} 秒",
+    ),
+    (
+        "certificates of new nodes are signed at the first member that has ca.key",
+        "新节点的证书在第一个有 ca.key 的成员上签发",
+    ),
+    ("certificates of new nodes are signed at {}", "新节点的证书在 {1} 上签发"),
+    (
+        "nodes leave by deploy.sh on their own hosts; they join by kwbase",
+        "节点在自己的主机上用 deploy.sh 离开；加入用 kwbase",
+    ),
+    ("nodes join and leave by kwbase alone", "节点只通过 kwbase 加入和离开"),
+    ("it never starts again, not even after a reboot", "它不会再启动，重启主机后也不会"),
 ];

@@ -129,6 +129,11 @@ impl Draft {
         }
     }
 
+    /// Number of the first step after which there is only forward, as far as it is known; 0: none yet.
+    pub(super) fn only_forward_from(&self) -> u32 {
+        self.no_return
+    }
+
     /// A number for an act that is not a step of the plan.
     pub(super) fn spare_act(&mut self) -> u32 {
         self.act += 1;

@@ -15,7 +15,7 @@ use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
 
 pub(super) use adopting::Adopting;
 pub(super) use certifying::Certifying;
-pub(super) use departing::{Leaving, Replacing, replace, shrink};
+pub(super) use departing::{Leaving, Replacing, disk_of, replace, shrink};
 pub(super) use judge::{adopt, expand};
 pub(super) use newcomers::{needed_bytes, obstacles};
 pub(super) use restarting::{Restarting, reconfigure, restart};

@@ -11,6 +11,8 @@ use super::{
     guards::Certifying,
 };
 
+/// Fewer members do not hold three replicas of everything.
+const FEWEST: usize = 3;
 /// So many members are named to a new node; one that answers is enough.
 const JOINED_AT: usize = 5;
 
@@ -30,6 +32,11 @@ impl Joining<'_> {
     /// New nodes take their part of the data that are there.
     pub(super) fn moves_data(&self) -> bool {
         self.options.start_mode() == KwdbStartMode::MultiReplica
+    }
+
+    /// A new node can be taken out again: it moves data, and the others are enough for all replicas.
+    pub(super) fn can_leave_again(&self) -> bool {
+        self.moves_data() && !(self.amid_loss && self.members.len() < FEWEST)
     }
 
     /// Who is asked to act for the cluster: the first member.
@@ -146,10 +153,9 @@ fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
     if joining.options.security() == KwdbSecurity::Tls {
         requires.push(conditions::certified(&new.node));
     }
+    let leaves = joining.can_leave_again();
     let mut undo = Vec::new();
-    if joining.moves_data()
-        && let Some(helper) = joining.helper()
-    {
+    if leaves && let Some(helper) = joining.helper() {
         let at = draft.node(&helper.node);
         // Resolved when it begins: before the start there is no id.
         let flag = actions::decommission(at, node.clone(), 0);
@@ -157,8 +163,8 @@ fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
     }
     undo.push(Back {
         host: new.host.clone(),
-        action: actions::stop_node(node.clone(), joining.moves_data()),
-        requires: match joining.moves_data() {
+        action: actions::stop_node(node.clone(), leaves),
+        requires: match leaves {
             true => vec![conditions::drained(&new.node, 0)],
             false => vec![],
         },
@@ -173,8 +179,7 @@ fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
         requires,
         undo,
     });
-    if !joining.moves_data() {
-        // A single-replica cluster lets nobody go.
+    if !leaves {
         draft.no_return();
     }
 }

@@ -26,6 +26,14 @@ pub(super) struct Way<'a> {
 }
 
 impl Way<'_> {
+    /// The one that leaves, in words.
+    fn what(&self, node: &Placed) -> String {
+        match self.node_id {
+            0 => node.node.clone(),
+            id => format!("{} (node {id})", node.node),
+        }
+    }
+
     fn recommission(&self, draft: &Draft, node: &Placed) -> Back {
         let (at, named) = (draft.node(&self.at.node), draft.node(&node.node));
         Back {
@@ -54,15 +62,15 @@ pub(super) fn drain_id(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
 }
 
 fn empties(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
-    let name = &node.node;
+    let (name, what) = (&node.node, way.what(node));
     draft.wait(
-        format!("wait until no range has a replica at {name}"),
+        format!("wait until no range has a replica at {what}"),
         "by the descriptors of the ranges, which are exact; what a node says of itself may be a minute old",
         vec![conditions::drained(name, way.node_id)],
         Pace::ranges(way.poll_s),
     );
     draft.check(
-        &format!("count the replicas at {name} once more, at two members"),
+        &format!("count the replicas at {what} once more, at two members"),
         "what is stopped with a replica on it takes a copy of data with it",
         vec![conditions::drained(name, way.node_id), conditions::flagged(name, true, way.node_id)],
     );
@@ -84,7 +92,7 @@ fn flag(draft: &mut Draft, way: &Way<'_>, node: &Placed, mut requires: Vec<Condi
         false => (way.at, actions::decommission(at, named, way.node_id), "at a member that stays"),
     };
     draft.act(Task {
-        title: format!("decommission {}, {by}: {} on {}", node.node, host.node, host.host),
+        title: format!("decommission {}, {by}: {} on {}", way.what(node), host.node, host.host),
         reason: "from now on its replicas move to the others; it goes on serving clients meanwhile",
         host: host.host.clone(),
         action,
@@ -98,7 +106,7 @@ pub(super) fn bury(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
     let (name, host) = (&node.node, &node.host);
     let named = draft.node(name);
     draft.act(Task {
-        title: format!("stop and disable {name} on {host}"),
+        title: format!("stop and disable the node {name} on {host}"),
         reason: "it ends in its own time: clients are let finish, leases go to the others",
         host: host.clone(),
         action: actions::stop_node(named.clone(), true),
@@ -158,17 +166,15 @@ pub(super) fn notes(draft: &mut Draft, way: &Way<'_>, leaving: &[Placed]) {
         );
     }
     let names = draft::names(leaving.iter()).join(", ");
-    if way.wipe {
-        draft.note(
-            NoteKind::Risk,
-            format!("there is no way back from the first removal of data on: until then a cancel recommissions {names}, and their data move back"),
-        );
-    } else {
-        draft.note(
-            NoteKind::Risk,
-            format!("a cancel, at any time before the end, starts {names} again where they were stopped and recommissions them: their data move back by themselves"),
-        );
-    }
+    let text = match draft.only_forward_from() {
+        0 => format!(
+            "a cancel, at any time before the end, recommissions {names} and starts again what was stopped: data move back by themselves"
+        ),
+        step => format!(
+            "there is no way back from step {step} on, which removes data: until then a cancel recommissions {names}, and data move back by themselves"
+        ),
+    };
+    draft.note(NoteKind::Risk, text);
     if way.front_end == KwdbFrontEnd::DeploySh {
         draft.note(
             NoteKind::Impact,

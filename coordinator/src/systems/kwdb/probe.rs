@@ -31,12 +31,14 @@ pub fn probe(action: &KwdbAction, observation: &Observation) -> Probe {
         Some(Kind::RemoveCertificates(action)) => remove_certificates(view, name(&action.node)),
         Some(Kind::StartNode(action)) => runs(view, name(&action.node)).map(done_if),
         Some(Kind::StopNode(action)) => runs(view, name(&action.node)).map(|runs| done_if(!runs)),
-        Some(Kind::Decommission(action)) => flagged(view, name(&action.node), action.node_id, true),
+        Some(Kind::Decommission(action)) => {
+            flagged(view, name(&action.at), name(&action.node), action.node_id, true)
+        }
         Some(Kind::DeployDecommission(action)) => {
-            flagged(view, name(&action.node), action.node_id, true)
+            flagged(view, "", name(&action.node), action.node_id, true)
         }
         Some(Kind::Recommission(action)) => {
-            flagged(view, name(&action.node), action.node_id, false)
+            flagged(view, name(&action.at), name(&action.node), action.node_id, false)
         }
         Some(Kind::SetRebalance(action)) => set_rebalance(view, action),
         Some(Kind::DiscardData(action)) => discard_data(view, name(&action.node)),
@@ -165,14 +167,20 @@ fn runs(view: View<'_>, node: &str) -> Result<bool, String> {
 }
 
 /// As everybody sees it who answers. A new one that nobody lists has no flag, and needs none.
-fn flagged(view: View<'_>, node: &str, given: u32, wanted: bool) -> Judged {
+fn flagged(view: View<'_>, at: &str, node: &str, given: u32, wanted: bool) -> Judged {
     let Some(id) = ids::id_of(view, node, given)? else {
         return match view.in_spec().any(|member| member.node == node) {
             true => Err(format!("no member lists {node}")),
             false => Ok(Probe::Done),
         };
     };
-    for witness in view.witnesses(&[node.to_owned()])? {
+    // The cluster keeps one flag for all: whoever was asked must tell, others may be silent or dead.
+    let witnesses = view.answering(&[node.to_owned()]);
+    if witnesses.is_empty() || (!at.is_empty() && witnesses.iter().all(|one| one.node != at)) {
+        let who = if at.is_empty() { "a member" } else { at };
+        return Err(format!("no answer of {who} tells whether {node} is being decommissioned"));
+    }
+    for witness in witnesses {
         match is_flagged(witness.server, id) {
             Some(flag) if flag == wanted => {}
             Some(_) => return Ok(Probe::NotDone),

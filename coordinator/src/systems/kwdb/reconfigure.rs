@@ -70,7 +70,7 @@ fn said(draft: &mut Draft, before: &KwdbSpecOptions, after: &KwdbSpecOptions) {
     if before.front_end() != after.front_end() {
         let text = match after.front_end() {
             KwdbFrontEnd::DeploySh => {
-                "nodes leave by deploy.sh on their own hosts; they join by it only where the cluster is insecure"
+                "nodes leave by deploy.sh on their own hosts; they join by kwbase"
             }
             KwdbFrontEnd::Kwbase | KwdbFrontEnd::Unspecified => {
                 "nodes join and leave by kwbase alone"

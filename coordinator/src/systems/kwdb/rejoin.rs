@@ -11,6 +11,7 @@ use super::{
     describe::describe,
     draft::{self, Draft, Pace, Task, back},
     guards::{self, Returning},
+    join,
     leave::{self, Way},
     notes, options, predict,
     view::View,
@@ -46,7 +47,7 @@ pub(super) fn plan(
         "it brings nothing that the others do not have: they must have everything",
         first.clone(),
     );
-    hold_still(&mut draft, &guarded);
+    hold_still(&mut draft, &way, &guarded);
     if *old_id != 0 && guarded.leaves_first {
         forget(&mut draft, &way, &guarded);
     }
@@ -63,12 +64,7 @@ pub(super) fn plan(
         );
         forget(&mut draft, &way, &guarded);
     }
-    draft.wait(
-        "wait until every member is healthy and every range has its replicas".to_owned(),
-        "it is whole again when nobody and nothing is missing",
-        vec![conditions::healthy(&[]), conditions::members_are(names.clone(), Vec::new())],
-        Pace::ranges(cluster.poll_s),
-    );
+    join::conclude(&mut draft, names.clone(), &[]);
     said(&mut draft, &guarded);
     notes::moving(&mut draft, view);
     let mut plan = draft.finish(spec, intent, members);
@@ -99,7 +95,7 @@ fn needs(guarded: &Returning) -> Vec<Condition> {
 }
 
 /// What runs there is decommissioned and does nothing for anybody.
-fn hold_still(draft: &mut Draft, guarded: &Returning) {
+fn hold_still(draft: &mut Draft, way: &Way<'_>, guarded: &Returning) {
     if !guarded.runs {
         return;
     }
@@ -112,12 +108,12 @@ fn hold_still(draft: &mut Draft, guarded: &Returning) {
             format!("wait until no range has a replica at {name}"),
             "it was decommissioned by hand: it is stopped when nothing is on it any more",
             vec![conditions::drained(name, guarded.old_id)],
-            Pace::ranges(0),
+            Pace::ranges(way.poll_s),
         );
         requires.push(conditions::drained(name, guarded.old_id));
     }
     draft.act(Task {
-        title: format!("stop and disable {name} on {host}"),
+        title: format!("stop and disable the node {name} on {host}"),
         reason: "what it has is everywhere else already",
         host: host.clone(),
         action: actions::stop_node(named.clone(), true),
@@ -163,21 +159,28 @@ fn come_anew(draft: &mut Draft, guarded: &Returning) {
     let (name, host) = (&guarded.node.node, &guarded.node.host);
     let named = draft.node(name);
     if let Some(start) = &guarded.start {
-        let undo = match &guarded.start_before {
-            Some(before) => actions::write_start(named.clone(), before.clone()),
-            None => actions::remove_start(named.clone()),
-        };
+        if let Some(before) = &guarded.start_before {
+            let undo = actions::write_start(named.clone(), before.clone());
+            draft.act(Task {
+                title: format!("take away with what {name} on {host} was started"),
+                reason: "it names nobody who is a member now",
+                host: host.clone(),
+                action: actions::remove_start(named.clone()),
+                requires: vec![],
+                undo: vec![back(host, undo)],
+            });
+        }
         draft.act(Task {
             title: format!("write with what {name} on {host} is started"),
             reason: "it joins members that are there now",
             host: host.clone(),
             action: actions::write_start(named.clone(), start.clone()),
             requires: vec![],
-            undo: vec![back(host, undo)],
+            undo: vec![back(host, actions::remove_start(named.clone()))],
         });
     }
     draft.act(Task {
-        title: format!("start and enable {name} on {host}"),
+        title: format!("start and enable the node {name} on {host}"),
         reason: "its directory is empty: it joins as a new node, with a new id",
         host: host.clone(),
         action: actions::start_node(named),
@@ -217,9 +220,11 @@ fn said(draft: &mut Draft, guarded: &Returning) {
             format!("node {old_id}, which {name} was, {when}; it comes back with a new id"),
         );
     }
-    let what = if guarded.occupied { "its data are discarded" } else { "it is started" };
+    let step = draft.only_forward_from();
     draft.note(
         NoteKind::Risk,
-        format!("there is no way back from the step on at which {what}: what it joins as is a member, and leaves by a shrink"),
+        format!(
+            "there is no way back from step {step} on: what {name} joins as is a member, and leaves by a shrink"
+        ),
     );
 }

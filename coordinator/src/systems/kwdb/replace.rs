@@ -14,7 +14,7 @@ use super::{
     guards::{self, Replacing},
     join::{self, Joining},
     leave::{self, Way},
-    notes, options, predict,
+    notes, options, predict, sizes,
     view::View,
 };
 
@@ -237,7 +237,7 @@ fn still_dead(change: &Change<'_>) -> Vec<Condition> {
             draft::names(change.staying().iter()),
             change.before().into_iter().filter(|name| *name == old.node).collect(),
         ),
-        conditions::quiet(Vec::new(), 0),
+        conditions::quiet(dead.to_vec(), change.way.node_id),
         conditions::no_waiters(dead),
         conditions::stays_away(&old.node, &old.host),
     ]
@@ -278,8 +278,14 @@ fn dead_notes(draft: &mut Draft, change: &Change<'_>) {
         NoteKind::Data,
         format!("the data directory of {node} is kept: {} on {host}", place.data_dir),
     );
-    draft.note(
-        NoteKind::Risk,
-        format!("a cancel, until {node} is taken out of the list of members in the end, recommissions it and takes the new one out again"),
-    );
+    let text = match draft.only_forward_from() {
+        step if !change.joining.can_leave_again() => format!(
+            "there is no way back from step {step} on: {} stay, too few to take back what the new one takes",
+            sizes::count(change.staying().len(), "member")
+        ),
+        step => format!(
+            "there is no way back from step {step} on; until then a cancel recommissions {node} and takes the new one out again"
+        ),
+    };
+    draft.note(NoteKind::Risk, text);
 }

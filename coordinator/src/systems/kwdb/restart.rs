@@ -33,7 +33,7 @@ pub(super) fn plan(
     for node in &nodes {
         let name = &node.node;
         draft.act(Task {
-            title: format!("restart {name} on {}", node.host),
+            title: format!("restart the node {name} on {}", node.host),
             reason: "it drains first: clients are let finish, leases go to the others",
             host: node.host.clone(),
             action: actions::restart_node(draft.node(name)),
@@ -53,9 +53,11 @@ pub(super) fn plan(
     let mut plan = draft.finish(spec, intent, &members);
     plan.premises = needs();
     plan.premises.push(conditions::same_kind());
-    plan.premises.push(conditions::members_are(names.clone(), Vec::new()));
+    plan.premises.push(conditions::members_are(names, Vec::new()));
     plan.premises.extend(members.iter().map(|member| conditions::clock_within(&member.host)));
-    plan.invariants = vec![conditions::members_are(names, Vec::new())];
+    // One that comes up knows nobody for a moment: its list of members is none to go by.
+    let hosts = members.iter().map(|member| member.host.clone()).collect();
+    plan.invariants = vec![conditions::quiet(Vec::new(), 0), conditions::versions_match(hosts)];
     plan.prediction = Some(predict::prediction(&members, &[]));
     plan.before = describe(spec, observation).members;
     plan.after = predict::views(&members);

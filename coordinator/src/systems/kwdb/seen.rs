@@ -5,13 +5,19 @@ use std::collections::BTreeMap;
 
 use bellows_proto::{
     names::natural,
-    v1::{GuardSeen, HostReading, KwdbStartMode, Observation, Plan, Spec, placement},
+    v1::{
+        GuardSeen, HostReading, KwdbRoom, KwdbStartMode, Observation, Plan, Spec, Step, condition,
+        intent::Verb, kwdb_condition, placement, step,
+    },
 };
 
 use super::{
     check,
+    departure::Departure,
     guards::{self, Rule},
-    kinds, options, sizes, versions,
+    kinds, options,
+    room::Disk,
+    sizes, versions,
     view::View,
 };
 use crate::plan::added;
@@ -24,6 +30,7 @@ pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec
         cluster(&mut seen, spec, view, plan);
     }
     newcomers(&mut seen, view, plan);
+    leaving(&mut seen, view, plan);
     seen.sort_by(|a, b| a.code.cmp(&b.code));
     seen
 }
@@ -73,7 +80,13 @@ fn clock(reading: &HostReading) -> Option<String> {
 fn cluster(seen: &mut Vec<GuardSeen>, spec: &Spec, view: View<'_>, plan: &Plan) {
     let options = options::of_spec(spec);
     let dead = |host: &String| plan.dead_hosts.contains(host);
-    let asked = view.in_spec().filter(|member| !dead(&member.host)).count();
+    // One that comes back is not asked to be well.
+    let returns = |node: &String| match plan.intent.as_ref().and_then(|one| one.verb.as_ref()) {
+        Some(Verb::Rejoin(rejoin)) => rejoin.node == *node,
+        _ => false,
+    };
+    let asked = view.in_spec().filter(|member| !dead(&member.host) && !returns(&member.node));
+    let asked = asked.count();
     let count = sizes::count(asked, "member");
     seen.push(Rule::MembersHealthy.seen(format!("{count}, available and live for each other")));
     let running = view.in_spec().filter_map(|member| {
@@ -95,6 +108,36 @@ fn cluster(seen: &mut Vec<GuardSeen>, spec: &Spec, view: View<'_>, plan: &Plan) 
         let text = format!("{left} afterwards, the minimum is {}", options.min_members);
         seen.push(Rule::MinimumMembers.seen(text));
     }
+}
+
+/// What those who stay have for those who leave.
+fn leaving(seen: &mut Vec<GuardSeen>, view: View<'_>, plan: &Plan) {
+    let Some(asked) = plan.steps.iter().find_map(room_of) else { return };
+    let coming = plan.intent.as_ref().map(added).unwrap_or_default();
+    let coming: Vec<Disk> = coming.iter().filter_map(|new| guards::disk_of(view, new)).collect();
+    let (without, node_id) = (asked.without.as_slice(), asked.node_id);
+    let departure = Departure { view, without, node_id, coming: &coming };
+    if let Ok(zones) = view.cluster().map(|cluster| cluster.zones.len()) {
+        let text = format!(
+            "{} satisfiable, and none names {}",
+            sizes::count(zones, "zone"),
+            list(without.iter().map(String::as_str))
+        );
+        seen.push(Rule::ZonesSatisfiable.seen(text));
+    }
+    seen.extend(departure.room().ok().map(|room| Rule::Room.seen(room.text())));
+    seen.push(Rule::NoWaiters.seen("no kwbase node decommission waits on any host"));
+}
+
+fn room_of(step: &Step) -> Option<&KwdbRoom> {
+    let Some(step::Kind::Check(check)) = &step.kind else { return None };
+    check.conditions.iter().find_map(|condition| match &condition.kind {
+        Some(condition::Kind::Kwdb(condition)) => match &condition.kind {
+            Some(kwdb_condition::Kind::Room(room)) => Some(room),
+            Some(_) | None => None,
+        },
+        Some(_) | None => None,
+    })
 }
 
 fn newcomers(seen: &mut Vec<GuardSeen>, view: View<'_>, plan: &Plan) {

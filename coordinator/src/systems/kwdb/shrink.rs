@@ -8,6 +8,7 @@ use super::{
     describe::describe,
     draft::{self, Draft, Pace, Placed},
     guards::{self, Leaving},
+    join,
     leave::{self, Way},
     notes, options, predict, sizes,
     view::View,
@@ -40,12 +41,12 @@ pub(super) fn plan(
     );
     for (turn, node) in leaving.iter().enumerate() {
         if turn > 0 {
-            again(&mut draft, node);
+            again(&mut draft, &way, node);
         }
         leave::drain(&mut draft, &way, node);
         leave::bury(&mut draft, &way, node);
     }
-    conclude(&mut draft, staying);
+    join::conclude(&mut draft, draft::names(staying.iter()), leaving);
     said(&mut draft, view, &guarded, &way);
     let mut plan = draft.finish(spec, intent, &all);
     plan.premises = premises(&all, leaving);
@@ -57,7 +58,7 @@ pub(super) fn plan(
 }
 
 /// What a departure of these rests on.
-pub(super) fn needs(leaving: &[Placed]) -> Vec<Condition> {
+fn needs(leaving: &[Placed]) -> Vec<Condition> {
     let names = draft::names(leaving.iter());
     vec![
         conditions::healthy(&[]),
@@ -69,31 +70,17 @@ pub(super) fn needs(leaving: &[Placed]) -> Vec<Condition> {
 }
 
 /// The one before has changed what there is.
-fn again(draft: &mut Draft, node: &Placed) {
+fn again(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
     draft.wait(
         "wait until all members are healthy and every range has its replicas".to_owned(),
         "the next one leaves a cluster that has taken in all of the one before",
-        vec![conditions::healthy(&[]), conditions::replicated()],
-        Pace::SHORT,
+        vec![conditions::healthy(&[])],
+        Pace::ranges(way.poll_s),
     );
     draft.check(
         &format!("check again that the cluster can do without {}", node.node),
         "the one before has changed where replicas are and what is free",
         needs(std::slice::from_ref(node)),
-    );
-}
-
-/// All that there is to be at the end.
-pub(super) fn conclude(draft: &mut Draft, staying: &[Placed]) {
-    draft.wait(
-        "wait until the cluster is whole without them".to_owned(),
-        "the end is what was wanted: these members and no others, every range with its replicas",
-        vec![
-            conditions::healthy(&[]),
-            conditions::replicated(),
-            conditions::members_are(draft::names(staying.iter()), Vec::new()),
-        ],
-        Pace::SHORT,
     );
 }
 
@@ -106,7 +93,7 @@ fn premises(all: &[Placed], leaving: &[Placed]) -> Vec<Condition> {
 }
 
 /// What holds all the while these leave.
-pub(super) fn invariants(staying: &[Placed], leaving: &[Placed]) -> Vec<Condition> {
+fn invariants(staying: &[Placed], leaving: &[Placed]) -> Vec<Condition> {
     let gone = draft::names(leaving.iter());
     vec![
         conditions::members_are(draft::names(staying.iter()), gone.clone()),

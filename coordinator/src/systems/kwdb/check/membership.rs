@@ -108,7 +108,12 @@ pub(super) fn joined(view: View<'_>, node: &str) -> Judged {
     }
     let endpoint = view.endpoint(node)?;
     let mut missing = Vec::new();
-    for witness in view.witnesses(&[node.to_owned()])? {
+    // Whoever is silent is no witness: it may be named dead.
+    let witnesses = view.answering(&[node.to_owned()]);
+    if witnesses.is_empty() {
+        return Err(format!("no other member tells whether {node} has joined"));
+    }
+    for witness in witnesses {
         match seen(witness, &endpoint) {
             Seen::Well => {}
             Seen::NotYet(why) => missing.push(format!("{}: {why}", witness.node)),

@@ -76,7 +76,9 @@ pub(in super::super) fn goal(counts: &[u64]) -> u64 {
 pub(super) fn drained(view: View<'_>, wanted: &KwdbDrained) -> Judged {
     let Some(id) = ids::id_of(view, &wanted.node, wanted.node_id)? else {
         // It never came: there is nothing of it, as far as everybody says who answers.
-        view.witnesses(std::slice::from_ref(&wanted.node))?;
+        if view.answering(std::slice::from_ref(&wanted.node)).is_empty() {
+            return Err(format!("no other member tells whether {} was ever there", wanted.node));
+        }
         return Ok(Verdict::Holds);
     };
     let mut most: Option<(u64, &KwdbCluster)> = None;

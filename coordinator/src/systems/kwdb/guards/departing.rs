@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    Intent, KwdbSpecOptions, KwdbStartMode, Refusal, Replace, Spec, intent::Verb,
+    Intent, KwdbSpecOptions, KwdbStartMode, NodeAt, Refusal, Replace, Spec, intent::Verb,
 };
 
 use super::{
@@ -96,7 +96,9 @@ fn replacing(
     let members = &growing.members;
     let old = members.iter().find(|member| names.contains(&member.node))?.clone();
     let old_id = if dead { is_dead(findings, &old, given.node_id)? } else { 0 };
-    let coming: Vec<Disk> = growing.new.iter().filter_map(|new| disk(findings, new)).collect();
+    let view = findings.view;
+    let added = crate::plan::added(intent).iter();
+    let coming: Vec<Disk> = added.filter_map(|new| disk_of(view, new)).collect();
     let going = Going { names, members, coming: &coming, node_id: old_id };
     let leaving = judge(findings, &going, given.wipe_data)?;
     let [new] = growing.new.as_slice() else { return None };
@@ -105,8 +107,8 @@ fn replacing(
 }
 
 /// What a new node's host has free.
-fn disk(findings: &Findings<'_>, new: &Placed) -> Option<Disk> {
-    let free = findings.view.system_facts(&new.host).ok().flatten()?.data_free_bytes;
+pub(in super::super) fn disk_of(view: View<'_>, new: &NodeAt) -> Option<Disk> {
+    let free = view.system_facts(&new.host).ok().flatten()?.data_free_bytes;
     Some(Disk { node: new.node.clone(), capacity: free, available: free, used: 0 })
 }
 
@@ -278,11 +280,11 @@ fn is_dead(findings: &mut Findings<'_>, old: &Placed, given: u32) -> Option<u32>
         }
     };
     let endpoint = old.endpoint();
+    let (mut unlisted, mut lives) = (Vec::new(), Vec::new());
     for witness in view.answering(std::slice::from_ref(node)) {
         let rows = || witness.server.active.iter().chain(&witness.server.known);
         let Some(row) = rows().find(|row| row.id == id) else {
-            let value = format!("{} lists no node {id}", witness.node);
-            findings.say(Rule::IdKnown, node, host, value);
+            unlisted.push(witness.node);
             continue;
         };
         if !row.address.is_empty() && row.address != endpoint {
@@ -290,9 +292,16 @@ fn is_dead(findings: &mut Findings<'_>, old: &Placed, given: u32) -> Option<u32>
             findings.say(Rule::IdKnown, node, host, value);
         }
         if rows().any(|row| row.id == id && (row.is_live || row.is_available)) {
-            let value = format!("for {} node {id} is available or live", witness.node);
-            findings.say(Rule::DeadIsNotLive, node, host, value);
+            lives.push(witness.node);
         }
+    }
+    if !unlisted.is_empty() {
+        let value = format!("node {id} is not listed by {}", unlisted.join(", "));
+        findings.say(Rule::IdKnown, node, host, value);
+    }
+    if !lives.is_empty() {
+        let value = format!("node {id} is available or live for {}", lives.join(", "));
+        findings.say(Rule::DeadIsNotLive, node, host, value);
     }
     Some(id)
 }
