@@ -69,9 +69,18 @@ pub struct Host<'a> {
 
 impl Bed {
     pub fn new(secure: bool) -> Self {
+        Self::of(secure, real())
+    }
+
+    /// The double's, whatever `KWBASE` names.
+    pub fn of_double() -> Self {
+        Self::of(false, None)
+    }
+
+    fn of(secure: bool, real: Option<Utf8PathBuf>) -> Self {
         let folder = tempfile::Builder::new().prefix("bkw").tempdir().unwrap();
         let path = Utf8PathBuf::try_from(folder.path().to_owned()).unwrap();
-        let program = real().unwrap_or_else(|| double(&path));
+        let program = real.unwrap_or_else(|| double(&path));
         let sum = path
             .as_str()
             .bytes()
@@ -191,13 +200,18 @@ impl Host<'_> {
     }
 
     /// Starts a node as the installer's unit does.
-    #[allow(clippy::disallowed_methods)] // A test does what an installer does.
     pub fn install(&self, join: &str) {
+        self.install_at(self.address, self.bed.port, join);
+    }
+
+    /// The same, listening elsewhere.
+    #[allow(clippy::disallowed_methods)] // A test does what an installer does.
+    pub fn install_at(&self, listen: IpAddr, port: u16, join: &str) {
         let words = [
             "start".to_owned(),
             self.security(),
-            format!("--listen-addr={}", self.endpoint()),
-            format!("--advertise-addr={}", self.endpoint()),
+            format!("--listen-addr={listen}:{port}"),
+            format!("--advertise-addr={}:{port}", self.address),
             format!("--http-addr={}:8080", self.address),
             format!("--brpc-addr={}:27257", self.address),
             format!("--store={}", self.store()),

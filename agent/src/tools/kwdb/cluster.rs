@@ -41,10 +41,13 @@ pub(super) async fn read(runner: &dyn Runner, at: &NodeRef) -> Result<KwdbCluste
     cluster.rebalance = setting.rebalance;
     cluster.rebalance_rate = rates.rebalance_rate;
     cluster.recovery_rate = rates.recovery_rate;
-    let mut counts: Vec<Statement> =
-        cluster.liveness.iter().map(|node| Statement::Replicas(node.node_id)).collect();
+    // Each is a scan over all ranges: only of those that leave, of which it must be exact.
     let leaving = cluster.liveness.iter().filter(|node| node.decommissioning);
-    counts.extend(leaving.map(|node| Statement::Left(node.node_id)));
+    let leaving: Vec<u32> = leaving.map(|node| node.node_id).collect();
+    let mut counts: Vec<Statement> = leaving.iter().copied().map(Statement::Replicas).collect();
+    let holds =
+        |id: &u32| cluster.stores.iter().any(|store| store.node_id == *id && store.ranges > 0);
+    counts.extend(leaving.iter().copied().filter(holds).map(Statement::Left));
     let limit_ms = i64::try_from(QUERY_DEADLINE.as_millis()).unwrap_or(i64::MAX);
     let left_ms = limit_ms - MARGIN_MS - (local.clock.now_ms() - since_ms);
     let left = std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
