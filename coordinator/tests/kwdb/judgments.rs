@@ -49,11 +49,27 @@ fn one_more() -> Intent {
 
 #[test]
 fn of_silence_nothing_is_known() {
-    let (world, spec) = world::secure(3, 1);
-    let plan = play::plan(&world, &spec, &one_more());
-    let mut silent = world;
+    let (world, spec) = world::secure(4, 1);
+    let new = ("kw5", "h5");
+    for intent in [
+        world::expand(&[new], &[]),
+        world::shrink(&["h4"], &[]),
+        world::replace("h4", new, false, &[]),
+        world::restart(&["h2"]),
+    ] {
+        nothing_is_known(&world, &spec, &intent);
+    }
+    let mut lost = world;
+    (lost.host("h4").running, lost.host("h4").store) = (false, None);
+    lost.host("h4").command = vec!["--join=10.0.0.1".to_owned()];
+    nothing_is_known(&lost, &spec, &world::rejoin("h4", false, &[]));
+}
+
+fn nothing_is_known(world: &World, spec: &Spec, intent: &Intent) {
+    let plan = play::plan(world, spec, intent);
+    let mut silent = world.clone();
     silent.hosts.values_mut().for_each(|host| host.answers = false);
-    let observation = silent.observe(&spec, plan.intent.as_ref());
+    let observation = silent.observe(spec, plan.intent.as_ref());
     for condition in all_conditions(&plan) {
         let verdict = AllSystems::default().check(&condition, &observation);
         assert!(matches!(verdict, Verdict::Unknown(_)), "{condition:?}: {verdict:?}");

@@ -31,6 +31,9 @@ pub(super) fn room(view: View<'_>, wanted: &KwdbRoom) -> Judged {
 
 /// A client that waits for a decommission flags the node again on each of its turns.
 pub(super) fn no_waiters(view: View<'_>, without: &[String]) -> Judged {
+    if view.in_spec().next().is_none() {
+        return Err("no member was asked whether somebody waits for a decommission".to_owned());
+    }
     let mut waiting = Vec::new();
     for member in view.in_spec().filter(|member| !without.contains(&member.node)) {
         for command in &view::reading(member)?.waiters {
