@@ -2,10 +2,12 @@
 //! the journal knows which attempts were made; a changing command line that ran more often
 //! than that is a duplicate.
 
+mod kwdb;
+
 use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
-    Act, Action, OperationDetail, PostgresqlAction, PostgresqlService, action, event,
+    Act, Action, KwdbAction, OperationDetail, PostgresqlAction, PostgresqlService, action, event,
     postgresql_action::Kind,
 };
 
@@ -77,6 +79,7 @@ fn changes(run: &Run) -> bool {
         return false;
     }
     match run.tool.as_str() {
+        kwdb::TOOL => kwdb::changes(&run.args),
         "pg_controldata" | "pg_isready" | "pg_config" | "pg_verifybackup" => false,
         "psql" => !run.pgoptions.contains("default_transaction_read_only=on"),
         "pg_ctl" => !has("status"),
@@ -88,10 +91,12 @@ fn changes(run: &Run) -> bool {
 }
 
 fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> bool {
-    let Some(action::Kind::Postgresql(PostgresqlAction { kind: Some(kind) })) =
-        &attempt.action.kind
-    else {
-        return false;
+    let kind = match &attempt.action.kind {
+        Some(action::Kind::Postgresql(PostgresqlAction { kind: Some(kind) })) => kind,
+        Some(action::Kind::Kwdb(KwdbAction { kind: Some(kind) })) => {
+            return tool == kwdb::TOOL && kwdb::explains(kind, args);
+        }
+        _ => return false,
     };
     let has = |word: &str| args.iter().any(|arg| arg == word);
     let service = |start: i32, wanted: PostgresqlService| start == i32::from(wanted);

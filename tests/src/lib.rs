@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod front;
 pub mod guard;
 pub mod kills;
+pub mod kwdb;
 pub mod narrate;
 pub mod process;
 pub mod real_hosts;

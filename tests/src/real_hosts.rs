@@ -60,6 +60,14 @@ pub async fn beside(
 /// # Errors
 /// The program is not built, or the host does not take a file.
 pub fn put_agent(host: &Host, postgresql: &str) -> Result<()> {
+    put_agent_for(host, &format!("[systems.postgresql]\n{postgresql}"))
+}
+
+/// The agent with its unit. `systems`: what it may do, with the headers of its sections.
+///
+/// # Errors
+/// As [`put_agent`].
+pub fn put_agent_for(host: &Host, systems: &str) -> Result<()> {
     let agent = std::fs::read(process::built("bellows-agent")?).context("the agent's program")?;
     host.put("/usr/bin/bellows-agent", &agent, 0o755)?;
     let unit = include_bytes!("../../packaging/systemd/bellows-agent.service");
@@ -69,8 +77,7 @@ pub fn put_agent(host: &Host, postgresql: &str) -> Result<()> {
     let drop_in = format!("[Service]\nReadWritePaths=-{log}\n");
     host.put(DROP_IN, drop_in.as_bytes(), 0o644)?;
     let config = format!(
-        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n\
-         [systems.postgresql]\n{postgresql}",
+        "[agent]\nhost = \"{}\"\nlisten = \"{address}:7411\"\naddress = \"{address}\"\n{systems}",
         host.name(),
         address = host.address(),
     );

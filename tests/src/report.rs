@@ -8,7 +8,7 @@ use serde::Serialize;
 /// `target/demo/report.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// As in `SYSTEM`: "postgresql".
+    /// As in `SYSTEM`: "postgresql", "kwdb".
     pub system: String,
     /// A double stood for the real system.
     pub double: bool,
@@ -33,7 +33,7 @@ pub struct Report {
 /// Numbers of members.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Members {
-    /// After create.
+    /// After create, or after the adoption.
     pub start: usize,
     /// After the expand that the coordinator was killed in.
     pub after_expand: usize,
@@ -41,7 +41,7 @@ pub struct Members {
     pub after_cancel: usize,
     /// After the shrink.
     pub after_shrink: usize,
-    /// After a dead standby was replaced.
+    /// After a dead member was replaced.
     pub after_replace: usize,
 }
 
@@ -104,8 +104,10 @@ impl Report {
                 format!("a refusal without words: {refused:?}"),
             );
         }
+        // A cluster of KWDB is made by its installer.
+        let begins = if self.system == "kwdb" { "adopt" } else { "create" };
         for (kind, outcome) in [
-            ("create", "done"),
+            (begins, "done"),
             ("expand", "done"),
             ("expand", "cancelled"),
             ("shrink", "done"),
@@ -200,6 +202,15 @@ mod tests {
         assert!(json.ends_with(
             r#""acknowledged":100,"missing":0,"tool_runs":40,"tool_runs_duplicated":0}"#
         ));
+    }
+
+    #[test]
+    fn a_cluster_of_kwdb_is_adopted() {
+        let mut report = Report { system: "kwdb".to_owned(), double: true, ..good() };
+        let error = report.holds().unwrap_err().to_string();
+        assert_eq!(error, "no adopt that rests as done");
+        report.operations[0].kind = "adopt".to_owned();
+        report.holds().unwrap();
     }
 
     #[test]

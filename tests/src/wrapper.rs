@@ -96,6 +96,15 @@ pub fn script(tool: &str, real: &Path, log: &Path) -> String {
         .replace("@LOG@", &log.to_string_lossy())
 }
 
+/// As [`script`], of a tool whose process bears the wrapper's path as its name: for who looks at processes and knows the
+/// wrapper only.
+pub fn script_by_name(tool: &str, real: &Path, own: &Path, log: &Path) -> String {
+    // Only bash can give a process another name.
+    script(tool, real, log)
+        .replace("#!/bin/sh\n", "#!/bin/bash\n")
+        .replace("run exec ", &format!("run exec -a '{}' ", own.to_string_lossy()))
+}
+
 /// Makes a folder with a wrapper for each tool of `real_bin`, and an empty log that every
 /// user may append to.
 ///

@@ -1,6 +1,7 @@
-//! The demo: `make demo`. `SYSTEM` names the kind of cluster, `postgresql` by default.
+//! The demo: `make demo`. `SYSTEM` names the kind of cluster, `postgresql` by default, or
+//! `kwdb`.
 
-use std::process::ExitCode;
+use std::{pin::Pin, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use bellows_tests::{demo, report::Report};
@@ -8,13 +9,20 @@ use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let system = std::env::var("SYSTEM").unwrap_or_default();
-    if !matches!(system.as_str(), "" | "postgresql") {
-        eprintln!("SYSTEM={system}: there is no demo for it; the one that there is: postgresql");
-        return ExitCode::from(2);
-    }
+    let show: fn() -> Show = match system.as_str() {
+        "" | "postgresql" => || Box::pin(demo::postgresql()),
+        "kwdb" => || Box::pin(demo::kwdb::play()),
+        _ => {
+            eprintln!(
+                "SYSTEM={system}: there is no demo for it; those that there are: postgresql, kwdb"
+            );
+            return ExitCode::from(2);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let played =
-        runtime.context("start the runtime").and_then(|runtime| runtime.block_on(Box::pin(play())));
+    let played = runtime
+        .context("start the runtime")
+        .and_then(|runtime| runtime.block_on(Box::pin(play(show))));
     match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -24,7 +32,10 @@ fn main() -> ExitCode {
     }
 }
 
-async fn play() -> Result<()> {
+/// A demo that plays.
+type Show = Pin<Box<dyn Future<Output = Result<Report>>>>;
+
+async fn play(show: fn() -> Show) -> Result<()> {
     let path = demo::report_path();
     // A report of an earlier run must not speak for this one.
     match std::fs::remove_file(&path) {
@@ -36,7 +47,7 @@ async fn play() -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let report: Report = tokio::select! {
-        report = Box::pin(demo::postgresql()) => report?,
+        report = show() => report?,
         _ = interrupt.recv() => bail!("interrupted"),
         _ = terminate.recv() => bail!("terminated"),
     };

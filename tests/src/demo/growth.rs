@@ -36,19 +36,30 @@ impl Growth {
         let node = format!("pg{number}@h{number}");
         let rate = format!("clone_rate_kib={CLONE_RATE_KIB}");
         let words = ["expand", CLUSTER, "--node", &node, "--option", &rate, "--yes"];
-        let mut command = stage.site.cli().command(&words);
-        let child = command.spawn().context("start bellows expand")?;
+        Self::caught(stage.site.cli(), &words, stage.in_the_middle_of_a_copy()).await
+    }
+
+    /// Starts an operation with these words and waits for a moment of it.
+    ///
+    /// # Errors
+    /// It does not start, or the moment does not come.
+    pub async fn caught<T>(
+        cli: &Cli,
+        words: &[&str],
+        moment: impl Future<Output = Result<T>>,
+    ) -> Result<(Self, T)> {
+        let child = cli.command(words).spawn().context("start an operation")?;
         let mut growth = Self {
             operation: String::new(),
             following: tokio::spawn(child.wait_with_output()),
             what: format!("bellows {}", words.join(" ")),
         };
         let begun = async {
-            growth.operation = stage.site.cli().running().await?;
-            stage.in_the_middle_of_a_copy().await
+            growth.operation = cli.running().await?;
+            moment.await
         };
         match begun.await {
-            Ok(copied) => Ok((growth, copied)),
+            Ok(seen) => Ok((growth, seen)),
             // What the command line said is the better reason.
             Err(error) => match growth.ended(Duration::from_secs(1)).await {
                 Ok(ended) => bail!("{error:#}\n{}{}", ended.stderr, ended.stdout),

@@ -5,6 +5,7 @@
 mod dead;
 mod growth;
 mod hosts;
+pub mod kwdb;
 mod parts;
 mod returns;
 mod rows;

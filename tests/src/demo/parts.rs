@@ -7,7 +7,7 @@ use super::{
     growth::{Growth, LIMIT, clone_log_is_whole, goes_on, mib, one_clone},
     hosts,
 };
-use crate::report::Refused;
+use crate::{report::Refused, site::Cli};
 
 /// Rows of the filler, a KiB each.
 const FILLER_ROWS: u32 = 64 * 1024;
@@ -318,9 +318,22 @@ pub async fn refused(stage: &Stage, number: usize) -> Result<(Vec<Refused>, Stri
     let before = stage.snapshot().await?;
     let node = format!("pg{number}");
     let words = ["shrink", CLUSTER, "--node", &node, "--yes"];
-    let told = stage.site.cli().run(&words).await?;
+    let (refusals, told) = refusals(stage.site.cli(), &words).await?;
+    let for_its_sake = refusals.iter().any(|one| one.rule == "minimum members");
+    ensure!(for_its_sake, "refused, but not for the minimum: {refusals:?}");
+    let differences = before.differences(&stage.snapshot().await?);
+    ensure!(differences.is_empty(), "a refusal changed something: {differences:?}");
+    Ok((refusals, told))
+}
+
+/// Asks for what must be refused; returns the refusals, and what an administrator sees of them.
+///
+/// # Errors
+/// It is not refused, or not in words.
+pub(super) async fn refusals(cli: &Cli, words: &[&str]) -> Result<(Vec<Refused>, String)> {
+    let told = cli.run(words).await?;
     told.expect_code(5)?;
-    let ended = stage.site.cli().run(&[&words[..], &["--output", "json"]].concat()).await?;
+    let ended = cli.run(&[words, &["--output", "json"]].concat()).await?;
     let answer: serde_json::Value =
         serde_json::from_str(ended.expect_code(5)?).with_context(|| format!("{ended:?}"))?;
     let list = answer
@@ -331,19 +344,13 @@ pub async fn refused(stage: &Stage, number: usize) -> Result<(Vec<Refused>, Stri
     let text = |refusal: &serde_json::Value, key: &str| {
         refusal.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     };
-    let refusals: Vec<Refused> = list
-        .iter()
-        .map(|one| Refused {
-            code: text(one, "code"),
-            rule: text(one, "rule"),
-            value: text(one, "value"),
-            remedy: text(one, "remedy"),
-        })
-        .collect();
-    let for_its_sake = refusals.iter().any(|one| one.rule == "minimum members");
-    ensure!(for_its_sake, "refused, but not for the minimum: {answer}");
-    let differences = before.differences(&stage.snapshot().await?);
-    ensure!(differences.is_empty(), "a refusal changed something: {differences:?}");
+    let refused = |one: &serde_json::Value| Refused {
+        code: text(one, "code"),
+        rule: text(one, "rule"),
+        value: text(one, "value"),
+        remedy: text(one, "remedy"),
+    };
+    let refusals = list.iter().map(refused).collect();
     Ok((refusals, format!("{}{}", told.stdout, told.stderr)))
 }
 

@@ -7,8 +7,10 @@ use bellows_proto::v1::OperationDetail;
 
 use super::{CLUSTER, Stage, dead, parts, rows};
 use crate::{
+    narrate::Narrator,
     reap,
     report::{Members, Operation, Report},
+    site::Site,
     writer::Writer,
 };
 
@@ -34,7 +36,8 @@ pub async fn postgresql() -> Result<Report> {
     ));
     match Box::pin(play(&mut stage)).await {
         Ok(report) => {
-            leave_nothing(stage)?;
+            let Stage { tell, site, .. } = stage;
+            leave_nothing(tell, site)?;
             Ok(report)
         }
         Err(error) => {
@@ -46,7 +49,7 @@ pub async fn postgresql() -> Result<Report> {
 
 async fn play(stage: &mut Stage) -> Result<Report> {
     let mut members = Members::default();
-    sizes(stage)?;
+    sizes(&stage.tell, &stage.site)?;
 
     stage.tell.chapter(&format!("Bellows creates a cluster: 1 primary, {} standbys", MEMBERS - 1));
     parts::create(stage, MEMBERS, MEMBERS).await?;
@@ -155,7 +158,8 @@ async fn table(stage: &Stage, title: &str) -> Result<()> {
     Ok(())
 }
 
-fn operation(detail: &OperationDetail) -> Result<Operation> {
+/// A line of the report.
+pub(super) fn operation(detail: &OperationDetail) -> Result<Operation> {
     let summary = detail.summary.as_ref().context("an operation without a summary")?;
     let millis = u32::try_from(summary.ended_at_ms - summary.started_at_ms);
     let tenths = millis.context("an operation that has not ended")?.div_ceil(100);
@@ -167,9 +171,10 @@ fn operation(detail: &OperationDetail) -> Result<Operation> {
     })
 }
 
-fn leave_nothing(stage: Stage) -> Result<()> {
-    let (tell, folders) = (stage.tell, stage.site.folders());
-    stage.site.down()?;
+/// Takes the site down, and proves that nothing of it is left.
+pub(super) fn leave_nothing(tell: Narrator, site: Site) -> Result<()> {
+    let folders = site.folders();
+    site.down()?;
     let left = reap::processes(&folders);
     ensure!(left.is_empty(), "still running: {left:?}");
     tell.chapter("The end");
@@ -178,12 +183,12 @@ fn leave_nothing(stage: Stage) -> Result<()> {
 }
 
 /// What an idle agent costs its host.
-fn sizes(stage: &mut Stage) -> Result<()> {
+pub(super) fn sizes(tell: &Narrator, site: &Site) -> Result<()> {
     let sizes: Vec<(u64, u64)> =
-        stage.site.agents().iter().map(crate::site::Agent::sizes).collect::<Result<_>>()?;
+        site.agents().iter().map(crate::site::Agent::sizes).collect::<Result<_>>()?;
     let resident = sizes.iter().map(|(resident, _)| *resident).max().unwrap_or(0);
     let program = sizes.iter().map(|(_, program)| *program).max().unwrap_or(0);
-    stage.tell.say(&format!(
+    tell.say(&format!(
         "An idle agent holds {:.1} MiB of memory at most; its program has {:.1} MiB.",
         mib(resident),
         mib(program)
