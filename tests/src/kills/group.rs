@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use super::{
     failover,
     ground::Ground,
-    hosts, moves, play,
+    hosts, kwdb, moves, play,
     point::{Point, Verb},
     points, returns,
     scene::Scene,
@@ -54,6 +54,9 @@ pub fn all() -> Vec<Group> {
         },
         special("returns on hosts", returns::POINTS, |name, wanted| {
             specials(name, returns::POINTS, wanted).boxed()
+        }),
+        special("KWDB on hosts", kwdb::POINTS, |name, wanted| {
+            specials(name, kwdb::POINTS, wanted).boxed()
         }),
         special("hosts", hosts::POINTS, |name, wanted| {
             specials(name, hosts::POINTS, wanted).boxed()

@@ -1,6 +1,6 @@
 //! Real kills and real troubles (`make test-kills`): the programs as they are, real PostgreSQL
-//! and repmgr, a writer all the time. What is struck, when, and how it must end is data
-//! ([`points`], [`troubles`], [`failover`], [`hosts`], [`moves`], [`returns`]); the rest of this module plays it and looks at the system afterwards.
+//! and repmgr, or KWDB or its double, a writer all the time. What is struck, when, and how it must end is data
+//! ([`points`], [`troubles`], [`failover`], [`hosts`], [`moves`], [`returns`], [`kwdb`]); the rest of this module plays it and looks at the system afterwards.
 
 pub mod blow;
 pub mod cluster;
@@ -9,6 +9,7 @@ pub mod failover;
 pub mod ground;
 pub mod group;
 pub mod hosts;
+pub mod kwdb;
 pub mod machines;
 pub mod moment;
 pub mod moves;
