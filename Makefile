@@ -14,18 +14,19 @@ TOOLS_BIN := target/tools/bin
 CARGO_DENY_VERSION := 0.20.2
 
 # Test binaries that are not part of `cargo test --workspace` (`test = false` in tests/Cargo.toml):
-# the ones that need real PostgreSQL servers, the simulation (see below), and the ones that need root and
+# the ones that need real PostgreSQL servers or programs of KWDB (or their double), the simulation (see below), and the ones that need root and
 # real systemd hosts.
-LOOPBACK_TEST := loopback
+LOOPBACK_TESTS := loopback loopback_kwdb
 # Of what `make package` makes: not in `make test`, because the portable release build alone takes longer than
 # all of that may take.
 PACKAGE_TESTS := packages bundle_whole bundle_troubles
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain bundle_whole
+HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain hosts_kwdb bundle_whole
 KILL_TESTS := kills
+KWDB_TESTS := loopback_kwdb hosts_kwdb
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills demo bench bench-hosts crash-matrix soak replay defects keep-protocol
+.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb demo bench bench-hosts crash-matrix soak replay defects keep-protocol
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,7 +85,7 @@ test-unit: setup build-tests
 	cargo test --locked --no-fail-fast --workspace
 
 test-loopback: setup build-tests ## the end-to-end tests on loopback alone
-	cargo test --locked --no-fail-fast --workspace --test $(LOOPBACK_TEST) \
+	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(LOOPBACK_TESTS)) \
 		-- --test-threads=$(LOOPBACK_THREADS)
 
 test-matrix:
@@ -128,11 +129,17 @@ test-package: setup-hosts package ## the portable bundle on real systemd hosts: 
 test-kills: setup-kills build-tests ## real kills and troubles, some 90 points under a writer (root, about half an hour; KILLS="words" plays some)
 	cargo test --locked --workspace $(addprefix --test ,$(KILL_TESTS)) -- $(if $(KILLS),"$(KILLS)")
 
+# The double stands for KWDB, which is in no registry.
+KWBASE ?=
+test-kwdb: setup-hosts build-tests ## KWDB's adapter, on loopback and on real hosts (root; KWBASE=/path tests another kwbase than the double)
+	KWBASE='$(KWBASE)' cargo test --locked --no-fail-fast -p bellows-agent --test kwdb_tools
+	KWBASE='$(KWBASE)' cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(KWDB_TESTS))
+
 keep-protocol: ## keep the protocol of this version in proto/releases; never over another one (NAME=VERSION)
 	cargo run --locked --quiet -p bellows-proto --example keep_release -- $(NAME)
 
-demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built
-	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests --bins
+demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built (SYSTEM=kwdb: KWDB's double)
+	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests -p bellows-doubles --bins
 	$(TARGET_DIR)/release/bellows-demo
 
 bench-hosts: setup-hosts ## how long it takes to add twenty real hosts by ssh (root)
