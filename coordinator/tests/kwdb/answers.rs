@@ -230,7 +230,7 @@ fn certificates(host: &Host) -> KwdbCertificates {
         signed_by_authority: one.authority == found.authority && !one.authority.is_empty(),
         name: if one.signed == 0 { String::new() } else { name.to_owned() },
         hosts: one.hosts.clone(),
-        valid_until_ms: 0,
+        valid_until_ms: one.ends_ms,
         key: if one.key == 0 { Vec::new() } else { vec![one.key] },
     };
     let request = |what: &str, key: u8| match found.requests {

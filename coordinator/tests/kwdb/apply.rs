@@ -99,6 +99,7 @@ impl World {
                 found.authority = AUTHORITY.to_vec();
                 for (one, hosts) in [(&mut found.node, hosts), (&mut found.client, Vec::new())] {
                     (one.signed, one.hosts, one.authority) = (key, hosts, AUTHORITY.to_vec());
+                    one.ends_ms = crate::world::ENDS_MS;
                 }
                 found.requests = false;
             }

@@ -74,11 +74,12 @@ fn what_does_not_fit_is_not_overwritten() {
         change(&mut world.host("h4").certificates);
         codes(&world, &spec)
     };
-    let cases: [(Change, &str); 5] = [
+    let cases: [(Change, &str); 6] = [
         (|found| found.authority = b"another".to_vec(), "another authority"),
         (|found| found.node.hosts = vec!["10.0.0.9".to_owned()], "not for 10.0.0.4"),
         (|found| found.node.key = 9, "missing or another's"),
         (|found| found.client.signed = 0, "there is no client.root.crt"),
+        (|found| found.node.ends_ms = 999_999, "node.crt has ended"),
         (|found| found.client.authority = b"another".to_vec(), "not signed by ca.crt"),
     ];
     for (change, what) in cases {

@@ -30,7 +30,11 @@ pub struct Certificate {
     pub signed: u8,
     pub hosts: Vec<String>,
     pub authority: Vec<u8>,
+    pub ends_ms: i64,
 }
+
+/// Long after every question.
+pub const ENDS_MS: i64 = 1_000_000_000;
 
 /// What lies in a host's certificates' folder.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -364,8 +368,13 @@ pub fn installed(
 
 /// Certificates of the cluster's authority, for a host.
 pub fn whole(host: &str, key: u8) -> Certificates {
-    let one =
-        |hosts: Vec<String>| Certificate { key, signed: key, hosts, authority: AUTHORITY.to_vec() };
+    let one = |hosts: Vec<String>| Certificate {
+        key,
+        signed: key,
+        hosts,
+        authority: AUTHORITY.to_vec(),
+        ends_ms: ENDS_MS,
+    };
     Certificates {
         authority: AUTHORITY.to_vec(),
         node: one(vec![address(host), "127.0.0.1".to_owned(), "localhost".to_owned()]),

@@ -13,12 +13,16 @@ pub(super) fn of<'a>(view: View<'a>, node: &str) -> Result<&'a KwdbCertificates,
     read.ok_or_else(|| format!("the certificates of {node} were not read"))
 }
 
-/// What keeps certificates from being those that a node at this place needs; empty: they fit.
+/// What keeps certificates of a node from being those that it needs at this place; empty: they fit.
 pub(super) fn wrong(
+    view: View<'_>,
+    name: &str,
     found: &KwdbCertificates,
     place: &KwdbPlacement,
     authority: &[u8],
 ) -> Vec<String> {
+    // By the coordinator's clock, when its host was asked.
+    let now_ms = view.member(name).map_or(0, |member| member.began_at_ms);
     let mut wrong = Vec::new();
     if found.authority.is_empty() {
         wrong.push("there is no ca.crt".to_owned());
@@ -26,8 +30,8 @@ pub(super) fn wrong(
         wrong.push("ca.crt is of another authority than the cluster's".to_owned());
     }
     let node = found.node.as_ref();
-    one(node, "node.crt", "node", &mut wrong);
-    one(found.client.as_ref(), "client.root.crt", "root", &mut wrong);
+    one(node, "node.crt", "node", now_ms, &mut wrong);
+    one(found.client.as_ref(), "client.root.crt", "root", now_ms, &mut wrong);
     if let Some(node) = node.filter(|node| node.present && !node.hosts.contains(&place.address)) {
         let hosts = node.hosts.join(", ");
         wrong.push(format!("node.crt is for {hosts}, not for {}", place.address));
@@ -35,7 +39,13 @@ pub(super) fn wrong(
     wrong
 }
 
-fn one(found: Option<&KwdbCertificate>, file: &str, name: &str, wrong: &mut Vec<String>) {
+fn one(
+    found: Option<&KwdbCertificate>,
+    file: &str,
+    name: &str,
+    now_ms: i64,
+    wrong: &mut Vec<String>,
+) {
     let Some(found) = found.filter(|found| found.present) else {
         wrong.push(format!("there is no {file}"));
         return;
@@ -48,6 +58,9 @@ fn one(found: Option<&KwdbCertificate>, file: &str, name: &str, wrong: &mut Vec<
     }
     if found.name != name {
         wrong.push(format!("{file} is for {:?}, not for {name:?}", found.name));
+    }
+    if found.valid_until_ms <= now_ms {
+        wrong.push(format!("{file} has ended"));
     }
 }
 

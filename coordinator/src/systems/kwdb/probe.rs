@@ -135,7 +135,7 @@ fn place(view: View<'_>, node: &str) -> Judged {
     }
     let authority = certificates::authority(view, &[node.to_owned()])?;
     let found = certificates::of(view, node)?;
-    let wrong = certificates::wrong(found, view.place(node)?, authority);
+    let wrong = certificates::wrong(view, node, found, view.place(node)?, authority);
     let present = |one: &Option<bellows_proto::v1::KwdbCertificate>| {
         one.as_ref().is_some_and(|one| one.present)
     };

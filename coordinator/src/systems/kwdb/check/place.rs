@@ -54,7 +54,13 @@ pub(super) fn requested(view: View<'_>, node: &str) -> Judged {
 
 pub(super) fn certified(view: View<'_>, node: &str) -> Judged {
     let authority = certificates::authority(view, &[node.to_owned()])?;
-    let wrong = certificates::wrong(certificates::of(view, node)?, view.place(node)?, authority);
+    let wrong = certificates::wrong(
+        view,
+        node,
+        certificates::of(view, node)?,
+        view.place(node)?,
+        authority,
+    );
     Ok(match wrong.as_slice() {
         [] => Verdict::Holds,
         wrong => not_yet(format!("certificates of {node}: {}", wrong.join("; "))),

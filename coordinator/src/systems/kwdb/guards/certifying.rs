@@ -32,7 +32,7 @@ pub(in super::super) fn judge(
     for node in new {
         let found = certificates::of(view, &node.node);
         let Some(found) = findings.known(&node.node, &node.host, found) else { continue };
-        let wrong = certificates::wrong(found, &node.place, authority);
+        let wrong = certificates::wrong(view, &node.node, found, &node.place, authority);
         if wrong.is_empty() {
             continue;
         }

@@ -213,7 +213,7 @@ fn certified(findings: &mut Findings<'_>, node: &Placed) {
     let Some(authority) = findings.known("", "", authority) else { return };
     let found = certificates::of(view, name);
     let Some(found) = findings.known(name, host, found) else { return };
-    let wrong = certificates::wrong(found, &node.place, authority);
+    let wrong = certificates::wrong(view, name, found, &node.place, authority);
     if !wrong.is_empty() {
         let value = format!("in {} on {host}: {}", node.place.certs_dir, wrong.join("; "));
         findings.say(Rule::CertificatesFit, name, host, value);
