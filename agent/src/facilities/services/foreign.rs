@@ -366,6 +366,34 @@ mod tests {
         assert!(get(&manager.local, NAME).unwrap().is_none());
     }
 
+    /// The unit of somebody's package, started for a node of ours, and given up with it.
+    #[tokio::test]
+    async fn a_unit_is_enabled_for_a_node_of_ours_and_disabled_with_its_end() {
+        for (fragment, held, end) in [
+            (format!("/etc/systemd/system/{UNIT}"), "stop disable", ""),
+            (format!("/lib/systemd/system/{UNIT}"), "stop mask", "unmask disable"),
+        ] {
+            let manager = Manager::new(&fragment);
+            manager.unit.lock().unwrap().enabled = false;
+            manager.remember();
+            let services = services(&manager);
+            services.enable(NAME).await.unwrap();
+            services.start(NAME).await.unwrap();
+            assert_eq!(manager.said(), "enable reset-failed start");
+            services.stop(NAME).await.unwrap();
+            assert_eq!(manager.said(), held);
+            services.forget(NAME).await.unwrap();
+            assert_eq!(manager.said(), end);
+            let unit = manager.unit.lock().unwrap();
+            assert!(!unit.enabled && !unit.masked && !unit.running);
+            drop(unit);
+            assert!(get(&manager.local, NAME).unwrap().is_none());
+            services.forget(NAME).await.unwrap();
+            services.reload().await.unwrap();
+            assert_eq!(manager.said(), "daemon-reload");
+        }
+    }
+
     #[tokio::test]
     async fn a_unit_whose_file_is_in_the_way_of_a_mask_is_disabled() {
         for enabled in [true, false] {
