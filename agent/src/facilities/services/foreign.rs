@@ -384,9 +384,10 @@ mod tests {
             assert_eq!(manager.said(), held);
             services.forget(NAME).await.unwrap();
             assert_eq!(manager.said(), end);
-            let unit = manager.unit.lock().unwrap();
-            assert!(!unit.enabled && !unit.masked && !unit.running);
-            drop(unit);
+            {
+                let unit = manager.unit.lock().unwrap();
+                assert!(!unit.enabled && !unit.masked && !unit.running);
+            }
             assert!(get(&manager.local, NAME).unwrap().is_none());
             services.forget(NAME).await.unwrap();
             services.reload().await.unwrap();
