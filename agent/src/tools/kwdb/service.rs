@@ -33,6 +33,8 @@ pub(super) async fn start(context: &JobContext, node: &Node) -> Result<(), Fault
     if node.adopted {
         take_over(context, node).await?;
     } else if context.local().form.has_units() {
+        // Whoever wrote the drop-in may have been cut short before it was read.
+        services.reload().await?;
         services.enable(&node.service()).await?;
     }
     services.start(&node.service()).await?;

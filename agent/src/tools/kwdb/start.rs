@@ -182,14 +182,18 @@ pub(super) async fn write_start(
     {
         local.host.create_directory(folder, &public(0o755))?;
     }
-    local.managed().write(&path, text.as_bytes(), &public(0o644))?;
+    // The file last: by it the step is known to be done, and what was cut short before is done again.
     if local.form.has_units() {
-        services(context).reload().await?;
         service::remember(context, &node)?;
     } else {
         let mut spec = service::spec(context, &node);
         spec.arguments = arguments;
         services(context).install(&spec).await?;
+    }
+    local.managed().write(&path, text.as_bytes(), &public(0o644))?;
+    if local.form.has_units() {
+        // And once more before each start.
+        services(context).reload().await?;
     }
     Ok(format!("{path} says how the node is started"))
 }

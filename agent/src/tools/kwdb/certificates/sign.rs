@@ -111,6 +111,9 @@ fn known(local: &Local) -> Result<SignedHere, Fault> {
 }
 
 fn put(local: &Local, known: &SignedHere) -> Result<(), Fault> {
+    if known.signed.is_empty() {
+        return Ok(local.host.remove_file(&signed_path(local))?);
+    }
     local.host.create_directory(&folder(local), &Access::PRIVATE_DIRECTORY)?;
     record::write(local.host.as_ref(), &signed_path(local), known)
 }
