@@ -46,6 +46,10 @@ pub enum Defect {
     /// A standby is promoted without the proof that the old primary ended in order and that it has all
     /// of it.
     PromotedUnproven,
+    /// The replicas of a node of KWDB are counted by what it gossips of itself, which is up to a minute old.
+    GossipedCountTrusted,
+    /// A decommission is taken back though somebody still waits for it, and flags the node again.
+    WaiterOverlooked,
 }
 
 impl Defect {
@@ -70,6 +74,8 @@ impl Defect {
         Self::TombstoneForgotten,
         Self::ForeignDataAccepted,
         Self::PromotedUnproven,
+        Self::GossipedCountTrusted,
+        Self::WaiterOverlooked,
     ];
 }
 

@@ -153,24 +153,8 @@ fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
     if joining.options.security() == KwdbSecurity::Tls {
         requires.push(conditions::certified(&new.node));
     }
-    let leaves = joining.can_leave_again();
-    let mut undo = Vec::new();
-    if leaves && let Some(helper) = joining.helper() {
-        let at = draft.node(&helper.node);
-        // Resolved when it begins: before the start there is no id.
-        let flag = actions::decommission(at, node.clone(), 0);
-        undo.push(back(&helper.host, flag));
-    }
-    undo.push(Back {
-        host: new.host.clone(),
-        action: actions::stop_node(node.clone(), leaves),
-        requires: match leaves {
-            true => vec![conditions::drained(&new.node, 0)],
-            false => vec![],
-        },
-    });
-    let action = actions::start_node(node.clone());
-    undo.push(back(&new.host, actions::discard_data(node)));
+    let undo = leaves_again(draft, joining, new);
+    let action = actions::start_node(node);
     draft.act(Task {
         title: format!("start {} on {}", new.node, new.host),
         reason: "it joins by itself and asks the cluster for its id",
@@ -179,9 +163,35 @@ fn start(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
         requires,
         undo,
     });
-    if !leaves {
+    if !joining.can_leave_again() {
         draft.no_return();
     }
+}
+
+/// What takes a start back. A node that has not joined yet has no id to flag: it may come just when nobody looks.
+/// So what came unflagged is stopped, and flagged then; its data are there until no range needs them.
+fn leaves_again(draft: &Draft, joining: &Joining<'_>, new: &Placed) -> Vec<Back> {
+    let node = draft.node(&new.node);
+    let stop = actions::stop_node(node.clone(), joining.can_leave_again());
+    let discard = actions::discard_data(node.clone());
+    let helper = joining.helper().filter(|_| joining.can_leave_again());
+    let Some(helper) = helper else {
+        return vec![back(&new.host, stop), back(&new.host, discard)];
+    };
+    let at = draft.node(&helper.node);
+    // Resolved when it begins: before the start there is no id.
+    let flag = || back(&helper.host, actions::decommission(at.clone(), node.clone(), 0));
+    let drained = || conditions::drained(&new.node, 0);
+    vec![
+        flag(),
+        Back { host: new.host.clone(), action: stop, requires: vec![drained()] },
+        flag(),
+        Back {
+            host: new.host.clone(),
+            action: discard,
+            requires: vec![conditions::flagged(&new.node, true, 0), drained()],
+        },
+    ]
 }
 
 /// Sets whether data of time series move, where that was asked for and is not so already. What it was

@@ -7,7 +7,7 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Pace, Placed, Task},
+    draft::{self, Draft, Pace, Placed, Task, back},
     guards::{self, Restarting},
     options, predict,
     view::View,
@@ -32,14 +32,16 @@ pub(super) fn plan(
     );
     for node in &nodes {
         let name = &node.node;
+        // One that an attempt before has stopped is not well: the others must be.
+        let others = std::slice::from_ref(name);
         draft.act(Task {
             title: format!("restart the node {name} on {}", node.host),
             reason: "it drains first: clients are let finish, leases go to the others",
             host: node.host.clone(),
             action: actions::restart_node(draft.node(name)),
-            requires: needs(),
+            requires: vec![conditions::healthy(others), conditions::quiet(others.to_vec(), 0)],
             // A node that runs is what there was before.
-            undo: vec![],
+            undo: vec![back(&node.host, actions::start_node(draft.node(name)))],
         });
         draft.wait(
             format!("wait until {name} is back and every range has its replicas"),

@@ -156,9 +156,25 @@ fn seen(witness: Witness<'_>, endpoint: &str) -> Seen {
 
 /// As all who answer see it.
 pub(super) fn flagged(view: View<'_>, wanted: &KwdbFlagged) -> Judged {
-    let id = ids::must(view, &wanted.node, wanted.node_id)?;
+    let besides = std::slice::from_ref(&wanted.node);
+    let id = ids::id_of(view, &wanted.node, wanted.node_id)?;
+    let is_new = view.in_spec().all(|member| member.node != wanted.node);
+    let witnesses = match is_new {
+        true => view.answering(besides),
+        false => view.witnesses(besides)?,
+    };
+    let Some(id) = id else {
+        return match is_new && !witnesses.is_empty() {
+            // It never came: it has no flag, and needs none.
+            true => Ok(Verdict::Holds),
+            false => Err(format!("no member lists {}", wanted.node)),
+        };
+    };
+    if witnesses.is_empty() {
+        return Err(format!("no other member tells whether {} is to leave", wanted.node));
+    }
     let mut others = Vec::new();
-    for witness in view.witnesses(std::slice::from_ref(&wanted.node))? {
+    for witness in witnesses {
         match is_flagged(witness.server, id) {
             Some(flag) if flag == wanted.decommissioning => {}
             Some(flag) => {

@@ -1,9 +1,15 @@
 //! Numbers that move: replicas of ranges, by their descriptors.
 
-use bellows_proto::v1::{KwdbCluster, KwdbDrained, Progress};
+use bellows_proto::{
+    defect::{Defect, is_seeded},
+    v1::{KwdbCluster, KwdbDrained, Progress},
+};
 
 use super::{
-    super::{ids, sizes, view::View},
+    super::{
+        ids, sizes,
+        view::{View, Witness, known},
+    },
     Judged, not_yet, unless,
 };
 use crate::plan::Verdict;
@@ -72,18 +78,35 @@ pub(in super::super) fn goal(counts: &[u64]) -> u64 {
     (sum.saturating_mul(95) / nodes / 100).saturating_sub(2)
 }
 
+fn counted(view: View<'_>, cluster: &KwdbCluster, id: u32) -> Result<u64, String> {
+    if is_seeded(Defect::GossipedCountTrusted) {
+        let rows = view.answering(&[]).into_iter().filter_map(|one| known(one.server, id));
+        return Ok(rows.filter_map(|row| row.gossiped_replicas).max().unwrap_or(0));
+    }
+    replicas(cluster, id)
+}
+
 /// By the exact count at everybody who was asked: two members where there are two.
 pub(super) fn drained(view: View<'_>, wanted: &KwdbDrained) -> Judged {
+    let besides = std::slice::from_ref(&wanted.node);
     let Some(id) = ids::id_of(view, &wanted.node, wanted.node_id)? else {
         // It never came: there is nothing of it, as far as everybody says who answers.
-        if view.answering(std::slice::from_ref(&wanted.node)).is_empty() {
+        if view.answering(besides).is_empty() {
             return Err(format!("no other member tells whether {} was ever there", wanted.node));
         }
         return Ok(Verdict::Holds);
     };
+    if view.in_spec().all(|member| member.node != wanted.node) && wanted.node_id == 0 {
+        // A new one that came after its flag was passed over: it is stopped first, and flagged then.
+        let unflagged = |one: &Witness<'_>| super::is_flagged(one.server, id) != Some(true);
+        let witnesses = view.answering(besides);
+        if !witnesses.is_empty() && witnesses.iter().all(unflagged) {
+            return Ok(Verdict::Holds);
+        }
+    }
     let mut most: Option<(u64, &KwdbCluster)> = None;
     for (_, cluster) in view.clusters()? {
-        let left = replicas(cluster, id)?;
+        let left = counted(view, cluster, id)?;
         if most.is_none_or(|(known, _)| known < left) {
             most = Some((left, cluster));
         }
