@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use bellows::systems::AllSystems;
 use bellows_proto::v1::{Intent, KeyValue};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::tools::Tools;
 
@@ -18,6 +18,8 @@ pub trait Model: Tools {
     /// The system changes by itself, or by somebody else's hand: as it does when its leading node fails.
     /// `false`: it cannot now.
     fn fail_over(&self) -> bool;
+    /// Somebody else does this to the system, in the model's own word. `false`: it cannot be done.
+    fn meddle(&self, deed: &str) -> bool;
     /// All that can be said of the system, without what differs from run to run.
     fn describe(&self) -> BTreeMap<String, String>;
     /// What must never have happened, and has.
@@ -40,6 +42,8 @@ pub struct Operation {
     pub dies: Option<&'static str>,
     /// The system fails over before it: the leading node is gone, and another one leads.
     pub fails_over: bool,
+    /// Somebody else does this to the system before it, in the model's own word.
+    pub meddles: Option<&'static str>,
     /// What the site's configuration says.
     pub site: AllSystems,
     /// It must be refused: nothing may begin.
@@ -69,6 +73,8 @@ pub trait System: Send + Sync {
     fn operations(&self) -> Vec<Operation>;
     /// Folders in which it lives: what is there is compared after an undone operation.
     fn roots(&self) -> Vec<Utf8PathBuf>;
+    /// Whether this path stays after an operation that was taken back: what is only remembered of a node.
+    fn is_only_remembered(&self, path: &Utf8Path) -> bool;
     /// Whether this fact of the model is brought about by a step that may be passed over: it is left to
     /// the administrator then.
     fn is_left_to_hand(&self, fact: &str) -> bool;
@@ -78,5 +84,9 @@ pub trait System: Send + Sync {
 
 /// Every system that is simulated.
 pub fn systems() -> Vec<Box<dyn System>> {
-    vec![Box::new(super::listed_postgresql::Postgresql)]
+    vec![
+        Box::new(super::listed_postgresql::Postgresql),
+        Box::new(super::listed_kwdb::Kwdb { secure: false }),
+        Box::new(super::listed_kwdb::Kwdb { secure: true }),
+    ]
 }

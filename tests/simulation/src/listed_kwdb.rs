@@ -7,7 +7,7 @@ use bellows_proto::v1::{
     Adopt, AdoptFrom, Expand, Intent, KeyValue, NodeAt, Rejoin, Replace, Restart, Shrink,
     System as Kind, intent::Verb,
 };
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     kwdb,
@@ -99,6 +99,7 @@ impl System for Kwdb {
             cancel_after,
             dies: None,
             fails_over: false,
+            meddles: None,
             site: AllSystems::default(),
             refused: false,
         };
@@ -108,21 +109,32 @@ impl System for Kwdb {
             return vec![operation("expand-secure", &three, expand(&[4]), None)];
         }
         let dead = |operation: Operation| Operation { dies: Some("h2"), ..operation };
-        let waited = |operation: Operation| Operation { fails_over: true, ..operation };
+        let meddled = |deed, operation: Operation| Operation { meddles: Some(deed), ..operation };
         let refused = |operation: Operation| Operation { refused: true, ..operation };
         vec![
             operation("adopt", &[], adopt(), None),
             operation("expand-two", &three, expand(&[4, 5]), None),
-            operation("expand-cancelled", &three, expand(&[4]), Some(60)),
+            operation("expand-cancelled", &three, expand(&[4]), Some(20)),
             operation("shrink", &four, shrink("k4", "wipe"), None),
             // Somebody waits for the decommission, and would undo what the cancel does.
-            waited(operation("shrink-cancelled", &four, shrink("h3", "keep"), Some(30))),
+            meddled(
+                kwdb::waiter::WAITS,
+                operation("shrink-cancelled", &four, shrink("h3", "keep"), Some(8)),
+            ),
             refused(operation("shrink-refused", &three, shrink("h3", "keep"), None)),
             operation("replace", &three, replace("h3", 4, false), None),
             dead(operation("replace-dead", &three, replace("h2", 4, true), None)),
-            operation("rejoin", &four, rejoin("k4"), None),
+            meddled("decommissions 10.0.0.4:26257", operation("rejoin", &four, rejoin("k4"), None)),
             operation("restart", &three, restart(), None),
         ]
+    }
+
+    /// How a node that was there before is started, from its first stop on, and a folder for its output.
+    fn is_only_remembered(&self, path: &Utf8Path) -> bool {
+        let adopted = |name: &str| ["h1", "h2", "h3"].iter().any(|host| name.contains(host));
+        path.starts_with("/var/log/bellows/kwdb") && path.file_name().is_some_and(adopted)
+            || path.parent() == Some(Utf8Path::new("/var/lib/bellows-agent/services"))
+                && path.file_name().is_some_and(adopted)
     }
 
     fn is_left_to_hand(&self, _: &str) -> bool {

@@ -10,7 +10,7 @@ use bellows_proto::v1::{
     Create, Expand, Intent, KeyValue, NodeAt, Reconfigure, Rejoin, Replace, Restart, Shrink,
     Switchover, System as Kind, intent::Verb,
 };
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     listed::{Model, Operation, System, Wish},
@@ -126,6 +126,7 @@ impl System for Postgresql {
             cancel_after,
             dies: None,
             fails_over: false,
+            meddles: None,
             site: AllSystems::default(),
             refused: false,
         };
@@ -162,6 +163,10 @@ impl System for Postgresql {
             operation("restart-moving", &two, restart(false), None),
             operation("reconfigure", &two, other_networks(), None),
         ]
+    }
+
+    fn is_only_remembered(&self, _: &Utf8Path) -> bool {
+        false
     }
 
     fn is_left_to_hand(&self, fact: &str) -> bool {

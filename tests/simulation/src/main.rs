@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use bellows_simulation::{
-    faults, listed,
+    faults,
+    listed::{self, System},
     matrix::{self, Case, How, Summary, Task},
 };
 
@@ -14,7 +15,8 @@ usage: bellows-simulation matrix [SCHEDULES]     every point, then random schedu
        bellows-simulation points                 the points of the clean runs
        bellows-simulation compare EVERY          every so many-th point and 40 schedules: the same
                                                  alone as when they share their beginning
-EVERY=N: every N-th point only; ONLY=WORD: one operation only, or faults that contain the word, e.g. disk-full";
+EVERY=N: every N-th point only; CASES=WORD: only operations whose SYSTEM/OPERATION contains the word;
+ONLY=WORD: only faults that contain it, e.g. disk-full";
 
 fn main() -> ExitCode {
     if let Err(error) = seed_defect() {
@@ -49,20 +51,25 @@ fn main() -> ExitCode {
 
 fn all(schedules: u64) -> Result<bool, String> {
     let systems = listed::systems();
-    let cases = matrix::cases(&systems)?;
+    let cases = chosen(&systems)?;
     let mut tasks = matrix::points(&cases);
     if let Some(every) = std::env::var("EVERY").ok().and_then(|text| text.parse::<usize>().ok()) {
         tasks = tasks.into_iter().step_by(every.max(1)).collect();
     }
     if let Ok(only) = std::env::var("ONLY") {
-        let of = |task: &Task| cases.get(task.case).is_some_and(|one| one.operation.name == only);
-        tasks.retain(|task| of(task) || faults::show(&task.plan).contains(&only));
+        tasks.retain(|task| faults::show(&task.plan).contains(&only));
     }
     tasks.extend((1..=schedules).map(|seed| matrix::schedule(&cases, seed)));
     let summary = matrix::run_all(&cases, &tasks, How::default());
     let summary = summary.map_err(|error| error.to_string())?;
     println!("{summary}");
     Ok(summary.is_good())
+}
+
+/// The clean runs of `CASES=WORD`, those whose SYSTEM/OPERATION contains it; else all of them.
+fn chosen(systems: &[Box<dyn System>]) -> Result<Vec<Case<'_>>, String> {
+    let word = std::env::var("CASES").unwrap_or_default();
+    matrix::cases_of(systems, |name| name.contains(&word))
 }
 
 /// So many schedules share a clean run of each operation, and are told of together.
@@ -115,7 +122,7 @@ fn seed_defect() -> Result<(), String> {
 
 fn points() -> Result<bool, String> {
     let systems = listed::systems();
-    let cases = matrix::cases(&systems)?;
+    let cases = chosen(&systems)?;
     println!("{} runs", matrix::points(&cases).len());
     for case in cases {
         println!("{}/{}: {:?}", case.system.name(), case.operation.name, case.clean.counts);
@@ -149,10 +156,11 @@ fn compare(every: u64) -> Result<bool, String> {
 fn one(name: &str, seed: u64, plan: &str) -> Result<bool, String> {
     let systems = listed::systems();
     let plan = faults::parse(plan)?;
-    let cases = matrix::cases(&systems)?;
-    let named = |case: &Case<'_>| format!("{}/{}", case.system.name(), case.operation.name) == name;
-    let case = cases.iter().position(named).ok_or_else(|| format!("there is no {name}"))?;
-    let task = Task { case, seed, plan, listed: seed == matrix::SEED };
+    let cases = matrix::cases_of(&systems, |one| one == name)?;
+    if cases.is_empty() {
+        return Err(format!("there is no {name}"));
+    }
+    let task = Task { case: 0, seed, plan, listed: seed == matrix::SEED };
     let Some(ended) = matrix::carry_out(&cases, &task, true) else { return Ok(false) };
     for line in &ended.story {
         println!("{line}");

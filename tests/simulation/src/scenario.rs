@@ -216,6 +216,10 @@ impl Admin<'_> {
         if operation.fails_over && !self.model.fail_over() {
             self.world.breaks(Broken::Stuck, "there was nobody to fail over to".to_owned());
         }
+        if operation.meddles.is_some_and(|deed| !self.model.meddle(deed)) {
+            let text = format!("{:?} could not be done", operation.meddles);
+            self.world.breaks(Broken::Stuck, text);
+        }
         let before = self.truth();
         let (mut plan, mut seed) = (self.setting.plan.clone(), self.setting.seed);
         if let Some(task) = self.setting.division.as_ref().and_then(|division| division.armed()) {

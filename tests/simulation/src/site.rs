@@ -93,6 +93,9 @@ async fn keep_running(machine: Arc<Machine>, fleet: Arc<Fleet>) {
 /// The paths of all that a system has on a host, with what the agent remembers of it.
 pub fn paths(machine: &Machine, system: &dyn System) -> BTreeSet<String> {
     let kept = |path: &Utf8Path| {
+        if system.is_only_remembered(path) {
+            return false;
+        }
         let own = path.strip_prefix(STATE).ok();
         let first = own.and_then(|own| own.components().next());
         first.is_none_or(|first| !BOOKKEEPING.contains(&first.as_str()))

@@ -487,6 +487,12 @@ impl World {
         }
     }
 
+    /// What a tool said that it had done, and had not, has come about in another way: whoever asked for it did
+    /// not rely on the tool alone.
+    pub fn made_good(&self, is: impl Fn(&(String, Vec<String>)) -> bool) {
+        self.state().lied.retain(|_, command| !is(command));
+    }
+
     /// A journal has it: this attempt has failed, and the system shows nothing of it.
     pub fn attempt_shows_nothing(&self, by: u32, operation: &str, act: u32, attempt: u32) {
         let state = self.state();

@@ -14,7 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod truth;
-mod waiter;
+pub mod waiter;
 
 use std::{
     collections::BTreeMap,
@@ -94,6 +94,12 @@ impl Tools for Model {
     }
 
     fn ended(&self, machine: &Arc<Machine>, process: &Arc<Process>, _: bool) {
+        // A stop asks the node itself first, and its process then.
+        let host = format!("--host={}:", machine.address);
+        machine.world().made_good(|(_, words)| {
+            words.first().is_some_and(|word| word == "quit")
+                && words.iter().any(|word| word.starts_with(&host))
+        });
         self.state().ended(&machine.name, process.id, machine.world().now_ms());
     }
 
@@ -122,6 +128,17 @@ impl listed::Model for Model {
     fn fail_over(&self) -> bool {
         self.waits_from_now();
         true
+    }
+
+    fn meddle(&self, deed: &str) -> bool {
+        match deed.split_once(' ') {
+            Some((waiter::DECOMMISSIONS, address)) => self.decommission_by_hand(address),
+            _ if deed == waiter::WAITS => {
+                self.waits_from_now();
+                true
+            }
+            _ => false,
+        }
     }
 
     fn describe(&self) -> BTreeMap<String, String> {

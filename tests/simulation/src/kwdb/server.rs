@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellows_doubles::kwdb::{StartArgs, Store};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     super::tools::Call,
@@ -76,7 +76,7 @@ impl Model {
         let fresh = call.machine.disk(|disk| disk.list(&path).is_empty());
         if fresh {
             match installed::store(&call.machine, &args.store).filter(|_| !state.was_begun(call)) {
-                Some(store) => state::remember(&call.machine, &path, &store),
+                Some(store) => drop(state::remember(&call.machine, &path, &store)),
                 None => state::begin(&call.machine, &path),
             }
         }
@@ -103,14 +103,14 @@ impl Model {
             Err(None) => return Ok(false),
             Err(Some(text)) => return Err(text),
         };
-        keep(&mut state, call, &store, path, joined);
+        keep(&mut state, call, &store, &path, joined);
         Ok(true)
     }
 }
 
-fn keep(state: &mut State, call: &Call, store: &Store, path: Utf8PathBuf, node: u32) {
-    state::remember(&call.machine, &path, store);
-    let home = Home { machine: call.machine.clone(), store: path, gone: false };
+fn keep(state: &mut State, call: &Call, store: &Store, path: &Utf8Path, node: u32) {
+    let mark = state::remember(&call.machine, path, store);
+    let home = Home { machine: call.machine.clone(), mark, gone: false };
     state.homes.insert(node, home);
     for server in &mut state.servers {
         if server.process.id == call.process.id && server.machine.name == call.machine.name {

@@ -31,7 +31,8 @@ pub(super) struct Server {
 /// Where a node's store is.
 pub(super) struct Home {
     pub machine: Arc<Machine>,
-    pub store: Utf8PathBuf,
+    /// What tells that the store is its own, and what it says.
+    pub mark: (Utf8PathBuf, Vec<u8>),
     /// It was removed, or belongs to another node by now.
     pub gone: bool,
 }
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub servers: Vec<Server>,
     pub homes: BTreeMap<NodeId, Home>,
     pub acknowledged: u64,
+    /// When a row was last tried.
+    pub written_ms: i64,
     pub wrong: Vec<String>,
     /// Somebody will wait for the next decommission.
     pub waits: bool,
@@ -84,6 +87,7 @@ impl State {
             servers: Vec::new(),
             homes: BTreeMap::new(),
             acknowledged: 0,
+            written_ms: 0,
             wrong: Vec::new(),
             waits: false,
         }
@@ -111,7 +115,8 @@ impl State {
     /// Stores that were removed since.
     fn look_at_disks(&mut self) {
         for (node, home) in self.homes.iter_mut().filter(|(_, home)| !home.gone) {
-            if remembered(&home.machine, &home.store).node == Some(*node) {
+            let (path, mark) = &home.mark;
+            if home.machine.disk(|disk| disk.bytes(path) == Some(mark.as_slice())) {
                 continue;
             }
             home.gone = true;
@@ -178,13 +183,15 @@ pub(super) fn begin(machine: &Machine, store: &Utf8Path) {
     put(machine, &store.join(LOCK), b"");
 }
 
-/// Remembers a node.
-pub(super) fn remember(machine: &Machine, store: &Utf8Path, of: &Store) {
+/// Remembers a node; the file that does, and its bytes.
+pub(super) fn remember(machine: &Machine, store: &Utf8Path, of: &Store) -> (Utf8PathBuf, Vec<u8>) {
     if let Some(mode) = of.start_mode {
         put(machine, &store.join(START_MODE), mode.word().as_bytes());
     }
     let bytes = serde_json::to_vec(of).unwrap_or_default();
-    put(machine, &store.join(REMEMBERED), &bytes);
+    let path = store.join(REMEMBERED);
+    put(machine, &path, &bytes);
+    (path, bytes)
 }
 
 fn put(machine: &Machine, path: &Utf8Path, bytes: &[u8]) {

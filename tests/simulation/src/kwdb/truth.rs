@@ -12,6 +12,8 @@ use super::{
 
 const TABLE: &str = "defaultdb.acknowledged";
 const REBALANCE: &str = "kv.allocator.ts_consider_rebalance.enabled";
+/// Between two rows, milliseconds.
+const WRITE_PAUSE_MS: i64 = 5000;
 /// Until nothing moves any more, milliseconds.
 const SETTLED_MS: i64 = 120_000;
 
@@ -30,9 +32,14 @@ impl State {
         self.cluster.serve(at, &request, now)
     }
 
+    /// Whoever writes has something to write now and then: each row goes through the double's SQL.
     fn insert(&mut self) -> Option<u64> {
         let now = self.now()?;
         self.go_on(now);
+        if now < self.written_ms + WRITE_PAUSE_MS {
+            return None;
+        }
+        self.written_ms = now;
         let at = self.member()?;
         if !self.cluster.tables.contains_key(TABLE) {
             self.sql(at, format!("CREATE TABLE {TABLE} (row INT PRIMARY KEY)"), now);

@@ -1,5 +1,5 @@
-//! Somebody who has typed `kwbase node decommission` without `--wait=none` and left it running: it flags its
-//! node again and again, and so undoes a recommission.
+//! What somebody else does. Who has typed `kwbase node decommission` without `--wait=none` and left it running
+//! flags its node again and again, and so undoes a recommission.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +13,11 @@ use super::{
     Model, installed,
     state::State,
 };
+
+/// The deed: somebody waits for whatever is decommissioned next.
+pub const WAITS: &str = "waits";
+/// The deed, with an address: somebody has decommissioned the node there.
+pub const DECOMMISSIONS: &str = "decommissions";
 
 /// Between two of its turns, when nothing moves.
 const TURN: Duration = Duration::from_secs(5);
@@ -37,6 +42,25 @@ impl State {
 }
 
 impl Model {
+    /// Flags the node at this address.
+    pub(super) fn decommission_by_hand(&self, address: &str) -> bool {
+        let mut state = self.state();
+        let Some((now, at)) = state
+            .servers
+            .first()
+            .and_then(|server| Some((server.machine.world().now_ms(), server.node?)))
+        else {
+            return false;
+        };
+        state.go_on(now);
+        let mut nodes = state.cluster.nodes.values().rev();
+        let Some(node) = nodes.find(|node| node.address == address).map(|node| node.id) else {
+            return false;
+        };
+        let request = Request::Decommission { nodes: vec![node], on: true };
+        state.cluster.serve(at, &request, now).is_some()
+    }
+
     /// Somebody waits for what is decommissioned now, or for what comes next.
     pub(super) fn waits_from_now(&self) {
         self.state().waits = true;

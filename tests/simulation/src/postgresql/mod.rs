@@ -174,6 +174,10 @@ impl listed::Model for Model {
         self.fail_over_now()
     }
 
+    fn meddle(&self, _: &str) -> bool {
+        false
+    }
+
     fn describe(&self) -> BTreeMap<String, String> {
         self.state().describe()
     }
