@@ -26,7 +26,7 @@ HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted
 KILL_TESTS := kills
 KWDB_TESTS := loopback_kwdb hosts_kwdb
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb demo bench bench-hosts crash-matrix soak replay defects keep-protocol
+.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb demo bench bench-hosts crash-matrix soak fuzz replay defects keep-protocol
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -106,6 +106,10 @@ soak: ## 100,000 random schedules (SCHEDULES=N, FIRST=seed)
 
 defects: ## the programs made wrong on purpose, each defect by itself: the simulation must find it
 	cargo test $(SIMULATION) --test defects -- --nocapture
+
+CASES ?= 100000
+fuzz: ## the parsers of what tools print, with CASES random outputs each (CASES=100000)
+	PROPTEST_CASES=$(CASES) cargo test --locked -p bellows-agent --lib -- tools:: exec::capture host::net
 
 RUN ?=
 replay: ## one simulated run told in full (RUN='system/operation seed faults', as a failure prints it)

@@ -151,6 +151,17 @@ mod tests {
             let _ = parse_flagged(&bytes);
         }
 
+        /// Other bytes in the middle of a real one: an error, or no more rows than there are lines.
+        #[test]
+        fn a_real_one_with_rubbish_in_it(at in 0..KNOWN.len(), bytes in any::<Vec<u8>>()) {
+            let mut text = KNOWN.to_vec();
+            text.splice(at..(at + bytes.len()).min(KNOWN.len()), bytes);
+            let lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).count();
+            for rows in [parse_status(&text).map(|rows| rows.len()), parse_flagged(&text).map(|rows| rows.len())] {
+                prop_assert!(rows.is_err() || rows.unwrap() < lines);
+            }
+        }
+
         /// Cut anywhere, it never becomes other rows: fewer, or an error.
         #[test]
         fn a_cut_never_invents(at in 0..KNOWN.len()) {

@@ -108,6 +108,13 @@ proptest! {
         let _ = read(&bytes, ALL, &mut KwdbCluster::default());
     }
 
+    #[test]
+    fn a_real_output_with_rubbish_in_it(at in 0..OUTPUT.len(), bytes in any::<Vec<u8>>()) {
+        let mut text = OUTPUT.as_bytes().to_vec();
+        text.splice(at..(at + bytes.len()).min(OUTPUT.len()), bytes);
+        let _ = read(&text, ALL, &mut KwdbCluster::default());
+    }
+
     /// An output that was cut short is never taken for a whole one, but for its last line's end.
     #[test]
     fn a_cut_is_noticed(at in 0..OUTPUT.len()) {
