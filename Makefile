@@ -26,7 +26,7 @@ HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted
 KILL_TESTS := kills
 KWDB_TESTS := loopback_kwdb hosts_kwdb
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb demo bench bench-hosts crash-matrix soak fuzz replay defects keep-protocol
+.PHONY: help setup setup-hosts setup-kills setup-package setup-bookkeeper setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb demo bench bench-hosts crash-matrix soak fuzz replay defects keep-protocol
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ setup-kills: setup-hosts ## Debian packages for the kill points
 
 setup-package: ## Debian packages for `make package`
 	@tests/scripts/setup-packages package
+
+setup-bookkeeper: ## the real BookKeeper for tests, about 100 MB of jars (once there, no network needed)
+	@tests/scripts/setup-bookkeeper
 
 setup-rust: ## the rustup components that `make lint` uses
 	@tests/scripts/setup-rust
