@@ -141,11 +141,13 @@ async fn waiter(on: &mut Machines) -> Result<String> {
     let run = ["systemd-run", "--unit=waiter", "--quiet", "--"].map(str::to_owned);
     let words: Vec<String> = run.into_iter().chain(waits).collect();
     other.succeed(&words.iter().map(String::as_str).collect::<Vec<_>>())?;
+    // It must not end by itself, which it does when the last range has moved.
+    other.succeed(&["systemctl", "kill", "--signal=STOP", "waiter"])?;
     on.cli().run(&["op", "cancel", &operation, "--detach"]).await?.expect_code(0)?;
     let (cause, text) = until_held(&on.cli(), &operation).await?;
     ensure!(text.contains("decommission"), "held ({cause:?}), but not for the waiter: {text}");
-    other.succeed(&["systemctl", "stop", "waiter"])?;
-    on.cli().run(&["op", "undo", &operation, "--detach"]).await?.expect_code(0)?;
+    other.succeed(&["systemctl", "kill", "--signal=KILL", "waiter"])?;
+    on.cli().run(&["op", "retry", &operation, "--detach"]).await?.expect_code(0)?;
     let rest = drive::to_rest(&on.cli(), &operation).await?;
     ensure!(matches!(rest.as_str(), "cancelled" | "undone"), "it rests as {rest}");
     let course = Course { rest, holds: vec![(cause, text)] };

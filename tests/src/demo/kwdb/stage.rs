@@ -22,7 +22,7 @@ use crate::{
 /// The cluster's name.
 pub const CLUSTER: &str = "meters";
 /// A range moves in half a second at this pace, and liveness runs out in two.
-const PACE: Pace = Pace { pace: 5, ranges: 32, range_bytes: 24 << 20 };
+const PACE: Pace = Pace { pace: 5, ranges: 24, range_bytes: 16 << 20 };
 /// Ranges begin to move when the new node is seen; a busy machine may need many times that.
 const MOVE_LIMIT: Duration = Duration::from_secs(180);
 
