@@ -1,6 +1,6 @@
 //! Five real systemd hosts. On three of them a secure cluster of KWDB as its own installer makes it: it is adopted, grows
-//! onto the fourth and shrinks again, its members are restarted, a dead one is replaced, and a host that was emptied
-//! comes back, under a writer. Needs root; belongs to `make test-hosts`, which builds the programs first.
+//! onto the fourth and shrinks again, a host that was emptied comes back, a member rejoins, all are restarted, and a dead
+//! one is replaced, under a writer. Needs root; belongs to `make test-hosts`, which builds the programs first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ async fn play(on: &mut Machines) -> Result<()> {
     cancelled(on).await.context("a shrink that is cancelled")?;
     shrunk(on).await.context("shrink")?;
     comes_again(on).await.context("the emptied host")?;
+    rejoined(on).await.context("rejoin")?;
     restarted(on).await.context("restart")?;
     replaced(on).await.context("replace a dead one")?;
     on.is_well().await
@@ -167,6 +168,28 @@ async fn comes_again(on: &mut Machines) -> Result<()> {
     on.is_well().await?;
     let id = on.members.id(&on.address("db4")?).await?;
     ensure!(id > old, "{node} has the id {id}");
+    Ok(())
+}
+
+/// A member that somebody stopped: not with its old data, and not without a word; as a new one it comes back.
+async fn rejoined(on: &mut Machines) -> Result<()> {
+    let (node, address) = (on.node("db4").await?, on.address("db4")?);
+    let old = on.members.id(&address).await?;
+    on.host("db4")?.succeed(&["systemctl", "stop", UNIT])?;
+    on.left("db4")?;
+    on.members.see_dead(&address).await?;
+    let words = ["rejoin", CLUSTER, "--node", &node];
+    let told = on.cli().run(&[&words[..], &["--yes"]].concat()).await?;
+    let text = format!("{}{}", told.expect_code(5)?, told.stderr);
+    ensure!(text.contains("KW-5"), "{text}");
+    on.done(&[&words[..], &["--discard-data"]].concat()).await?;
+    on.came("db4")?;
+    on.is_well().await?;
+    let id = on.members.id(&address).await?;
+    ensure!(id > old, "{node} has the id {id}, and had {old}");
+    let first = on.members.list().into_iter().next().context("no members")?;
+    let left = on.members.client.replicas(&first, old).await?;
+    ensure!(left == 0, "{left} ranges count on the old id {old} still");
     Ok(())
 }
 
