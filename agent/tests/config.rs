@@ -43,7 +43,7 @@ LD_PRELOAD = "/x.so"
 
 const BAD_SAYS: &str = r#"agent.toml: agent.adress: unknown key; did you mean agent.address?
 agent.toml: agent.hots: unknown key; did you mean agent.host?
-agent.toml: systems.redis: unknown key; did you mean systems.postgresql?
+agent.toml: systems.redis: unknown key; did you mean systems.kwdb?
 agent.toml: systems.postgresql.bindir: unknown key; did you mean systems.postgresql.bin_dir?
 agent.toml: agent.host: host name "DB1" is not valid: 1 to 63 characters of a-z, 0-9 and '-', beginning with a letter, not ending with '-'
 agent.toml: agent.address: missing; the IP address that nodes of this host are reached at
