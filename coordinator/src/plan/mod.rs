@@ -1,14 +1,21 @@
-//! The words that the engine and the systems share: verdicts, probes, questions, and the
-//! pure functions that a system is. Knows proto types only: no system, no engine, no I/O.
+//! The words that the engine and the systems share: verdicts, probes, questions, the pure functions that a
+//! system is, and what its plans are drafted with. Knows proto types only: no system, no engine, no I/O.
 
+mod acts;
+pub mod by_hand;
+mod draft;
 mod expected;
 mod intent;
+mod placed;
 mod systems;
 mod verdict;
 mod window;
 
+pub use acts::{Acts, Back, Limits, Pace, Task, back};
+pub use draft::Draft;
 pub use expected::expected_ms;
 pub use intent::added;
+pub use placed::{Placed, in_order, listed, names};
 pub use systems::Systems;
 pub use verdict::{Description, Probe, Question, Verdict};
 pub use window::{closes_at_ms, explanation as window_explained, refusal as window_refusal};

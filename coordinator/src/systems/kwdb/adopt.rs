@@ -8,7 +8,7 @@ use bellows_proto::v1::{
 
 use super::{
     actions, conditions,
-    draft::{self, Draft, Pace, Placed, Task, back},
+    draft::{self, Draft, Placed, Task, back},
     guards::{self, Adopting, Rule},
     kinds, options, predict, sizes,
     view::View,
@@ -83,7 +83,7 @@ fn read(draft: &mut Draft, member: &Placed) {
         format!("read {} by its record on {}", member.node, member.host),
         "only what can be read is taken into care",
         vec![conditions::runs(&member.node, true)],
-        Pace::SHORT,
+        draft::SHORT,
     );
     draft.changing(spec_change::Kind::AddNode(member.spec_node()));
 }

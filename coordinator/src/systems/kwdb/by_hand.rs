@@ -1,47 +1,20 @@
 //! What an administrator would type for each act, should Bellows itself be gone in the middle of a plan.
 //! For paper: nothing here is ever run. Every value is quoted for a shell.
 
-use std::collections::BTreeMap;
-
 use bellows_proto::v1::{
-    Act, Action, HostAction, KwdbAction, KwdbPlacement, KwdbSecurity, KwdbSignCertificates,
-    KwdbWriteStart, NodeRef, Step, action, host_action, kwdb_action::Kind, step,
+    Action, HostAction, KwdbAction, KwdbPlacement, KwdbSecurity, KwdbSignCertificates,
+    KwdbWriteStart, NodeRef, action, host_action, kwdb_action::Kind,
 };
 
-use super::{changes, draft::Placed, view::endpoint};
+use super::{changes, view::endpoint};
+use crate::plan::by_hand::{self, quoted, unknown};
 
 /// Places by the names of their nodes.
-type Places<'a> = BTreeMap<&'a str, &'a KwdbPlacement>;
+type Places<'a> = by_hand::Places<'a, KwdbPlacement>;
 
-/// The steps with what could be typed for each of their acts.
-pub(super) fn filled(mut steps: Vec<Step>, members: &[Placed]) -> Vec<Step> {
-    let places: Places<'_> =
-        members.iter().map(|member| (member.node.as_str(), &member.place)).collect();
-    for step in &mut steps {
-        fill(step, &places);
-    }
-    steps
-}
-
-fn fill(step: &mut Step, places: &Places<'_>) {
-    match &mut step.kind {
-        Some(step::Kind::Act(act)) => act_and_undo(act, places),
-        Some(step::Kind::Group(group)) => {
-            group.members.iter_mut().for_each(|member| fill(member, places));
-        }
-        Some(step::Kind::Check(_) | step::Kind::Wait(_)) | None => {}
-    }
-}
-
-fn act_and_undo(act: &mut Act, places: &Places<'_>) {
-    act.by_hand = lines(act.action.as_ref(), places);
-    for undo in &mut act.undo {
-        undo.by_hand = lines(undo.action.as_ref(), places);
-    }
-}
-
-fn lines(action: Option<&Action>, places: &Places<'_>) -> Vec<String> {
-    match action.and_then(|action| action.kind.as_ref()) {
+/// What could be typed for an action.
+pub(super) fn lines(action: &Action, places: &Places<'_>) -> Vec<String> {
+    match &action.kind {
         Some(action::Kind::Host(action)) => on_host(action, places),
         Some(action::Kind::Kwdb(action)) => kwdb(action, places),
         _ => Vec::new(),
@@ -51,7 +24,7 @@ fn lines(action: Option<&Action>, places: &Places<'_>) -> Vec<String> {
 fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
     match &action.kind {
         Some(host_action::Kind::Tombstone(stone)) => {
-            let Some(at) = place(places, &stone.node) else { return unknown() };
+            let Some(at) = places.at(stone.node.as_ref()) else { return unknown() };
             let mut lines = vec![stopped(at)];
             if stone.wipe_data {
                 lines.push(format!("rm -r -- {}", quoted(&at.data_dir)));
@@ -72,7 +45,7 @@ fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
 
 fn kwdb(action: &KwdbAction, places: &Places<'_>) -> Vec<String> {
     let Some(kind) = &action.kind else { return Vec::new() };
-    let of = |node: &Option<NodeRef>| place(places, node);
+    let of = |node: &Option<NodeRef>| places.at(node.as_ref());
     let made = match kind {
         Kind::WriteStart(write) => of(&write.node).map(|at| start_lines(at, write)),
         Kind::RemoveStart(remove) => of(&remove.node).map(|at| {
@@ -134,15 +107,6 @@ fn kwdb(action: &KwdbAction, places: &Places<'_>) -> Vec<String> {
         ]),
     };
     made.unwrap_or_else(unknown)
-}
-
-fn place<'a>(places: &Places<'a>, node: &Option<NodeRef>) -> Option<&'a KwdbPlacement> {
-    places.get(node.as_ref()?.node.as_str()).copied()
-}
-
-/// The plan does not say where the node lives.
-fn unknown() -> Vec<String> {
-    vec!["# where the node lives is not in this plan: see bellows host show HOST".to_owned()]
 }
 
 /// An id that is only known when the act begins.
@@ -208,26 +172,4 @@ fn signed(at: &KwdbPlacement, sign: &KwdbSignCertificates) -> Vec<String> {
         format!("{program} cert create-node {} 127.0.0.1 localhost {certs}", quoted(&sign.address)),
         format!("{program} cert create-client root {certs}"),
     ]
-}
-
-/// One shell word.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,[]".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_place_becomes_a_command() {
-        assert_eq!(quoted("/var/lib/a-b_c"), "/var/lib/a-b_c");
-        assert_eq!(quoted("/a b; rm x"), "'/a b; rm x'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

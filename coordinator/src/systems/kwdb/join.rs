@@ -7,7 +7,7 @@ use bellows_proto::v1::{
 
 use super::{
     actions, conditions,
-    draft::{self, Back, Draft, Pace, Placed, Task, back, listed},
+    draft::{self, Back, Draft, Placed, Task, back, listed},
     guards::Certifying,
 };
 
@@ -133,7 +133,7 @@ pub(super) fn admit_all(draft: &mut Draft, joining: &Joining<'_>) {
             format!("wait until the members see {}", new.node),
             "a start that went well is no proof: a node is a member when those who were there say so",
             vec![conditions::joined(&new.node), conditions::runs(&new.node, true)],
-            Pace::SHORT,
+            draft::SHORT,
         );
         draft.changing(spec_change::Kind::AddNode(new.spec_node()));
         if joining.moves_data() && !joining.amid_loss {
@@ -141,7 +141,7 @@ pub(super) fn admit_all(draft: &mut Draft, joining: &Joining<'_>) {
                 format!("wait until every range is whole with {}", new.node),
                 "the next change waits until the cluster has taken this one in",
                 vec![conditions::replicated()],
-                Pace::ranges(joining.options.poll_s),
+                draft::ranges(joining.options.poll_s),
             );
         }
     }
@@ -249,7 +249,7 @@ pub(super) fn balance(draft: &mut Draft, joining: &Joining<'_>) {
         format!("wait until the data are spread over {}", listed(joining.new)),
         "the new nodes take their share of the ranges; the cluster moves them by itself",
         vec![conditions::balanced(draft::names(joining.new.iter()))],
-        Pace::ranges(joining.options.poll_s),
+        draft::ranges(joining.options.poll_s),
     );
     draft.skippable();
 }
@@ -262,7 +262,7 @@ pub(super) fn conclude(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed]) {
         "wait until the whole cluster is healthy".to_owned(),
         "every member is available and live for all others, takes SQL, and every range is whole",
         end,
-        Pace::SHORT,
+        draft::SHORT,
     );
     // What follows is the comparison with the prediction, which holds by itself where the members are
     // not the wanted ones.

@@ -8,7 +8,7 @@ use bellows_proto::v1::{Action, Condition, KwdbFrontEnd, NoteKind, RemoveNode, s
 
 use super::{
     actions, conditions,
-    draft::{self, Back, Draft, Pace, Placed, Task, back},
+    draft::{self, Back, Draft, Placed, Task, back},
 };
 
 /// How nodes leave a cluster.
@@ -67,7 +67,7 @@ fn empties(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
         format!("wait until no range has a replica at {what}"),
         "by the descriptors of the ranges, which are exact; what a node says of itself may be a minute old",
         vec![conditions::drained(name, way.node_id)],
-        Pace::ranges(way.poll_s),
+        draft::ranges(way.poll_s),
     );
     draft.check(
         &format!("count the replicas at {what} once more, at two members"),
@@ -120,7 +120,7 @@ pub(super) fn bury(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
         format!("wait until no survivor lists {name}"),
         "a node that is listed counts: it would be found as a ghost later",
         vec![conditions::absent_everywhere(name, way.node_id)],
-        Pace::SHORT,
+        draft::SHORT,
     );
     draft.act(Task {
         title: format!("put a tombstone for {name} on {host}"),

@@ -9,7 +9,7 @@ use bellows_proto::v1::{
 use super::{
     conditions,
     describe::describe,
-    draft::{self, Draft, Pace},
+    draft::{self, Draft},
     guards, options, predict,
     view::View,
 };
@@ -28,7 +28,7 @@ pub(super) fn plan(
         "wait until all members name the same members".to_owned(),
         "options are those of a cluster that is as it is thought to be",
         vec![same()],
-        Pace::SHORT,
+        draft::SHORT,
     );
     let change = OptionsChange {
         before: spec.options.clone(),

@@ -9,7 +9,7 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Pace, Task, back},
+    draft::{self, Draft, Task, back},
     guards::{self, Returning},
     join,
     leave::{self, Way},
@@ -60,7 +60,7 @@ pub(super) fn plan(
             "wait until all members are healthy".to_owned(),
             "with it there are enough to take what its old id still has",
             vec![conditions::healthy(without)],
-            Pace::ranges(cluster.poll_s),
+            draft::ranges(cluster.poll_s),
         );
         forget(&mut draft, &way, &guarded);
     }
@@ -108,7 +108,7 @@ fn hold_still(draft: &mut Draft, way: &Way<'_>, guarded: &Returning) {
             format!("wait until no range has a replica at {name}"),
             "it was decommissioned by hand: it is stopped when nothing is on it any more",
             vec![conditions::drained(name, guarded.old_id)],
-            Pace::ranges(way.poll_s),
+            draft::ranges(way.poll_s),
         );
         requires.push(conditions::drained(name, guarded.old_id));
     }
@@ -135,7 +135,7 @@ fn forget(draft: &mut Draft, way: &Way<'_>, guarded: &Returning) {
             conditions::drained(&node.node, way.node_id),
             conditions::absent_everywhere(&node.node, way.node_id),
         ],
-        Pace::SHORT,
+        draft::SHORT,
     );
 }
 
@@ -192,7 +192,7 @@ fn come_anew(draft: &mut Draft, guarded: &Returning) {
         format!("wait until every other member sees {name} available and live"),
         "that it was started proves nothing: it may listen before it has joined",
         vec![conditions::joined(name)],
-        Pace::SHORT,
+        draft::SHORT,
     );
 }
 

@@ -9,7 +9,7 @@ use bellows_proto::v1::{
 use super::{
     conditions,
     describe::describe,
-    draft::{self, Draft, Pace, Placed},
+    draft::{self, Draft, Placed},
     expand,
     guards::{self, Replacing},
     join::{self, Joining},
@@ -156,7 +156,7 @@ fn whole_before(draft: &mut Draft, change: &Change<'_>) {
             conditions::healthy(change.way.dead),
             conditions::quiet(change.way.dead.to_vec(), change.way.node_id),
         ],
-        Pace::ranges(change.way.poll_s),
+        draft::ranges(change.way.poll_s),
     );
     draft.check(
         &format!("check again that the cluster can do without {old}"),
@@ -205,7 +205,7 @@ fn dead_one(change: &Change<'_>) -> Plan {
             conditions::drained(&old.node, way.node_id),
             conditions::absent_everywhere(&old.node, way.node_id),
         ],
-        Pace::SHORT,
+        draft::SHORT,
     );
     draft.changing(spec_change::Kind::RemoveNode(RemoveNode { node: old.node.clone(), owed_act }));
     // From then on its host gets its tombstone whenever it comes back.

@@ -7,7 +7,7 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Pace, Placed, Task, back},
+    draft::{self, Draft, Placed, Task, back},
     guards::{self, Restarting},
     options, predict,
     view::View,
@@ -47,7 +47,7 @@ pub(super) fn plan(
             format!("wait until {name} is back and every range has its replicas"),
             "available, live, not draining and taking SQL: one at a time, the next one only goes when nobody is missing",
             vec![conditions::runs(name, true), conditions::healthy(&[])],
-            Pace::SHORT,
+            draft::SHORT,
         );
     }
     said(&mut draft, spec, &nodes);

@@ -6,7 +6,7 @@ use bellows_proto::v1::{Condition, Intent, NoteKind, Observation, Plan, Refusal,
 use super::{
     conditions,
     describe::describe,
-    draft::{self, Draft, Pace, Placed},
+    draft::{self, Draft, Placed},
     guards::{self, Leaving},
     join,
     leave::{self, Way},
@@ -75,7 +75,7 @@ fn again(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
         "wait until all members are healthy and every range has its replicas".to_owned(),
         "the next one leaves a cluster that has taken in all of the one before",
         vec![conditions::healthy(&[])],
-        Pace::ranges(way.poll_s),
+        draft::ranges(way.poll_s),
     );
     draft.check(
         &format!("check again that the cluster can do without {}", node.node),

@@ -13,7 +13,7 @@ use bellows_proto::v1::{
 
 mod told;
 
-pub(super) use told::{Limits, limits, summary};
+pub(super) use told::{limits, summary};
 
 fn host(kind: host_action::Kind) -> Action {
     Action { kind: Some(action::Kind::Host(HostAction { kind: Some(kind) })) }

@@ -8,15 +8,12 @@ use bellows_proto::v1::{
 
 use super::{
     actions, conditions,
-    draft::{self, Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
     expand,
     guards::{self, Adopting},
     options, predict, sizes, versions,
     view::{self, View},
 };
-
-/// A record that the agents have written is there at once.
-const STALL_MS: u64 = 30_000;
 
 /// The plan, or every guard that says no.
 pub(super) fn plan(
@@ -75,7 +72,7 @@ fn record(draft: &mut Draft, member: &Placed) {
         host: member.host.clone(),
         action: actions::claim_node(node.clone(), member.place.clone()),
         requires: vec![conditions::host_answers(&member.host)],
-        undo: vec![(member.host.clone(), actions::release_node(node))],
+        undo: vec![back(&member.host, actions::release_node(node))],
     });
 }
 
@@ -87,7 +84,7 @@ fn read(draft: &mut Draft, member: &Placed) {
             conditions::registered_everywhere(&member.node, member.id()),
             conditions::service_runs(&member.node, PostgresqlService::Server),
         ],
-        STALL_MS,
+        draft::SHORT,
     );
     draft.changing(spec_change::Kind::AddNode(member.spec_node()));
 }

@@ -1,48 +1,20 @@
 //! What an administrator would type for each act, should Bellows itself be gone in the middle of a plan.
 //! For paper: nothing here is ever run. Every value is quoted for a shell.
 
-use std::collections::BTreeMap;
-
 use bellows_proto::v1::{
-    Act, Action, CloneStandby, DemotePrimary, HostAction, NodeRef, PostgresqlAction,
-    PostgresqlPlacement, PostgresqlService, RegisterStandby, SetFront, Step, UnregisterStandby,
-    action, host_action, postgresql_action::Kind, step,
+    Action, CloneStandby, DemotePrimary, HostAction, NodeRef, PostgresqlAction,
+    PostgresqlPlacement, PostgresqlService, RegisterStandby, SetFront, UnregisterStandby, action,
+    host_action, postgresql_action::Kind,
 };
 
-use super::draft::Placed;
+use crate::plan::by_hand::{self, quoted, unknown};
 
 /// Places by the names of their nodes.
-type Places<'a> = BTreeMap<&'a str, &'a PostgresqlPlacement>;
+type Places<'a> = by_hand::Places<'a, PostgresqlPlacement>;
 
-/// The steps with what could be typed for each of their acts.
-pub(super) fn filled(mut steps: Vec<Step>, members: &[Placed]) -> Vec<Step> {
-    let places: Places<'_> =
-        members.iter().map(|member| (member.node.as_str(), &member.place)).collect();
-    for step in &mut steps {
-        fill(step, &places);
-    }
-    steps
-}
-
-fn fill(step: &mut Step, places: &Places<'_>) {
-    match &mut step.kind {
-        Some(step::Kind::Act(act)) => act_and_undo(act, places),
-        Some(step::Kind::Group(group)) => {
-            group.members.iter_mut().for_each(|member| fill(member, places));
-        }
-        Some(step::Kind::Check(_) | step::Kind::Wait(_)) | None => {}
-    }
-}
-
-fn act_and_undo(act: &mut Act, places: &Places<'_>) {
-    act.by_hand = lines(act.action.as_ref(), places);
-    for undo in &mut act.undo {
-        undo.by_hand = lines(undo.action.as_ref(), places);
-    }
-}
-
-fn lines(action: Option<&Action>, places: &Places<'_>) -> Vec<String> {
-    match action.and_then(|action| action.kind.as_ref()) {
+/// What could be typed for an action.
+pub(super) fn lines(action: &Action, places: &Places<'_>) -> Vec<String> {
+    match &action.kind {
         Some(action::Kind::Host(action)) => on_host(action, places),
         Some(action::Kind::Postgresql(action)) => postgresql(action, places),
         _ => Vec::new(),
@@ -52,7 +24,7 @@ fn lines(action: Option<&Action>, places: &Places<'_>) -> Vec<String> {
 fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
     match &action.kind {
         Some(host_action::Kind::Tombstone(stone)) => {
-            let Some(place) = place(places, stone.node.as_ref()) else { return unknown() };
+            let Some(place) = places.at(stone.node.as_ref()) else { return unknown() };
             let (server, repmgrd) = (quoted(&place.server_service), quoted(&place.repmgrd_service));
             let mut lines = match place.adopted {
                 true => [PostgresqlService::Repmgrd, PostgresqlService::Server]
@@ -79,7 +51,7 @@ fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
 
 fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
     let Some(kind) = &action.kind else { return Vec::new() };
-    let of = |node: &Option<NodeRef>| place(places, node.as_ref());
+    let of = |node: &Option<NodeRef>| places.at(node.as_ref());
     let made = match kind {
         Kind::WriteConfiguration(write) => of(&write.node).map(|at| {
             let files = "postgresql.conf, pg_hba.conf, pg_ident.conf, repmgr.conf";
@@ -133,15 +105,6 @@ fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {
             .map(|at| vec![format!("find {} -mindepth 1 -delete", quoted(&at.data_dir))]),
     };
     made.unwrap_or_else(unknown)
-}
-
-fn place<'a>(places: &Places<'a>, node: Option<&NodeRef>) -> Option<&'a PostgresqlPlacement> {
-    places.get(node?.node.as_str()).copied()
-}
-
-/// The plan does not say where the node lives.
-fn unknown() -> Vec<String> {
-    vec!["# where the node lives is not in this plan: see bellows host show HOST".to_owned()]
 }
 
 fn as_owner(at: &PostgresqlPlacement, program: &str) -> String {
@@ -284,25 +247,12 @@ fn statement_word(statement: &str) -> String {
     format!("\"{statement}\"")
 }
 
-/// One shell word.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_place_becomes_a_command() {
-        assert_eq!(quoted("/var/lib/a-b_c"), "/var/lib/a-b_c");
-        assert_eq!(quoted("/a b; rm x"), "'/a b; rm x'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
+    fn nothing_in_a_statement_becomes_a_command() {
         assert_eq!(statement_word("SELECT f('a')"), "\"SELECT f('a')\"");
         assert_eq!(statement_word("$(x)"), "'$(x)'");
     }

@@ -7,7 +7,7 @@ use bellows_proto::v1::{
 
 use super::{
     actions, conditions,
-    draft::{self, Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
     guards::{self, Rule},
     ids, join, options, predict, sizes,
     view::View,
@@ -109,7 +109,7 @@ fn first(draft: &mut Draft, primary: &Placed) {
         host: host(),
         action: actions::init_database(node.clone()),
         requires: vec![],
-        undo: vec![(host(), actions::discard_data(node.clone()))],
+        undo: vec![back(&host(), actions::discard_data(node.clone()))],
     });
     join::start(draft, primary, PostgresqlService::Server, PROVE_FIRST);
     // What is made inside of the database goes with the data directory: nothing to undo of its own.

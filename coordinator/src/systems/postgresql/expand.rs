@@ -8,7 +8,7 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
     fronts::Fronts,
     guards, ids, join, options, predict, sizes, versions,
     view::{self, Primary, View},
@@ -88,7 +88,7 @@ pub(super) fn let_in(
             host: member.host.clone(),
             action: actions::write_hba(node.clone(), after),
             requires: vec![],
-            undo: vec![(member.host.clone(), actions::write_hba(node, before))],
+            undo: vec![back(&member.host, actions::write_hba(node, before))],
         });
     }
 }

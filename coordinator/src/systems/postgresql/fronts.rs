@@ -217,7 +217,7 @@ impl Fronts {
                 host: host.clone(),
                 action: actions::set_front(at, host, wanted.clone(), before.clone()),
                 requires: vec![],
-                undo: if undoable { vec![(host.clone(), back)] } else { vec![] },
+                undo: if undoable { vec![draft::back(host, back)] } else { vec![] },
             });
             // It protects no data, and can be done by hand.
             draft.skippable();

@@ -6,15 +6,11 @@ use bellows_proto::v1::{
 
 use super::{
     actions, conditions,
-    draft::{Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
 };
 
 /// So many base backups run side by side: each one reads the primary's disks.
 const CLONES_AT_ONCE: u32 = 2;
-/// Waits for something that takes seconds; half a minute without it is odd.
-const SHORT_STALL_MS: u64 = 30_000;
-/// A new standby first replays what the clone brought along.
-const STREAMING_STALL_MS: u64 = 300_000;
 
 /// WAL senders that the clones and then the standbys take: two per clone while it runs, one after.
 pub(super) fn senders_needed(new: usize) -> u32 {
@@ -53,7 +49,7 @@ pub(super) fn claim(draft: &mut Draft, new: &Placed) {
         host: new.host.clone(),
         action: actions::claim_node(node.clone(), new.place.clone()),
         requires: vec![conditions::vacant(&new.host, &new.node)],
-        undo: vec![(new.host.clone(), actions::release_node(node))],
+        undo: vec![back(&new.host, actions::release_node(node))],
     });
 }
 
@@ -66,7 +62,7 @@ pub(super) fn claim_at_primary(draft: &mut Draft, primary: &Placed, resource: St
         host: primary.host.clone(),
         action: actions::claim_resource(keeper.clone(), resource.clone()),
         requires: vec![],
-        undo: vec![(primary.host.clone(), actions::release_resource(keeper, resource))],
+        undo: vec![back(&primary.host, actions::release_resource(keeper, resource))],
     });
 }
 
@@ -118,7 +114,7 @@ pub(super) fn configure(
         host: new.host.clone(),
         action: actions::write_configuration(node.clone(), server, hba, clone_rate_kib),
         requires: vec![],
-        undo: vec![(new.host.clone(), actions::remove_configuration(node))],
+        undo: vec![back(&new.host, actions::remove_configuration(node))],
     });
 }
 
@@ -136,7 +132,7 @@ pub(super) fn start(
         host: new.host.clone(),
         action: actions::start(node.clone(), service),
         requires: vec![],
-        undo: vec![(new.host.clone(), actions::stop(node, service))],
+        undo: vec![back(&new.host, actions::stop(node, service))],
     });
 }
 
@@ -162,7 +158,7 @@ pub(super) fn log_in(draft: &mut Draft, primary: &Placed, new: &[Placed]) {
             format!("log in from {} to {}", standby.host, primary.node),
             "the login file on the new host and the primary's rules let the clone in",
             vec![conditions::login_works(&standby.host, &primary.place)],
-            SHORT_STALL_MS,
+            draft::SHORT,
         );
     }
 }
@@ -210,8 +206,8 @@ fn clone(draft: &Draft, primary: &Placed, standby: &Placed) -> Task {
             conditions::login_works(&standby.host, &primary.place),
         ],
         undo: vec![
-            (standby.host.clone(), actions::discard_data(node.clone())),
-            (primary.host.clone(), actions::drop_slot(at, node, standby.slot())),
+            back(&standby.host, actions::discard_data(node.clone())),
+            back(&primary.host, actions::drop_slot(at, node, standby.slot())),
         ],
     }
 }
@@ -228,7 +224,7 @@ fn admit(draft: &mut Draft, primary: &Placed, standby: &Placed) {
         format!("wait until {} streams from {}", standby.node, primary.node),
         "repmgr registers a standby that does not stream without a word",
         vec![conditions::streaming(&standby.node)],
-        STREAMING_STALL_MS,
+        draft::STREAMING,
     );
     register(draft, primary, standby);
     start(
@@ -248,7 +244,7 @@ fn register(draft: &mut Draft, primary: &Placed, standby: &Placed) {
         host: standby.host.clone(),
         action: actions::register_standby(node.clone(), &primary.place),
         requires: vec![conditions::streaming(&standby.node)],
-        undo: vec![(primary.host.clone(), actions::unregister_standby(at, node, standby.id()))],
+        undo: vec![back(&primary.host, actions::unregister_standby(at, node, standby.id()))],
     });
 }
 
@@ -262,7 +258,7 @@ pub(super) fn prove(draft: &mut Draft, new: &Placed) {
             conditions::service_runs(&new.node, PostgresqlService::Server),
             conditions::service_runs(&new.node, PostgresqlService::Repmgrd),
         ],
-        SHORT_STALL_MS,
+        draft::SHORT,
     );
     draft.changing(spec_change::Kind::AddNode(new.spec_node()));
 }
@@ -283,7 +279,7 @@ pub(super) fn await_health(draft: &mut Draft, nodes: Vec<String>, gone: &[Placed
         "wait until the whole cluster is healthy".to_owned(),
         "one primary, every standby streams, repmgrd runs, all name the same members",
         end,
-        SHORT_STALL_MS,
+        draft::SHORT,
     );
 }
 

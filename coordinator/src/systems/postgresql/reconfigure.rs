@@ -78,7 +78,7 @@ fn let_in(
         host: member.host.clone(),
         action: rules(after),
         requires: vec![],
-        undo: vec![(member.host.clone(), rules(before))],
+        undo: vec![draft::back(&member.host, rules(before))],
     });
 }
 

@@ -12,17 +12,12 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Task},
+    draft::{self, Draft, Task, back},
     fronts::Fronts,
     guards::{self, Returning},
     join, predict,
     view::{self, View},
 };
-
-/// A new connection, repmgrd's first report: half a minute is odd.
-const STALL_MS: u64 = 30_000;
-/// It replays what was written while it was away.
-const STREAMING_STALL_MS: u64 = 300_000;
 
 /// The plan, or every guard that says no.
 pub(super) fn plan(
@@ -67,7 +62,7 @@ pub(super) fn plan(
             conditions::healthy_without(ailing),
             conditions::members_are_without(names.clone(), ailing),
         ],
-        STALL_MS,
+        draft::SHORT,
     );
     notes::notes(&mut draft, &guarded, wanted.discard_data, no_return);
     let mut plan = draft.finish(spec, intent, members);
@@ -139,7 +134,7 @@ fn hold_still(draft: &mut Draft, guarded: &Returning<'_>) {
         action: actions::stop(at.clone(), PostgresqlService::Server),
         requires: vec![],
         undo: match ran {
-            true => vec![(host.clone(), actions::start(at, PostgresqlService::Server))],
+            true => vec![back(host, actions::start(at, PostgresqlService::Server))],
             false => vec![],
         },
     });
@@ -163,7 +158,7 @@ fn stop_repmgrd(draft: &mut Draft, guarded: &Returning<'_>) {
         action: actions::stop(at.clone(), PostgresqlService::Repmgrd),
         requires: vec![],
         undo: match ran(guarded) {
-            true => vec![(host.clone(), actions::start(at, PostgresqlService::Repmgrd))],
+            true => vec![back(host, actions::start(at, PostgresqlService::Repmgrd))],
             false => vec![],
         },
     });
@@ -194,7 +189,7 @@ fn follow(draft: &mut Draft, guarded: &Returning<'_>) -> u32 {
             host: primary.host.clone(),
             action: actions::create_slot(at.clone(), of.clone(), slot.clone()),
             requires: vec![],
-            undo: vec![(primary.host.clone(), actions::drop_slot(at, of, slot))],
+            undo: vec![back(&primary.host, actions::drop_slot(at, of, slot))],
         });
     }
     let wanted = StandbyOf {
@@ -270,7 +265,7 @@ fn start_server(draft: &mut Draft, guarded: &Returning<'_>) {
         format!("wait until {} streams from {}", node.node, primary.node),
         "only what the primary sends to counts as a copy",
         vec![conditions::streaming_from(&node.node, &primary.node)],
-        STREAMING_STALL_MS,
+        draft::STREAMING,
     );
 }
 

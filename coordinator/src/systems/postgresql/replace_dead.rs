@@ -6,11 +6,10 @@ use bellows_proto::v1::{Condition, Lock, NoteKind, Plan, RemoveNode, spec_change
 
 use super::{
     actions, conditions,
-    draft::{self, Draft, Task},
+    draft::{self, Draft, Task, back},
     expand, health, join, options, predict,
     replace::Change,
-    shrink::{self, STALL_MS},
-    view,
+    shrink, view,
 };
 
 /// The plan.
@@ -104,8 +103,8 @@ fn swap_rules(draft: &mut Draft, change: &Change<'_>) {
             host: member.host.clone(),
             action: actions::write_hba(node.clone(), draft::hba(after.iter(), &networks)),
             requires: vec![],
-            undo: vec![(
-                member.host.clone(),
+            undo: vec![back(
+                &member.host,
                 actions::write_hba(node, draft::hba(before.iter(), &networks)),
             )],
         });
@@ -156,7 +155,7 @@ fn forget(draft: &mut Draft, change: &Change<'_>) -> u32 {
         format!("wait until every survivor has forgotten {}", old.node),
         "from then on it is no member, and its host is owed a tombstone",
         vec![conditions::absent_everywhere(&old.node, old.id(), &slot)],
-        STALL_MS,
+        draft::SHORT,
     );
     let owed_act = draft.spare_act();
     draft.changing(spec_change::Kind::RemoveNode(RemoveNode { node: old.node.clone(), owed_act }));

@@ -11,17 +11,12 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
     fronts::Fronts,
     guards::{self, Last, Restarting},
     join, predict, switchover,
     view::View,
 };
-
-/// repmgrd reports to its server within seconds: half a minute is odd.
-const STALL_MS: u64 = 30_000;
-/// A standby replays what was written while it was away.
-const STREAMING_STALL_MS: u64 = 300_000;
 
 /// The plan, or every guard that says no.
 pub(super) fn plan(
@@ -114,7 +109,7 @@ fn one_standby(draft: &mut Draft, primary: &Placed, standby: &Placed) {
         host: host(),
         action: actions::stop(node.clone(), PostgresqlService::Repmgrd),
         requires: vec![],
-        undo: vec![(host(), actions::start(node.clone(), PostgresqlService::Repmgrd))],
+        undo: vec![back(&host(), actions::start(node.clone(), PostgresqlService::Repmgrd))],
     });
     draft.act(Task {
         title: format!("stop and disable the server of {} on {}", standby.node, standby.host),
@@ -125,21 +120,21 @@ fn one_standby(draft: &mut Draft, primary: &Placed, standby: &Placed) {
             conditions::primary_is(&primary.node),
             conditions::sync_satisfiable(vec![standby.node.clone()]),
         ],
-        undo: vec![(host(), actions::start(node.clone(), PostgresqlService::Server))],
+        undo: vec![back(&host(), actions::start(node.clone(), PostgresqlService::Server))],
     });
     start_server(draft, standby);
     draft.wait(
         format!("wait until {} streams and has replayed", standby.node),
         "it is a copy again before the next one is stopped",
         vec![conditions::streaming(&standby.node)],
-        STREAMING_STALL_MS,
+        draft::STREAMING,
     );
     start_repmgrd(draft, standby);
     draft.wait(
         format!("wait until all members are healthy with {} back", standby.node),
         "one at a time: the next one only goes when nobody is missing",
         vec![conditions::healthy()],
-        STALL_MS,
+        draft::SHORT,
     );
 }
 
@@ -181,17 +176,17 @@ fn in_place(draft: &mut Draft, primary: &Placed, members: &[Placed]) {
         host: host(),
         action: actions::stop_primary(node.clone()),
         requires,
-        undo: vec![(host(), actions::start(node, PostgresqlService::Server))],
+        undo: vec![back(&host(), actions::start(node, PostgresqlService::Server))],
     });
     let stopped = draft.last_number();
     start_server(draft, primary);
-    draft.writers_pause(stopped);
+    draft.writers_pause(stopped, draft::WRITE_PAUSE_MS);
     if others().next().is_some() {
         draft.wait(
             format!("wait until every standby streams from {} again", primary.node),
             "only what the primary sends to counts as a copy",
             others().map(|member| conditions::streaming(&member.node)).collect(),
-            STREAMING_STALL_MS,
+            draft::STREAMING,
         );
     }
     start_repmgrd(draft, primary);

@@ -8,7 +8,7 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
     fronts::Fronts,
     guards::{self, Moving},
     join, options, predict, switchover,
@@ -18,9 +18,6 @@ use super::{
 mod notes;
 
 pub(super) use notes::leaving_notes;
-
-/// A connection that does not end, a record that does not reach a standby: half a minute is odd.
-pub(super) const STALL_MS: u64 = 30_000;
 
 /// The plan, or every guard that says no.
 pub(super) fn plan(
@@ -142,7 +139,7 @@ pub(super) fn remove(
         format!("wait until {} streams no more", node.node),
         "the primary itself says that nobody reads that slot",
         vec![conditions::not_streaming(&node.node, &slot)],
-        STALL_MS,
+        draft::SHORT,
     );
     unregister(draft, primary, node, &slot);
     drop_slot(draft, primary, node, &slot);
@@ -151,7 +148,7 @@ pub(super) fn remove(
         format!("wait until every survivor has forgotten {}", node.node),
         "a record or a slot that stays would be found as a ghost later, and keeps WAL",
         vec![conditions::absent_everywhere(&node.node, node.id(), &slot)],
-        STALL_MS,
+        draft::SHORT,
     );
     tombstone(draft, node, wipe, &slot);
     dropped
@@ -187,7 +184,7 @@ pub(super) fn remove_primary(
         format!("wait until every survivor has forgotten {}", old.node),
         "a record that stays would be found as a ghost later",
         vec![conditions::absent_everywhere(&old.node, old.id(), &slot)],
-        STALL_MS,
+        draft::SHORT,
     );
     tombstone(draft, old, wipe, &slot);
     switchover::let_decide(draft, moving.survivors());
@@ -207,7 +204,7 @@ fn stop(draft: &mut Draft, node: &Placed, service: PostgresqlService, reason: &'
         host: node.host.clone(),
         action: actions::stop(named.clone(), service),
         requires: vec![],
-        undo: vec![(node.host.clone(), actions::start(named, service))],
+        undo: vec![back(&node.host, actions::start(named, service))],
     });
 }
 
@@ -219,7 +216,7 @@ fn unregister(draft: &mut Draft, primary: &Placed, node: &Placed, slot: &str) {
         host: primary.host.clone(),
         action: actions::unregister_standby(at, named.clone(), node.id()),
         requires: vec![conditions::not_streaming(&node.node, slot)],
-        undo: vec![(node.host.clone(), actions::register_stopped_standby(named, &primary.place))],
+        undo: vec![back(&node.host, actions::register_stopped_standby(named, &primary.place))],
     });
 }
 
@@ -288,8 +285,8 @@ pub(super) fn shut_out(
             host: member.host.clone(),
             action: actions::write_hba(node.clone(), draft::hba(staying.iter(), client_networks)),
             requires: vec![],
-            undo: vec![(
-                member.host.clone(),
+            undo: vec![back(
+                &member.host,
                 actions::write_hba(node, draft::hba(all.iter(), client_networks)),
             )],
         });

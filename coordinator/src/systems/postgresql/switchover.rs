@@ -13,17 +13,12 @@ use bellows_proto::v1::{
 use super::{
     actions, conditions,
     describe::describe,
-    draft::{self, Draft, Placed, Task},
+    draft::{self, Draft, Placed, Task, back},
     fronts::Fronts,
     guards::{self, Moving},
     join, predict,
     view::View,
 };
-
-/// A stop, a promotion, a new connection: half a minute is odd.
-const STALL_MS: u64 = 30_000;
-/// A former primary replays what it wrote itself.
-const STREAMING_STALL_MS: u64 = 300_000;
 
 /// The plan, or every guard that says no.
 pub(super) fn plan(
@@ -105,7 +100,7 @@ pub(super) fn make_room<'a>(
             host: new.host.clone(),
             action: actions::create_slot(at.clone(), node.clone(), slot.clone()),
             requires: vec![],
-            undo: vec![(new.host.clone(), actions::drop_slot(at, node, slot))],
+            undo: vec![back(&new.host, actions::drop_slot(at, node, slot))],
         });
     }
 }
@@ -124,7 +119,7 @@ pub(super) fn hold_still<'a>(
             host: member.host.clone(),
             action: actions::pause_repmgrd(node.clone(), true),
             requires: vec![conditions::repmgrd_is(&member.node, false)],
-            undo: vec![(member.host.clone(), actions::pause_repmgrd(node, false))],
+            undo: vec![back(&member.host, actions::pause_repmgrd(node, false))],
         });
     }
     let node = draft.node(&primary.node);
@@ -134,7 +129,7 @@ pub(super) fn hold_still<'a>(
         host: primary.host.clone(),
         action: actions::stop(node.clone(), PostgresqlService::Repmgrd),
         requires: vec![],
-        undo: vec![(primary.host.clone(), actions::start(node, PostgresqlService::Repmgrd))],
+        undo: vec![back(&primary.host, actions::start(node, PostgresqlService::Repmgrd))],
     });
 }
 
@@ -153,14 +148,14 @@ pub(super) fn hand_over(draft: &mut Draft, moving: &Moving) -> u32 {
         host: old.host.clone(),
         action: actions::stop_primary(node.clone()),
         requires,
-        undo: vec![(old.host.clone(), actions::start(node, PostgresqlService::Server))],
+        undo: vec![back(&old.host, actions::start(node, PostgresqlService::Server))],
     });
     let stopped = draft.last_number();
     draft.wait(
         format!("wait until {} has all that {} wrote", new.node, old.node),
         "what was committed at the old primary is at the new one before it takes over",
         vec![conditions::received_all(&new.node, &old.node)],
-        STALL_MS,
+        draft::SHORT,
     );
     draft.act(Task {
         title: format!("promote {} on {}", new.node, new.host),
@@ -171,7 +166,7 @@ pub(super) fn hand_over(draft: &mut Draft, moving: &Moving) -> u32 {
         // The point of no return: from now on the old primary lacks what is written here.
         undo: vec![],
     });
-    draft.writers_pause(stopped);
+    draft.writers_pause(stopped, draft::WRITE_PAUSE_MS);
     draft.last_number()
 }
 
@@ -196,7 +191,7 @@ fn streams(draft: &mut Draft, standby: &Placed, new: &Placed) {
         format!("wait until {} streams from {}", standby.node, new.node),
         "only what the new primary sends to counts as a copy",
         vec![conditions::streaming(&standby.node)],
-        STREAMING_STALL_MS,
+        draft::STREAMING,
     );
 }
 
@@ -292,7 +287,7 @@ pub(super) fn let_decide<'a>(draft: &mut Draft, members: impl Iterator<Item = &'
         "wait until repmgrd watches on every member".to_owned(),
         "read back from each server: one that stays paused is no failover",
         members.iter().map(|member| conditions::repmgrd_is(&member.node, false)).collect(),
-        STALL_MS,
+        draft::SHORT,
     );
 }
 

@@ -2,16 +2,10 @@
 
 use bellows_proto::v1::{Action, HostAction, KwdbAction, action, host_action, kwdb_action::Kind};
 
+use crate::plan::Limits;
+
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
-
-/// How long a job may take.
-pub(in super::super) struct Limits {
-    /// It is ended after this long; 0: never.
-    pub(in super::super) deadline_ms: u64,
-    /// Held when its progress does not move for this long; 0: not watched.
-    pub(in super::super) stall_ms: u64,
-}
 
 /// The time limits of an action.
 pub(in super::super) fn limits(action: &Action) -> Limits {
