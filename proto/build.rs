@@ -10,6 +10,7 @@ const FILES: &[&str] = &[
     "bellows/v1/fault.proto",
     "bellows/v1/postgresql_front.proto",
     "bellows/v1/postgresql.proto",
+    "bellows/v1/bookkeeper.proto",
     "bellows/v1/kwdb.proto",
     "bellows/v1/placement.proto",
     "bellows/v1/host.proto",

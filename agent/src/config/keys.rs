@@ -2,12 +2,12 @@
 
 use toml::{Table, Value};
 
-use super::{fronts, kwdb, postgresql, values::Checker};
+use super::{bookkeeper, fronts, kwdb, postgresql, values::Checker};
 
 const TOP: &[&str] = &["agent", "systems", "profiles"];
 const AGENT: &[&str] =
     &["host", "listen", "data_dir", "runtime_dir", "address", "launch", "mode", "audit_segments"];
-const SYSTEMS: &[&str] = &["postgresql", "kwdb"];
+const SYSTEMS: &[&str] = &["postgresql", "kwdb", "bookkeeper"];
 
 /// Notes every key that nothing reads. A new system adds its section here.
 pub(super) fn check(table: &Table, checker: &mut Checker) {
@@ -18,6 +18,9 @@ pub(super) fn check(table: &Table, checker: &mut Checker) {
     }
     if let Some(systems) = part("systems") {
         section(checker, "systems.", systems, SYSTEMS);
+        if let Some(bookkeeper) = systems.get("bookkeeper").and_then(Value::as_table) {
+            section(checker, "systems.bookkeeper.", bookkeeper, bookkeeper::KEYS);
+        }
         if let Some(kwdb) = systems.get("kwdb").and_then(Value::as_table) {
             section(checker, "systems.kwdb.", kwdb, kwdb::KEYS);
         }

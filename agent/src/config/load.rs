@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::{
-    AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, keys, kwdb, plain,
-    postgresql,
+    AgentConfig, Config, DEFAULT_LISTEN, Launch, Mode, SystemsConfig, bookkeeper, keys, kwdb,
+    plain, postgresql,
     values::{Checker, absolute},
 };
 
@@ -72,6 +72,7 @@ struct RawAgent {
 struct RawSystems {
     postgresql: Option<postgresql::Raw>,
     kwdb: Option<kwdb::Raw>,
+    bookkeeper: Option<bookkeeper::Raw>,
 }
 
 /// Reads and checks the file.
@@ -146,6 +147,7 @@ pub fn parse(path: &Utf8Path, text: &str) -> Result<Config, ConfigError> {
     let systems = SystemsConfig {
         postgresql: raw.systems.postgresql.and_then(|section| section.check(&mut checker)),
         kwdb: raw.systems.kwdb.and_then(|section| section.check(&mut checker)),
+        bookkeeper: raw.systems.bookkeeper.and_then(|section| section.check(&mut checker)),
     };
     check_profiles(&raw.profiles, &mut checker);
     if agent.as_ref().is_some_and(|agent| agent.launch == Launch::User) {

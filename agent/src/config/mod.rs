@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bellows_proto::names::HostName;
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub mod bookkeeper;
 pub mod fronts;
 mod keys;
 pub mod kwdb;
@@ -14,6 +15,7 @@ mod plain;
 pub mod postgresql;
 mod values;
 
+pub use bookkeeper::BookkeeperConfig;
 pub use kwdb::KwdbConfig;
 pub use load::{ConfigError, check_owner, data_dir, load, parse};
 pub use postgresql::PostgresqlConfig;
@@ -98,6 +100,8 @@ pub struct SystemsConfig {
     pub postgresql: Option<PostgresqlConfig>,
     /// `[systems.kwdb]`
     pub kwdb: Option<KwdbConfig>,
+    /// `[systems.bookkeeper]`
+    pub bookkeeper: Option<BookkeeperConfig>,
 }
 
 impl Config {

@@ -5,6 +5,11 @@ use super::{PostgresqlConfig, SystemsConfig, values::Checker};
 
 /// Notes everything in the sections that needs another user.
 pub(super) fn check(systems: &SystemsConfig, checker: &mut Checker) {
+    if systems.bookkeeper.is_some() {
+        checker.mistake(
+            "systems.bookkeeper: not supported with launch = \"user\"; leave it out, or run this host's agent as root",
+        );
+    }
     if systems.kwdb.is_some() {
         checker.mistake(
             "systems.kwdb: with launch = \"user\" its unit cannot be given another start; leave it out, or run this host's agent as root",

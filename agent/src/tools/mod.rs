@@ -13,6 +13,7 @@ use bellows_proto::v1::{
 
 use crate::facilities::{Local, Runner, claims::Holdings};
 
+pub mod bookkeeper;
 mod context;
 pub mod deploy_sh;
 pub mod host;
@@ -48,6 +49,10 @@ pub async fn answer(query: &Query, context: &QueryContext) -> Result<Answer, Fau
             allowed(&context.local().config.systems.kwdb, "kwdb")?;
             answer::Kind::Kwdb(kwdb::answer(query, context).await?)
         }
+        Some(query::Kind::Bookkeeper(query)) => {
+            allowed(&context.local().config.systems.bookkeeper, "bookkeeper")?;
+            answer::Kind::Bookkeeper(bookkeeper::answer(query, context).await?)
+        }
         None => return Err(empty("query")),
     };
     Ok(Answer { kind: Some(kind) })
@@ -68,6 +73,10 @@ pub async fn perform(action: &Action, context: &JobContext) -> Result<Note, Faul
             allowed(&context.local().config.systems.kwdb, "kwdb")?;
             kwdb::perform(action, context).await
         }
+        Some(action::Kind::Bookkeeper(action)) => {
+            allowed(&context.local().config.systems.bookkeeper, "bookkeeper")?;
+            bookkeeper::perform(action, context).await
+        }
         None => Err(empty("action")),
     }
 }
@@ -84,6 +93,9 @@ pub fn permitted(action: &Action, local: &Local) -> Result<(), Fault> {
             allowed(&local.config.systems.postgresql, "postgresql").map(|_| ())
         }
         Some(action::Kind::Kwdb(_)) => allowed(&local.config.systems.kwdb, "kwdb").map(|_| ()),
+        Some(action::Kind::Bookkeeper(_)) => {
+            allowed(&local.config.systems.bookkeeper, "bookkeeper").map(|_| ())
+        }
         None => Err(empty("action")),
     }
 }
@@ -92,7 +104,8 @@ pub fn permitted(action: &Action, local: &Local) -> Result<(), Fault> {
 /// job kills nothing that is left of it. PostgreSQL's do not: its servers are services. KWDB's `deploy.sh` does.
 pub fn leaves_daemons(action: &Action) -> bool {
     match &action.kind {
-        Some(action::Kind::Host(_) | action::Kind::Postgresql(_)) | None => false,
+        Some(action::Kind::Host(_) | action::Kind::Postgresql(_) | action::Kind::Bookkeeper(_))
+        | None => false,
         Some(action::Kind::Kwdb(action)) => kwdb::leaves_daemons(action),
     }
 }
@@ -111,6 +124,10 @@ pub fn propose(system: &str, local: &Local, node: &NodeRef, port: u16) -> Result
         "kwdb" => {
             allowed(&local.config.systems.kwdb, system)?;
             placement::System::Kwdb(kwdb::propose(local, node, port)?)
+        }
+        "bookkeeper" => {
+            allowed(&local.config.systems.bookkeeper, system)?;
+            placement::System::Bookkeeper(bookkeeper::propose(local, node, port)?)
         }
         other => {
             return Err(Fault::new(
@@ -137,6 +154,10 @@ pub fn holdings(local: &Local, node: &NodeRef, placement: &Placement) -> Result<
             allowed(&local.config.systems.kwdb, "kwdb")?;
             kwdb::holdings(local, node, placement)
         }
+        Some(placement::System::Bookkeeper(placement)) => {
+            allowed(&local.config.systems.bookkeeper, "bookkeeper")?;
+            bookkeeper::holdings(local, node, placement)
+        }
         None => Err(empty("placement")),
     }
 }
@@ -147,6 +168,7 @@ pub fn takes(node: &NodeRef, placement: &Placement) -> Option<Holdings> {
     placement.system.as_ref().map(|system| match system {
         placement::System::Postgresql(placement) => postgresql::takes(node, placement),
         placement::System::Kwdb(placement) => kwdb::takes(node, placement),
+        placement::System::Bookkeeper(placement) => bookkeeper::takes(node, placement),
     })
 }
 
@@ -164,6 +186,9 @@ pub async fn take_over(
             postgresql::take_over(node, placement, context).await
         }
         Some(placement::System::Kwdb(placement)) => kwdb::take_over(node, placement, context).await,
+        Some(placement::System::Bookkeeper(placement)) => {
+            bookkeeper::take_over(node, placement, context).await
+        }
         None => Err(empty("placement")),
     }
 }
@@ -173,6 +198,7 @@ pub fn is_adopted(placement: &Placement) -> bool {
     match &placement.system {
         Some(placement::System::Postgresql(placement)) => placement.adopted,
         Some(placement::System::Kwdb(placement)) => placement.adopted,
+        Some(placement::System::Bookkeeper(placement)) => placement.adopted,
         None => false,
     }
 }
@@ -189,6 +215,9 @@ pub fn unit_is_anothers(
     match &placement.system {
         // Each server has units of its own.
         Some(placement::System::Postgresql(_)) | None => Ok(false),
+        Some(placement::System::Bookkeeper(placement)) => {
+            bookkeeper::unit_is_anothers(local, node, placement)
+        }
         Some(placement::System::Kwdb(placement)) => kwdb::unit_is_anothers(local, node, placement),
     }
 }
@@ -210,6 +239,9 @@ pub async fn refuse_running(
         Some(placement::System::Kwdb(placement)) => {
             kwdb::refuse_running(node, placement, context).await
         }
+        Some(placement::System::Bookkeeper(placement)) => {
+            bookkeeper::refuse_running(node, placement, context).await
+        }
         None => Err(empty("placement")),
     }
 }
@@ -230,6 +262,9 @@ pub fn proposed_holdings(
             postgresql::holdings(local, node, &chosen)
         }
         Some(placement::System::Kwdb(proposal)) => kwdb::holdings(local, node, proposal),
+        Some(placement::System::Bookkeeper(proposal)) => {
+            bookkeeper::holdings(local, node, proposal)
+        }
         None => Err(empty("placement")),
     }
 }
@@ -242,6 +277,9 @@ pub async fn facts(runner: &dyn Runner) -> Vec<SystemFacts> {
     }
     if runner.local().config.systems.kwdb.is_some() {
         found.push(kwdb::facts(runner).await);
+    }
+    if runner.local().config.systems.bookkeeper.is_some() {
+        found.push(bookkeeper::facts(runner).await);
     }
     found
 }

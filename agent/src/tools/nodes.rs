@@ -1,8 +1,8 @@
 //! The nodes that an action names: what its fence is checked against. Must not judge them.
 
 use bellows_proto::v1::{
-    Action, HostAction, KwdbAction, NodeRef, PostgresqlAction, action, host_action, kwdb_action,
-    postgresql_action,
+    Action, BookkeeperAction, HostAction, KwdbAction, NodeRef, PostgresqlAction, action,
+    bookkeeper_action, host_action, kwdb_action, postgresql_action,
 };
 
 /// All nodes that an action names; a missing one is for the tool to refuse.
@@ -11,6 +11,7 @@ pub fn nodes(action: &Action) -> Vec<&NodeRef> {
         Some(action::Kind::Host(action)) => of_host(action),
         Some(action::Kind::Postgresql(action)) => of_postgresql(action),
         Some(action::Kind::Kwdb(action)) => of_kwdb(action),
+        Some(action::Kind::Bookkeeper(action)) => of_bookkeeper(action),
         None => [None, None],
     };
     named.into_iter().flatten().collect()
@@ -76,6 +77,27 @@ fn of_kwdb(action: &KwdbAction) -> [Option<&NodeRef>; 2] {
         Some(Kind::DiscardData(action)) => (&action.node, &None),
         Some(Kind::RestartNode(action)) => (&action.node, &None),
         Some(Kind::DeployDecommission(action)) => (&action.node, &None),
+        None => (&None, &None),
+    };
+    [node.as_ref(), at.as_ref()]
+}
+
+fn of_bookkeeper(action: &BookkeeperAction) -> [Option<&NodeRef>; 2] {
+    use bookkeeper_action::Kind;
+    let (node, at) = match &action.kind {
+        Some(Kind::WriteConfig(action)) => (&action.node, &None),
+        Some(Kind::RemoveConfig(action)) => (&action.node, &None),
+        Some(Kind::StartBookie(action)) => (&action.node, &None),
+        Some(Kind::StopBookie(action)) => (&action.node, &None),
+        Some(Kind::SetReadOnly(action)) => (&action.node, &None),
+        Some(Kind::Audit(action)) => (&None, &action.at),
+        Some(Kind::Drain(action)) => (&action.node, &action.at),
+        Some(Kind::Decommission(action)) => (&action.node, &action.at),
+        Some(Kind::SaveCookie(action)) => (&action.node, &action.at),
+        Some(Kind::DeleteCookie(action)) => (&action.node, &action.at),
+        Some(Kind::RestoreCookie(action)) => (&action.node, &action.at),
+        Some(Kind::SetAutorecovery(action)) => (&None, &action.at),
+        Some(Kind::DiscardData(action)) => (&action.node, &None),
         None => (&None, &None),
     };
     [node.as_ref(), at.as_ref()]

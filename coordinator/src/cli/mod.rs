@@ -166,7 +166,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Rejoin(args) => rejoin::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
         Command::Reconfigure(args) => reconfigure::run(context, args).await,
-        Command::Apply(args) => apply::run(context, &args).await,
+        Command::Apply(args) => Box::pin(apply::run(context, &args)).await,
         Command::Plan(command) => plan::run(context, &command),
         Command::Op(command) => op::run(context, command).await,
         Command::Job(command) => job::run(context, command).await,

@@ -2,6 +2,7 @@
 //! system that it is for, one arm per system; the systems know nothing of each other, of the
 //! engine, of clocks or of the network.
 
+mod bookkeeper;
 mod host;
 mod kwdb;
 pub mod postgresql;
@@ -30,6 +31,7 @@ impl Systems for AllSystems {
         match spec.system() {
             System::Postgresql => postgresql::next_queries(spec, intent, answers, &self.postgresql),
             System::Kwdb => kwdb::next_queries(spec, intent, answers),
+            System::Bookkeeper => bookkeeper::next_queries(spec, intent, answers),
             System::Unspecified => Vec::new(),
         }
     }
@@ -40,6 +42,7 @@ impl Systems for AllSystems {
                 postgresql::planning_queries(spec, intent, answers, &self.postgresql)
             }
             System::Kwdb => kwdb::next_queries(spec, Some(intent), answers),
+            System::Bookkeeper => bookkeeper::next_queries(spec, Some(intent), answers),
             System::Unspecified => Vec::new(),
         }
     }
@@ -50,6 +53,9 @@ impl Systems for AllSystems {
                 Some(observation::System::Postgresql(postgresql::observation(spec, answers)))
             }
             System::Kwdb => Some(observation::System::Kwdb(kwdb::observation(spec, answers))),
+            System::Bookkeeper => {
+                Some(observation::System::Bookkeeper(bookkeeper::observation(spec, answers)))
+            }
             System::Unspecified => None,
         };
         Observation { hosts: host::readings(answers), system: seen }
@@ -64,6 +70,7 @@ impl Systems for AllSystems {
         match spec.system() {
             System::Postgresql => postgresql::plan(spec, observation, intent, &self.postgresql),
             System::Kwdb => kwdb::plan(spec, observation, intent),
+            System::Bookkeeper => bookkeeper::plan(spec, observation, intent),
             System::Unspecified => Err(vec![unknown_system(spec)]),
         }
     }
@@ -75,6 +82,9 @@ impl Systems for AllSystems {
                 postgresql::check(condition, observation)
             }
             Some(condition::Kind::Kwdb(condition)) => kwdb::check(condition, observation),
+            Some(condition::Kind::Bookkeeper(condition)) => {
+                bookkeeper::check(condition, observation)
+            }
             None => {
                 Verdict::Refused("the condition is empty: written by a newer version".to_owned())
             }
@@ -88,6 +98,7 @@ impl Systems for AllSystems {
             }
             Some(action::Kind::Postgresql(action)) => postgresql::probe(action, observation),
             Some(action::Kind::Kwdb(action)) => kwdb::probe(action, observation),
+            Some(action::Kind::Bookkeeper(action)) => bookkeeper::probe(action, observation),
             None => Probe::Unknown("the action is empty: written by a newer version".to_owned()),
         }
     }
@@ -96,6 +107,7 @@ impl Systems for AllSystems {
         match act.action.as_ref().and_then(|action| action.kind.as_ref()) {
             Some(action::Kind::Postgresql(_)) => postgresql::resolve(act, observation),
             Some(action::Kind::Kwdb(_)) => kwdb::resolve(act, observation),
+            Some(action::Kind::Bookkeeper(_)) => bookkeeper::resolve(act, observation),
             Some(action::Kind::Host(_)) => Ok(act.clone()),
             None => Err("the action is empty: written by a newer version".to_owned()),
         }
@@ -107,6 +119,9 @@ impl Systems for AllSystems {
                 postgresql::drift(predicted, observation)
             }
             Some(observation::System::Kwdb(predicted)) => kwdb::drift(predicted, observation),
+            Some(observation::System::Bookkeeper(predicted)) => {
+                bookkeeper::drift(predicted, observation)
+            }
             None => Vec::new(),
         }
     }
@@ -115,6 +130,7 @@ impl Systems for AllSystems {
         match spec.system() {
             System::Postgresql => postgresql::describe(spec, observation),
             System::Kwdb => kwdb::describe(spec, observation),
+            System::Bookkeeper => bookkeeper::describe(spec, observation),
             System::Unspecified => {
                 Description { problems: vec![unknown_system(spec).value], ..Description::default() }
             }
@@ -130,8 +146,9 @@ impl Systems for AllSystems {
         match system {
             System::Postgresql => postgresql::options(verb, options),
             System::Kwdb => kwdb::options(verb, options),
+            System::Bookkeeper => bookkeeper::options(verb, options),
             System::Unspecified => {
-                Err(vec!["no system is named; known: postgresql, kwdb".to_owned()])
+                Err(vec!["no system is named; known: postgresql, kwdb, bookkeeper".to_owned()])
             }
         }
     }
@@ -140,6 +157,7 @@ impl Systems for AllSystems {
         match system {
             System::Postgresql => postgresql::REVISION,
             System::Kwdb => kwdb::REVISION,
+            System::Bookkeeper => bookkeeper::REVISION,
             System::Unspecified => 0,
         }
     }
@@ -150,6 +168,7 @@ fn node_seen(observation: &Observation) -> impl Fn(&str) -> host::NodeSeen {
     |node| match &observation.system {
         Some(observation::System::Postgresql(seen)) => postgresql::node_seen(seen, node),
         Some(observation::System::Kwdb(seen)) => kwdb::node_seen(seen, node),
+        Some(observation::System::Bookkeeper(seen)) => bookkeeper::node_seen(seen, node),
         None => host::NodeSeen::default(),
     }
 }
@@ -174,5 +193,6 @@ pub fn explanations() -> Vec<Explanation> {
     let mut all = vec![known_system()];
     all.extend(postgresql::explanations());
     all.extend(kwdb::explanations());
+    all.extend(bookkeeper::explanations());
     all
 }

@@ -122,6 +122,7 @@ pub fn plan(plan: &Plan) -> String {
     match plan.prediction.as_ref().unwrap().system.as_ref().unwrap() {
         observation::System::Postgresql(end) => predicted(&mut out, &end.members),
         observation::System::Kwdb(end) => predicted(&mut out, &end.members),
+        observation::System::Bookkeeper(end) => predicted(&mut out, &end.members),
     }
     out
 }

@@ -176,10 +176,8 @@ fn found(
 fn claimed(local: &Local, data_dir: &str) -> Result<Option<NodeRef>, Fault> {
     let all = local.claims().all()?;
     Ok(all.into_iter().filter(|known| !known.tombstone).find_map(|known| {
-        match known.claim?.placement?.system? {
-            placement::System::Kwdb(place) if place.data_dir == data_dir => known.node,
-            placement::System::Kwdb(_) | placement::System::Postgresql(_) => None,
-        }
+        let placement::System::Kwdb(place) = known.claim?.placement?.system? else { return None };
+        if place.data_dir == data_dir { known.node } else { None }
     }))
 }
 

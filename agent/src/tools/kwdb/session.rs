@@ -38,10 +38,12 @@ pub(super) fn required(reference: Option<&NodeRef>) -> Result<&NodeRef, Fault> {
 
 /// The placement in what is remembered of a node.
 pub(super) fn placement_of(known: &Remembered) -> Option<KwdbPlacement> {
-    match known.claim.as_ref()?.placement.as_ref()?.system.as_ref()? {
-        placement::System::Kwdb(placement) => Some(placement.clone()),
-        placement::System::Postgresql(_) => None,
-    }
+    let placement::System::Kwdb(placement) =
+        known.claim.as_ref()?.placement.as_ref()?.system.as_ref()?
+    else {
+        return None;
+    };
+    Some(placement.clone())
 }
 
 /// The node that is claimed here under this name.

@@ -132,10 +132,8 @@ fn claimed(local: &Local, data_dir: &str) -> Result<Option<NodeRef>, Fault> {
     let all = local.claims().all()?;
     Ok(all.into_iter().find_map(|known| {
         let place = known.claim?.placement?.system?;
-        match place {
-            placement::System::Postgresql(place) if place.data_dir == data_dir => known.node,
-            placement::System::Postgresql(_) | placement::System::Kwdb(_) => None,
-        }
+        let placement::System::Postgresql(place) = place else { return None };
+        if place.data_dir == data_dir { known.node } else { None }
     }))
 }
 

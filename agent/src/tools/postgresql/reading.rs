@@ -88,10 +88,11 @@ pub async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Postgresql
 }
 
 fn of_claim(claim: &claims::NodeClaim) -> Option<PostgresqlPlacement> {
-    match claim.placement.as_ref()?.system.as_ref()? {
-        placement::System::Postgresql(placement) => Some(placement.clone()),
-        _ => None,
-    }
+    let placement::System::Postgresql(placement) = claim.placement.as_ref()?.system.as_ref()?
+    else {
+        return None;
+    };
+    Some(placement.clone())
 }
 
 async fn own_services(

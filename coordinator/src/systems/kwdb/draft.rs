@@ -64,8 +64,8 @@ impl Placed {
 
 /// The placement of a node of the spec; `None` where it has none of this system.
 pub(super) fn placed(node: &SpecNode) -> Option<Placed> {
-    match node.placement.as_ref()?.system.as_ref()? {
-        placement::System::Kwdb(place) => Some(Placed::of(node, place.clone())),
-        _ => None,
-    }
+    let placement::System::Kwdb(place) = node.placement.as_ref()?.system.as_ref()? else {
+        return None;
+    };
+    Some(Placed::of(node, place.clone()))
 }

@@ -65,10 +65,10 @@ pub(super) fn members(spec: &Spec, answers: &[Asked]) -> Vec<KwdbMember> {
 fn buried(spec: &Spec, node: &str, host: &str) -> Option<KwdbPlacement> {
     let mut stones = spec.tombstones.iter();
     let stone = stones.rfind(|stone| stone.node == node && stone.host == host)?;
-    match stone.placement.as_ref()?.system.as_ref()? {
-        placement::System::Kwdb(place) => Some(place.clone()),
-        _ => None,
-    }
+    let placement::System::Kwdb(place) = stone.placement.as_ref()?.system.as_ref()? else {
+        return None;
+    };
+    Some(place.clone())
 }
 
 fn question(query: Option<&Query>) -> Option<&kwdb_query::Kind> {

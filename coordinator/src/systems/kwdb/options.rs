@@ -157,9 +157,9 @@ pub(super) fn for_adopt(
 
 /// The options of a cluster.
 pub(super) fn of_spec(spec: &Spec) -> KwdbSpecOptions {
-    let stored = spec.options.as_ref().and_then(|options| match options.system.as_ref()? {
-        spec_options::System::Kwdb(options) => Some(options.clone()),
-        _ => None,
+    let stored = spec.options.as_ref().and_then(|options| {
+        let spec_options::System::Kwdb(options) = options.system.as_ref()? else { return None };
+        Some(options.clone())
     });
     defaulted(stored.unwrap_or_default())
 }

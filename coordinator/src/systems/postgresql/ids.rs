@@ -24,10 +24,12 @@ fn highest(spec: &Spec, view: View<'_>) -> u32 {
     let remembered = u32::try_from(spec.highest_id).unwrap_or(u32::MAX);
     let placements = spec.nodes.iter().filter_map(placed).map(|node| node.id());
     let tombstones = spec.tombstones.iter().filter_map(|stone| {
-        match stone.placement.as_ref()?.system.as_ref()? {
-            bellows_proto::v1::placement::System::Postgresql(place) => Some(place.node_id),
-            _ => None,
-        }
+        let bellows_proto::v1::placement::System::Postgresql(place) =
+            stone.placement.as_ref()?.system.as_ref()?
+        else {
+            return None;
+        };
+        Some(place.node_id)
     });
     let servers = || view.members.iter().filter_map(|member| view.server(&member.node).ok());
     let records = servers().flat_map(|server| server.registered.iter().map(|row| row.node_id));

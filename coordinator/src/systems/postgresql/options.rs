@@ -155,10 +155,11 @@ fn not_a_network(text: &str) -> String {
 }
 
 fn of_intent(intent: &Intent) -> Option<&PostgresqlIntentOptions> {
-    match intent.options.as_ref()?.system.as_ref()? {
-        intent_options::System::Postgresql(options) => Some(options),
-        _ => None,
-    }
+    let intent_options::System::Postgresql(options) = intent.options.as_ref()?.system.as_ref()?
+    else {
+        return None;
+    };
+    Some(options)
 }
 
 fn defaulted(mut options: PostgresqlSpecOptions) -> PostgresqlSpecOptions {
@@ -186,9 +187,11 @@ pub(super) fn for_adopt(intent: &Intent, members: usize) -> PostgresqlSpecOption
 
 /// The options of a cluster.
 pub(super) fn of_spec(spec: &Spec) -> PostgresqlSpecOptions {
-    let stored = spec.options.as_ref().and_then(|options| match options.system.as_ref()? {
-        spec_options::System::Postgresql(options) => Some(options.clone()),
-        _ => None,
+    let stored = spec.options.as_ref().and_then(|options| {
+        let spec_options::System::Postgresql(options) = options.system.as_ref()? else {
+            return None;
+        };
+        Some(options.clone())
     });
     defaulted(stored.unwrap_or_default())
 }
