@@ -27,3 +27,4 @@ pub mod standing;
 pub mod testbed;
 pub mod wrapper;
 pub mod writer;
+pub mod writing;

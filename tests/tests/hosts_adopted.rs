@@ -56,7 +56,7 @@ async fn play(testbed: &Testbed, coordinator: &Coordinator) -> Result<()> {
 
     let addresses: Vec<String> =
         testbed.hosts().iter().map(|host| host.address().to_string()).collect();
-    let writer = Writer::start(&addresses, &debian::application()).await?;
+    let mut writer = Writer::start(&addresses, &debian::application()).await?;
     done(cli, &["expand", "shop", "--node", "pg3@db3"]).await?;
     follow(&addresses, 0, &["pg2", "pg3"]).await?;
     done(cli, &["switchover", "shop", "--to", "pg2"]).await?;

@@ -12,7 +12,7 @@ use bellows_tests::{
 
 /// Shows the logs' ends where a part did not hold.
 fn held<T>(stage: &Stage, what: &str, outcome: Result<T>) -> T {
-    outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.last_words()))
+    outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.site.last_words()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -171,7 +171,7 @@ pub async fn expand_planned_anew(stage: &Stage, number: usize) -> Result<()> {
     counts(stage, count + 1).await?;
     // The one that was taken back can be planned once more; now its node is there already.
     cli.run(&["op", "replan", &operation, "--dry-run"]).await?.expect_code(5)?;
-    let done = stage.operations().await?.pop().and_then(|one| one.summary);
+    let done = stage.site.operations().await?.pop().and_then(|one| one.summary);
     let done = done.context("there are no operations")?.operation;
     cli.run(&["op", "replan", &done, "--dry-run"]).await?.expect_code(2)?;
     Ok(())

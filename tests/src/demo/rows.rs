@@ -4,36 +4,20 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Stage, hosts};
+use super::{Found, Stage, hosts};
 use crate::{
     sql::Server,
-    writer::{TABLE, Tally, Writer},
+    writer::{TABLE, Writer},
 };
 
 /// A standby that streams is never far behind a client that writes a hundred rows a second.
 const CATCH_UP: Duration = Duration::from_secs(30);
 
-/// What was found.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// What the writer saw.
-    pub tally: Tally,
-    /// Members that were asked, with how many acknowledged rows each does not have.
-    pub missing: Vec<(String, usize)>,
-}
-
-impl Rows {
-    /// Over all members.
-    pub fn missing_in_all(&self) -> usize {
-        self.missing.iter().map(|(_, missing)| missing).sum()
-    }
-}
-
 /// Stops the writer, lets every member catch up, and asks each for all acknowledged rows.
 ///
 /// # Errors
 /// A member does not answer or does not catch up within 30 s.
-pub async fn look_for(stage: &Stage, writer: Writer) -> Result<Rows> {
+pub async fn look_for(stage: &Stage, writer: Writer) -> Result<Found> {
     look_for_after(stage, writer, 0).await
 }
 
@@ -41,7 +25,7 @@ pub async fn look_for(stage: &Stage, writer: Writer) -> Result<Rows> {
 ///
 /// # Errors
 /// As [`look_for`].
-pub async fn look_for_after(stage: &Stage, writer: Writer, before: i64) -> Result<Rows> {
+pub async fn look_for_after(stage: &Stage, mut writer: Writer, before: i64) -> Result<Found> {
     let tally = writer.finish().await?;
     let written = stage.primary().await?.written().await?;
     let mut missing = Vec::new();
@@ -56,5 +40,5 @@ pub async fn look_for_after(stage: &Stage, writer: Writer, before: i64) -> Resul
             tally.acknowledged.difference(&there).filter(|id| **id > before).count(),
         ));
     }
-    Ok(Rows { tally, missing })
+    Ok(Found { tally, missing })
 }

@@ -4,7 +4,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result};
-use bellows_proto::v1::OperationDetail;
 
 use super::hosts;
 use crate::{
@@ -141,28 +140,12 @@ impl Stage {
         Ok(seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// All operations with their journals, the oldest first.
-    ///
-    /// # Errors
-    /// The coordinator does not answer.
-    pub async fn operations(&self) -> Result<Vec<OperationDetail>> {
-        let mut found = Vec::new();
-        for one in self.site.cli().operations().await? {
-            found.push(self.site.cli().operation(&one.operation).await?);
-        }
-        Ok(found)
-    }
-
     /// All tool runs, by host.
     ///
     /// # Errors
     /// A log cannot be read.
     pub fn tool_runs(&self) -> Result<Vec<(String, Vec<wrapper::Run>)>> {
-        let of = |agent: &crate::site::Agent| {
-            let log = wrapper::log_beside(&hosts::tools(&agent.host.folder));
-            Ok((agent.host.name.clone(), wrapper::read(&log)?))
-        };
-        self.site.agents().iter().map(of).collect()
+        self.site.tool_runs(hosts::tools)
     }
 
     /// Tool runs that the journals do not explain.
@@ -170,14 +153,7 @@ impl Stage {
     /// # Errors
     /// A log or a journal cannot be read.
     pub async fn duplicates(&self) -> Result<Findings> {
-        let attempts = duplicates::attempts(&self.operations().await?);
+        let attempts = duplicates::attempts(&self.site.operations().await?);
         Ok(duplicates::find(&self.tool_runs()?, &attempts))
-    }
-
-    /// The end of all logs, for an error.
-    pub fn last_words(&self) -> String {
-        let mut words = vec![crate::site::cli::tail(self.site.coordinator_log())];
-        words.extend(self.site.agents().iter().map(|agent| crate::site::cli::tail(&agent.log())));
-        words.join("\n")
     }
 }

@@ -103,7 +103,7 @@ async fn stop_at(
     let trap = ground.trap(run, Trick::HoldBefore)?;
     let operation = begin(ground, verb, false).await?;
     trap.sprung(SOON).await?;
-    let writer = ground.writer.take().context("no writer")?;
+    let mut writer = ground.writer.take().context("no writer")?;
     let rows = writer.finish().await?.acknowledged;
     // The primary alone: a node that leaves has stopped already.
     let primary = Server::connect(&ground.address(0)?, &demo::superuser()).await?;

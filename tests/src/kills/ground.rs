@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use bellows_proto::v1::OperationDetail;
 
 use super::{
     point::Verb,
@@ -280,29 +279,6 @@ impl Ground {
     /// # Errors
     /// A log cannot be read.
     pub fn tool_runs(&self) -> Result<Vec<(String, Vec<wrapper::Run>)>> {
-        let mut runs = Vec::new();
-        for (index, agent) in self.site.agents().iter().enumerate() {
-            runs.push((agent.host.name.clone(), wrapper::read(&self.tool_log(index)?)?));
-        }
-        Ok(runs)
-    }
-
-    /// All operations with their journals, the oldest first.
-    ///
-    /// # Errors
-    /// The coordinator does not answer.
-    pub async fn operations(&self) -> Result<Vec<OperationDetail>> {
-        let mut found = Vec::new();
-        for one in self.site.cli().operations().await? {
-            found.push(self.site.cli().operation(&one.operation).await?);
-        }
-        Ok(found)
-    }
-
-    /// The end of all logs, for an error.
-    pub fn last_words(&self) -> String {
-        let mut words = vec![crate::site::cli::tail(self.site.coordinator_log())];
-        words.extend(self.site.agents().iter().map(|agent| crate::site::cli::tail(&agent.log())));
-        words.join("\n")
+        self.site.tool_runs(|host| host.join("bin"))
     }
 }

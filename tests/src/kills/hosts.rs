@@ -109,7 +109,7 @@ async fn store_full(on: &mut Machines) -> Result<String> {
 
 async fn power_cut(on: &mut Machines) -> Result<String> {
     let operation = on.copying(SLOW_KIB).await?;
-    let writer = on.writer.take().context("no writer")?;
+    let mut writer = on.writer.take().context("no writer")?;
     let rows = writer.finish().await?.acknowledged;
     let written = on.server("db1").await?.written().await?;
     on.server("db2").await?.replayed(&written, LIMIT).await?;

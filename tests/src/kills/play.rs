@@ -91,7 +91,7 @@ pub async fn begin(ground: &Ground, verb: Verb, slow: bool) -> Result<String> {
 /// An error with the last journal and the ends of all logs.
 pub async fn with_story(ground: &Ground, error: anyhow::Error) -> anyhow::Error {
     let error = with_journal(ground.site.cli(), error).await;
-    anyhow::anyhow!("{error}\n{}", ground.last_words())
+    anyhow::anyhow!("{error}\n{}", ground.site.last_words())
 }
 
 /// An error with the end of the journal of the last operation.

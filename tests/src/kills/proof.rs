@@ -94,7 +94,7 @@ pub async fn as_before(ground: &Ground, before: &Snapshot) -> Result<()> {
 pub async fn all_is_well(ground: &Ground, operation: &str) -> Result<()> {
     closed(ground, operation).await?;
     nothing_left(&ground.site.folders()).await?;
-    let attempts = duplicates::attempts(&ground.operations().await?);
+    let attempts = duplicates::attempts(&ground.site.operations().await?);
     let doubled = duplicates::find(&ground.tool_runs()?, &attempts).duplicates;
     let doubled = unexplained(doubled, ground);
     ensure!(doubled.is_empty(), "doubled tool runs: {doubled:?}");

@@ -1,17 +1,16 @@
 //! A client that writes rows all the time, like an application would: through `kwbase sql`, at any member that
 //! takes them, and with every acknowledged row remembered.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use tokio::{sync::watch, task::JoinHandle, time};
+use tokio::time;
 
 use super::Client;
-use crate::{process, writer::Tally};
+use crate::{
+    process,
+    writing::{self, Notes},
+};
 
 /// The table that it writes to.
 pub const TABLE: &str = "app.journal_of_the_writer";
@@ -20,13 +19,8 @@ const PAUSE: Duration = Duration::from_millis(40);
 /// A row that is not acknowledged by then counts as not acknowledged.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// A writer at work. It stops when dropped.
-pub struct Writer {
-    client: Client,
-    tally: Arc<Mutex<Tally>>,
-    stop: watch::Sender<bool>,
-    task: Option<JoinHandle<()>>,
-}
+/// A writer of rows.
+pub type Writer = writing::Writer<Client>;
 
 impl Writer {
     /// Makes the table and begins to write. `members`: ADDRESS:PORT of any that may be one.
@@ -37,28 +31,8 @@ impl Writer {
         let first = members.first().context("nobody to write to")?;
         let table = format!("CREATE TABLE IF NOT EXISTS {TABLE} (id INT8 PRIMARY KEY)");
         client.execute(first, &["CREATE DATABASE IF NOT EXISTS app", &table]).await?;
-        let tally = Arc::new(Mutex::new(Tally::default()));
-        let (stop, stopped) = watch::channel(false);
-        let writes = write(client.clone(), members.to_vec(), Arc::clone(&tally), stopped);
-        Ok(Self { client: client.clone(), tally, stop, task: Some(tokio::spawn(writes)) })
-    }
-
-    /// What it has seen so far.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Waits until so many rows more are acknowledged.
-    ///
-    /// # Errors
-    /// Not within `limit`.
-    pub async fn writes_on(&self, more: usize, limit: Duration) -> Result<()> {
-        let wanted = self.tally().acknowledged.len() + more;
-        process::until(&format!("{wanted} acknowledged rows"), limit, || async {
-            Ok(self.tally().acknowledged.len() >= wanted)
-        })
-        .await
+        let (with, members) = (client.clone(), members.to_vec());
+        Ok(Self::begin(client.clone(), |notes| write(with, members, notes)))
     }
 
     /// Acknowledged rows that are not there, asked at this member.
@@ -67,7 +41,7 @@ impl Writer {
     /// It does not answer.
     pub async fn missing_at(&self, member: &str) -> Result<usize> {
         let acknowledged = self.tally().acknowledged;
-        Ok(acknowledged.difference(&ids(&self.client, member).await?).count())
+        Ok(acknowledged.difference(&ids(&self.to, member).await?).count())
     }
 
     /// Every acknowledged row is there, asked at each of these members.
@@ -81,26 +55,6 @@ impl Writer {
         }
         Ok(())
     }
-
-    /// Stops after the row at hand and returns what was seen.
-    ///
-    /// # Errors
-    /// It had ended before, by a panic.
-    pub async fn finish(&mut self) -> Result<Tally> {
-        let _ = self.stop.send(true);
-        if let Some(task) = self.task.take() {
-            task.await.context("the writer broke down")?;
-        }
-        Ok(self.tally())
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-    }
 }
 
 /// All rows, asked at a member.
@@ -111,21 +65,12 @@ async fn ids(client: &Client, member: &str) -> Result<BTreeSet<i64>> {
     ids.collect::<Result<_, _>>().with_context(|| format!("rows of {TABLE} at {member}"))
 }
 
-async fn write(
-    client: Client,
-    members: Vec<String>,
-    tally: Arc<Mutex<Tally>>,
-    stopped: watch::Receiver<bool>,
-) {
-    let count = |change: &mut dyn FnMut(&mut Tally)| {
-        change(&mut tally.lock().unwrap_or_else(PoisonError::into_inner));
-    };
-    let mut last = time::Instant::now();
+async fn write(client: Client, members: Vec<String>, mut notes: Notes) {
     let mut at = members.iter().cycle();
     let mut member = at.next();
     let mut next: i64 = 1;
     while let Some(here) = member {
-        if *stopped.borrow() {
+        if notes.stopped() {
             return;
         }
         let id = next;
@@ -133,20 +78,11 @@ async fn write(
         let statement = format!("INSERT INTO {TABLE} (id) VALUES ({id})");
         let run = process::run(client.command(here, &["sql", "-e", &statement]), PATIENCE);
         match run.await {
-            Ok(ended) if ended.code == Some(0) => {
-                let gap = last.elapsed();
-                last = time::Instant::now();
-                count(&mut |tally| {
-                    tally.acknowledged.insert(id);
-                    tally.longest_gap = tally.longest_gap.max(gap);
-                });
-            }
+            Ok(ended) if ended.code == Some(0) => notes.acknowledged(id),
             _ => {
                 // Somebody else, and another row: this one may be there or not.
-                count(&mut |tally| {
-                    tally.in_doubt += 1;
-                    tally.connections += 1;
-                });
+                notes.in_doubt();
+                notes.connected();
                 member = at.next();
             }
         }

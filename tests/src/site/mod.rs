@@ -11,6 +11,7 @@ pub(crate) mod cli;
 mod coordinator;
 mod folders;
 mod lone;
+mod told;
 mod user;
 
 use std::{path::PathBuf, time::Duration};

@@ -25,7 +25,7 @@ use bellows_tests::{
 
 /// Shows the logs' ends where a part did not hold.
 fn held<T>(stage: &Stage, what: &str, outcome: Result<T>) -> T {
-    outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.last_words()))
+    outcome.unwrap_or_else(|error| panic!("{what}: {error:#}\n{}", stage.site.last_words()))
 }
 
 /// Plays on a site of so many hosts.
@@ -83,6 +83,7 @@ async fn a_cluster_grows_and_shrinks_through_a_kill_and_a_cancel() {
     writer.reaches(100, Duration::from_secs(30)).await.unwrap();
     nothing_is_lost_or_doubled(&stage, writer).await;
     let rested: Vec<_> = stage
+        .site
         .operations()
         .await
         .unwrap()
@@ -239,7 +240,7 @@ async fn a_cluster_that_was_built_by_hand_is_adopted_moved_and_shrunk() {
 
     // It grows under a writer, and PostgreSQL says so.
     let addresses = site.host_addresses();
-    let writer = Writer::start(&addresses[..2], &foreign::application()).await.unwrap();
+    let mut writer = Writer::start(&addresses[..2], &foreign::application()).await.unwrap();
     let port = format!("port={}", foreign::PORT);
     let expand = ["expand", "shop", "--node", "pg3@h3", "--option", &port, "--yes"];
     site.cli().run(&expand).await.unwrap().expect_code(0).unwrap();

@@ -9,6 +9,6 @@ mod stage;
 
 pub use dead::{comes_back, dies, replace_dead};
 pub use parts::{adopt, expand_cancelled, expand_with_kill, refused, shrink};
-pub use rows::{Rows, look_for};
+pub use rows::look_for;
 pub use show::play;
 pub use stage::{CLUSTER, Stage};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use bellows_proto::v1::{ClusterDetail, OperationDetail};
+use bellows_proto::v1::ClusterDetail;
 
 use crate::{
     duplicates::{self, Findings},
@@ -208,28 +208,12 @@ impl Stage {
         Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// All operations with their journals, the oldest first.
-    ///
-    /// # Errors
-    /// The coordinator does not answer.
-    pub async fn operations(&self) -> Result<Vec<OperationDetail>> {
-        let mut found = Vec::new();
-        for one in self.site.cli().operations().await? {
-            found.push(self.site.cli().operation(&one.operation).await?);
-        }
-        Ok(found)
-    }
-
     /// All tool runs of Bellows, by host.
     ///
     /// # Errors
     /// A log cannot be read.
     pub fn tool_runs(&self) -> Result<Vec<(String, Vec<wrapper::Run>)>> {
-        let of = |agent: &Agent| {
-            let log = wrapper::log_beside(&loopback::tools(&agent.host.folder));
-            Ok((agent.host.name.clone(), wrapper::read(&log)?))
-        };
-        self.site.agents().iter().map(of).collect()
+        self.site.tool_runs(loopback::tools)
     }
 
     /// Tool runs that the journals do not explain.
@@ -237,7 +221,7 @@ impl Stage {
     /// # Errors
     /// A log or a journal cannot be read.
     pub async fn duplicates(&self) -> Result<Findings> {
-        let attempts = duplicates::attempts(&self.operations().await?);
+        let attempts = duplicates::attempts(&self.site.operations().await?);
         Ok(duplicates::find(&self.tool_runs()?, &attempts))
     }
 
@@ -260,13 +244,5 @@ impl Stage {
             self.site.agents().iter().map(|agent| loopback::member(&agent.host)).enumerate();
         let taken = hosts.filter(|(_, address)| self.members.addresses.contains(address));
         taken.map(|(index, _)| index + 1).collect()
-    }
-
-    /// The end of all logs, for an error.
-    #[must_use]
-    pub fn last_words(&self) -> String {
-        let mut words = vec![crate::site::cli::tail(self.site.coordinator_log())];
-        words.extend(self.site.agents().iter().map(|agent| crate::site::cli::tail(&agent.log())));
-        words.join("\n")
     }
 }
