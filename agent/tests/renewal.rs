@@ -40,6 +40,10 @@ impl Clock for Held {
         SystemClock.now_ms()
     }
 
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed()
+    }
+
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
         let passed = Arc::clone(&self.passed);
         if time == ENROLLED {

@@ -4,13 +4,38 @@ use bellows_proto::v1::{Fault, FaultCode};
 
 use crate::{
     exec::{self, Finished, Invocation},
-    host::HostError,
+    host::{HostError, HttpError, http::Cause},
 };
 
 impl From<HostError> for Fault {
     fn from(error: HostError) -> Self {
         Self::new(FaultCode::Io, error.to_string())
             .remedy("look at the disk and the permissions of that path on the host")
+    }
+}
+
+impl From<HttpError> for Fault {
+    fn from(error: HttpError) -> Self {
+        let (code, remedy) = match &error.cause {
+            Cause::Foreign => (
+                FaultCode::Denied,
+                "mend the address in agent.toml or in the configuration of the node",
+            ),
+            Cause::TooLongBody | Cause::Addresses(_) => (FaultCode::Internal, ""),
+            Cause::Refused => (
+                FaultCode::ToolFailed,
+                "look whether the server runs, and whether it listens at this address and port",
+            ),
+            Cause::Deadline(_) => (FaultCode::Deadline, ""),
+            Cause::Connection(_) => (FaultCode::ToolFailed, "look at the log of the server"),
+            Cause::TooLongReply | Cause::Garbled(_) => (
+                FaultCode::Unreadable,
+                "look whether it is the server that was meant, at this address and port",
+            ),
+            Cause::Cancelled => (FaultCode::Cancelled, ""),
+        };
+        let message = error.to_string();
+        Self::new(code, message).remedy(remedy).tool(&error.command, None, b"")
     }
 }
 

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use crate::{
     config::{Config, LaunchForm},
     exec::{Finished, Invocation},
-    host::{Clock, Host},
+    host::{Clock, Host, HttpError, HttpReply, HttpRequest},
 };
 
 pub mod claims;
@@ -71,6 +71,13 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As [`Runner::run`].
     fn read(&self, invocation: Invocation) -> BoxFuture<'_, Result<Finished, Fault>>;
+
+    /// One HTTP request to a server of this host. Any status is a reply. In a job a request that
+    /// changes (PUT, DELETE) is recorded as a tool run is: `["PUT", "http://127.0.0.1:8080/..."]`.
+    ///
+    /// # Errors
+    /// If there is no whole reply in time; an [`HttpError`] is a [`Fault`] by `?`.
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>>;
 }
 
 /// The services of this host, started and stopped through `runner`.

@@ -16,6 +16,15 @@ impl Clock for SystemClock {
         since.map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
     }
 
+    fn elapsed(&self) -> Duration {
+        // Since boot, with the time in which the machine was suspended: a reading is older by that.
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(
+            u64::try_from(since.tv_sec).unwrap_or(0),
+            u32::try_from(since.tv_nsec).unwrap_or(0),
+        )
+    }
+
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(time))
     }

@@ -14,12 +14,20 @@ use tokio_util::sync::CancellationToken;
 use crate::exec::{self, Finished, Invocation, Sink};
 
 mod clock;
+#[cfg(feature = "program")]
+mod exchange;
+#[cfg(feature = "program")]
 mod files;
+pub mod http;
 pub mod net;
+#[cfg(feature = "program")]
 mod processes;
+#[cfg(feature = "program")]
 mod real;
 
 pub use clock::SystemClock;
+pub use http::{HttpError, HttpReply, HttpRequest};
+#[cfg(feature = "program")]
 pub use real::RealHost;
 
 /// A call to the machine failed.
@@ -259,6 +267,12 @@ pub trait Host: Send + Sync + 'static {
         sink: &'a mut dyn Sink,
     ) -> BoxFuture<'a, Result<Finished, exec::Error>>;
 
+    /// One HTTP request to a server of this host, and what it says. See [`http`].
+    ///
+    /// # Errors
+    /// If the address is not of this host, nothing listens there, or there is no whole reply in time.
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>>;
+
     /// Starts a program that outlives the caller, in a session of its own.
     ///
     /// # Errors
@@ -300,6 +314,8 @@ pub trait Host: Send + Sync + 'static {
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
+    /// Since a moment that is the same for this clock: never goes back, whoever sets the time of day.
+    fn elapsed(&self) -> Duration;
     /// Sleeps.
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
     /// Random bytes.

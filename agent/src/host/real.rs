@@ -5,9 +5,10 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Access, Host, HostError, Mark, Metadata, ProcessId, Signal, Space,
+    Access, Host, HostError, HttpError, HttpReply, HttpRequest, Mark, Metadata, ProcessId, Signal,
+    Space, exchange,
     files::{self, failed},
-    processes,
+    http, processes,
 };
 use crate::exec::{self, Finished, Invocation, Sink};
 
@@ -101,6 +102,13 @@ impl Host for RealHost {
         sink: &'a mut dyn Sink,
     ) -> BoxFuture<'a, Result<Finished, exec::Error>> {
         Box::pin(exec::run(&self.own_program, invocation, cancel, sink))
+    }
+
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>> {
+        Box::pin(async move {
+            http::refuse_foreign(self, &request)?;
+            exchange::exchange(request).await
+        })
     }
 
     fn detach(&self, invocation: &Invocation) -> Result<ProcessId, exec::Error> {

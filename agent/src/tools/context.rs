@@ -15,6 +15,7 @@ use crate::{
         Local, Runner, fault,
         secrets::{Secret, SecretFolder},
     },
+    host::{HttpError, HttpReply, HttpRequest, http::Cause},
 };
 
 /// Environment variable with a job's key: all processes of a job carry it.
@@ -67,6 +68,11 @@ impl Runner for QueryContext {
 
     fn read(&self, invocation: Invocation) -> BoxFuture<'_, Result<Finished, Fault>> {
         self.run(invocation)
+    }
+
+    fn http(&self, mut request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>> {
+        request.deadline = request.deadline.min(self.deadline);
+        self.local.host.http(request)
     }
 }
 
@@ -175,6 +181,37 @@ impl JobContext {
         self.recorder.tool_ended(place, now, outcome.as_ref().ok(), output);
         outcome.map_err(|error| fault::of_exec(&invocation, &error))
     }
+
+    /// A request that ends with the job.
+    async fn asked(&self, request: HttpRequest) -> Result<HttpReply, HttpError> {
+        let cancelled = request.failed(Cause::Cancelled);
+        tokio::select! {
+            biased;
+            reply = self.local.host.http(request) => reply,
+            () = self.cancel.cancelled() => Err(cancelled),
+        }
+    }
+
+    /// One that changes something, with its place in the record and in the output.
+    async fn changing(&self, request: HttpRequest) -> Result<HttpReply, HttpError> {
+        let command = request.command();
+        let place = self.recorder.tool_started(ToolRun {
+            command: command.clone(),
+            started_at_ms: self.local.clock.now_ms(),
+            ..ToolRun::default()
+        });
+        let reply = self.asked(request).await;
+        let mut hash = Sha256::new();
+        if let Ok(reply) = &reply {
+            self.say(&format!("{}: HTTP status {}", command.join(" "), reply.status));
+            hash.update(&reply.body);
+            self.recorder.output(&reply.body);
+            self.say("");
+        }
+        let now = self.local.clock.now_ms();
+        self.recorder.tool_ended(place, now, None, hash.finalize().into());
+        reply
+    }
 }
 
 impl Runner for JobContext {
@@ -196,6 +233,13 @@ impl Runner for JobContext {
                 .await
                 .map_err(|error: exec::Error| fault::of_exec(&invocation, &error))
         })
+    }
+
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>> {
+        match request.method.changes() {
+            true => Box::pin(self.changing(request)),
+            false => Box::pin(self.asked(request)),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::{io, sync::Arc, time::Duration};
 use bellows_agent::{
     exec::{self, Finished, Invocation, Sink, Stdin, Stream},
     host::{
-        Access, Clock, FileKind, Host, HostError, Mark, Metadata, Owner, ProcessId, Signal, Space,
+        Access, Clock, FileKind, Host, HostError, HttpError, HttpReply, HttpRequest, Mark,
+        Metadata, Owner, ProcessId, Signal, Space,
     },
     tools::JOB_MARK,
 };
@@ -363,6 +364,10 @@ impl Host for SimHost {
         Box::pin(self.run_tool(invocation, cancel, sink))
     }
 
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>> {
+        Box::pin(self.exchange(request))
+    }
+
     fn detach(&self, invocation: &Invocation) -> Result<ProcessId, exec::Error> {
         let program = invocation.program.clone();
         if !self.me.is_alive() {
@@ -428,6 +433,11 @@ pub struct SimClock {
 impl Clock for SimClock {
     fn now_ms(&self) -> i64 {
         self.world.now_ms()
+    }
+
+    fn elapsed(&self) -> Duration {
+        // Simulated time never steps back.
+        Duration::from_millis(u64::try_from(self.world.now_ms()).unwrap_or(0))
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {

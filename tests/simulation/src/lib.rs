@@ -11,6 +11,7 @@ pub mod disk;
 pub mod division;
 pub mod faults;
 pub mod host;
+pub mod http;
 pub mod journal;
 pub mod kwdb;
 pub mod listed;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bellows_agent::host::{HttpError, HttpReply, HttpRequest, http::Cause};
 use camino::Utf8PathBuf;
 use futures::future::BoxFuture;
 
@@ -31,6 +32,15 @@ impl Call {
     pub fn name(&self) -> &str {
         self.program.file_name().unwrap_or_default()
     }
+}
+
+/// One HTTP request to what listens on a host.
+#[derive(Clone)]
+pub struct HttpCall {
+    /// What is asked, and where.
+    pub request: HttpRequest,
+    /// On which host.
+    pub machine: Arc<Machine>,
 }
 
 /// How a program ended.
@@ -105,6 +115,11 @@ pub trait Tools: Send + Sync + 'static {
     /// Runs a long-lived program, which was detached. Returns when it ends by itself (a server that
     /// cannot start does so at once).
     fn serve(&self, call: Call) -> BoxFuture<'static, ()>;
+
+    /// Answers an HTTP request; asked only where [`Tools::listening`] has its address and port.
+    fn http(&self, call: HttpCall) -> BoxFuture<'static, Result<HttpReply, HttpError>> {
+        Box::pin(async move { Err(call.request.failed(Cause::Refused)) })
+    }
 
     /// A process of kind service was ended from outside: in order (TERM, INT), or not (KILL, a
     /// power cut). Called just after its death.

@@ -226,7 +226,7 @@ mod tests {
     use crate::{
         exec::{Finished, Invocation},
         facilities::services,
-        host::Signal,
+        host::{HttpError, HttpReply, HttpRequest, Signal},
     };
 
     const NAME: &str = "bellows-shop-pg1-server";
@@ -342,6 +342,10 @@ mod tests {
             let stdout = self.answer(&invocation.arguments).into_bytes();
             let finished = Finished { status: Some(0), stdout, ..Finished::default() };
             Box::pin(async move { Ok(finished) })
+        }
+
+        fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>> {
+            self.local.host.http(request)
         }
     }
 

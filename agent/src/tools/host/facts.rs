@@ -117,7 +117,11 @@ mod tests {
     use futures::future::BoxFuture;
 
     use super::*;
-    use crate::{exec::Finished, facilities::Local};
+    use crate::{
+        exec::Finished,
+        facilities::Local,
+        host::{HttpError, HttpReply, HttpRequest},
+    };
 
     /// A `getconf` that prints what it is told.
     struct Getconf(Local, &'static str);
@@ -136,6 +140,10 @@ mod tests {
             let (stderr, signal, stdout_cut) = (Vec::new(), None, false);
             let finished = Finished { status: Some(0), signal, stdout, stdout_cut, stderr };
             Box::pin(async move { Ok(finished) })
+        }
+
+        fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpReply, HttpError>> {
+            self.0.host.http(request)
         }
     }
 
