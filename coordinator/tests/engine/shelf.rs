@@ -210,8 +210,12 @@ impl Systems for Shelf {
         if done >= wanted {
             return Verdict::Holds;
         }
-        let progress =
-            Some(bellows_proto::v1::Progress { done, total: Some(wanted), unit: "things".into() });
+        let progress = Some(bellows_proto::v1::Progress {
+            done,
+            total: Some(wanted),
+            unit: "things".into(),
+            ..Default::default()
+        });
         Verdict::NotYet { reason: format!("{done} of {wanted} things on {name}"), progress }
     }
 

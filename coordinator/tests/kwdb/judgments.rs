@@ -112,7 +112,8 @@ fn drained_is_counted_twice_and_says_what_is_left() {
     };
     assert!(reason.contains("17 ranges") && reason.contains("range 100 (metrics/cpu)"), "{reason}");
     // 180 replicas are elsewhere already: what is left falls as they move.
-    let wanted = Progress { done: 180, total: Some(197), unit: "ranges".to_owned() };
+    let wanted =
+        Progress { done: 180, total: Some(197), unit: "ranges".to_owned(), ..Progress::default() };
     assert_eq!(progress, Some(wanted));
     world.known_at("h4").replicas = 0;
     assert_eq!(judged(&world, &spec, drained("h4")), Verdict::Holds);
@@ -146,7 +147,8 @@ fn balance_is_measured_in_ranges_of_the_new_nodes() {
     let Verdict::NotYet { progress, .. } = judged(&world, &spec, balanced()) else {
         panic!("not balanced")
     };
-    let wanted = Progress { done: 10, total: Some(43), unit: "ranges".to_owned() };
+    let wanted =
+        Progress { done: 10, total: Some(43), unit: "ranges".to_owned(), ..Progress::default() };
     assert_eq!(progress, Some(wanted));
     world.known_at("h4").replicas = 60;
     assert_eq!(judged(&world, &spec, balanced()), Verdict::Holds);

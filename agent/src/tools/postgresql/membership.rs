@@ -104,6 +104,7 @@ fn parse_progress(stdout: &[u8], expected: u64) -> Result<Option<Progress>, psql
         done,
         total: total.map(|total: u64| total.max(done)),
         unit: "bytes".to_owned(),
+        ..Progress::default()
     }))
 }
 

@@ -237,7 +237,8 @@ mod tests {
     }
 
     fn reading(step: u32, done: u64) -> WatchUpdate {
-        let progress = Progress { done, total: Some(4 << 30), unit: "bytes".into() };
+        let progress =
+            Progress { done, total: Some(4 << 30), unit: "bytes".into(), ..Progress::default() };
         let reading = StepProgress {
             step,
             progress: Some(progress),

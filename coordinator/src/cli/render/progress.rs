@@ -22,12 +22,22 @@ pub fn numbers(reading: &StepProgress) -> Vec<String> {
             }
             None => quantity(seen.done, &seen.unit),
         });
+        if let Some(bytes) = seen.bytes_done {
+            let bytes_total =
+                seen.bytes_total.map(|total| format!(" of {}", quantity(total, "bytes")));
+            parts.push(format!("{}{}", quantity(bytes, "bytes"), bytes_total.unwrap_or_default()));
+        }
     }
-    if let Some(rate) = reading.rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
-        let unit = reading.progress.as_ref().map_or("", |p| p.unit.as_str());
+    let unit = reading.progress.as_ref().map_or("", |p| p.unit.as_str());
+    for (rate, unit) in [(reading.rate, unit), (reading.bytes_rate, "bytes")] {
+        let Some(rate) = rate.filter(|rate| rate.is_finite() && *rate > 0.0) else { continue };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // it is positive
         let whole = rate.round() as u64;
-        parts.push(format!("{}/s", quantity(whole, unit)));
+        parts.push(match whole {
+            // Ledgers that take seconds each.
+            0 => format!("{:.1} {unit} a minute", rate * 60.0),
+            whole => format!("{}/s", quantity(whole, unit)),
+        });
     }
     if let Some(eta) = reading.eta_ms {
         parts.push(format!("ETA {}", duration(eta)));
@@ -66,12 +76,36 @@ mod tests {
     fn progress_has_rate_and_eta() {
         let progress = StepProgress {
             step: 4,
-            progress: Some(Progress { done: 1 << 30, total: Some(4 << 30), unit: "bytes".into() }),
+            progress: Some(Progress {
+                done: 1 << 30,
+                total: Some(4 << 30),
+                unit: "bytes".into(),
+                ..Progress::default()
+            }),
             rate: Some(125_829_120.0),
             eta_ms: Some(25_000),
             ..StepProgress::default()
         };
         assert_eq!(line(&progress), "step 4  1.0 GiB of 4.0 GiB  25%  120.0 MiB/s  ETA 25 s");
+        let moved = Progress {
+            done: 30,
+            total: Some(120),
+            unit: "ledgers".into(),
+            bytes_done: Some(1 << 30),
+            bytes_total: Some(4 << 30),
+        };
+        let both = StepProgress {
+            step: 4,
+            progress: Some(moved),
+            rate: Some(0.2),
+            bytes_rate: Some(125_829_120.0),
+            eta_ms: Some(450_000),
+            ..StepProgress::default()
+        };
+        assert_eq!(
+            line(&both),
+            "step 4  30 ledgers of 120 ledgers  25%  1.0 GiB of 4.0 GiB  12.0 ledgers a minute  120.0 MiB/s  ETA 7 min 30 s"
+        );
         let still = StepProgress {
             step: 5,
             text: "pg4 does not stream".into(),

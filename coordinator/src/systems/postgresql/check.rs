@@ -111,6 +111,7 @@ fn healthy(view: View<'_>, without: &[String]) -> Judged {
             done: u64::try_from(all.saturating_sub(ailing.len())).unwrap_or(0),
             total: u64::try_from(all).ok(),
             unit: "members".to_owned(),
+            ..Progress::default()
         }),
     })
 }
@@ -161,6 +162,7 @@ fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
                 done: lag,
                 total: None,
                 unit: "bytes behind".to_owned(),
+                ..Progress::default()
             }),
         }),
     }

@@ -36,6 +36,7 @@ pub(super) fn healthy(view: View<'_>, without: &[String]) -> Judged {
             done: u64::try_from(all.saturating_sub(ailing.len())).unwrap_or(0),
             total: u64::try_from(all).ok(),
             unit: "members".to_owned(),
+            ..Progress::default()
         }),
     })
 }

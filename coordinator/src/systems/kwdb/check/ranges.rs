@@ -41,7 +41,7 @@ fn all_ranges(cluster: &KwdbCluster) -> u64 {
 
 fn progress(left: u64, all: u64) -> Option<Progress> {
     let done = all.saturating_sub(left);
-    Some(Progress { done, total: Some(all), unit: "ranges".to_owned() })
+    Some(Progress { done, total: Some(all), unit: "ranges".to_owned(), ..Progress::default() })
 }
 
 /// The new ones have nearly what the others have.
@@ -67,7 +67,12 @@ pub(super) fn balanced(view: View<'_>, nodes: &[String]) -> Judged {
     if missing.is_empty() {
         return Ok(Verdict::Holds);
     }
-    let progress = Some(Progress { done, total: Some(total), unit: "ranges".to_owned() });
+    let progress = Some(Progress {
+        done,
+        total: Some(total),
+        unit: "ranges".to_owned(),
+        ..Progress::default()
+    });
     Ok(Verdict::NotYet { reason: missing.join("; "), progress })
 }
 
