@@ -1,6 +1,8 @@
 //! What can be judged of any host, whatever the system: its answers, its clock, its claims and
 //! tombstones. Knows no system.
 
+pub mod queries;
+
 use bellows_proto::{
     names::natural,
     v1::{

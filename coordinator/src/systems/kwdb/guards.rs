@@ -11,7 +11,8 @@ mod newcomers;
 mod restarting;
 mod returning;
 
-use bellows_proto::v1::{Explanation, GuardSeen, Refusal};
+use super::view::View;
+use crate::plan;
 
 pub(super) use adopting::Adopting;
 pub(super) use certifying::Certifying;
@@ -21,33 +22,10 @@ pub(super) use newcomers::{needed_bytes, obstacles};
 pub(super) use restarting::{Restarting, reconfigure, restart};
 pub(super) use returning::{Returning, rejoin};
 
-/// Declares the rules: number, name, reason, and what would mend it.
-macro_rules! rules {
-    ($($rule:ident = $code:literal, $name:literal, $reason:literal, $remedy:literal;)+) => {
-        /// A rule.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub(super) enum Rule {
-            $(
-                #[doc = concat!($code, ". ", $reason)]
-                $rule,
-            )+
-        }
+/// Everything that said no so far.
+type Findings<'a> = plan::Findings<'a, View<'a>, Rule>;
 
-        impl Rule {
-            /// All of them, by number.
-            const ALL: &[Self] = &[$(Self::$rule),+];
-
-            /// What can be said of it without having looked at a cluster.
-            fn told(self) -> Explanation {
-                match self {
-                    $(Self::$rule => explanation($code, $name, $reason, $remedy),)+
-                }
-            }
-        }
-    };
-}
-
-rules! {
+plan::rules! {
     ValidIntent = "KW-01", "valid intent",
         "What nobody can read, nobody may act on.",
         "correct the command; see bellows help";
@@ -192,32 +170,4 @@ rules! {
     LeadsToCluster = "KW-52", "a start that leads to the cluster",
         "A node with an empty directory becomes what those are that it joins.",
         "give the unit a --join of other members by hand, then plan again";
-}
-
-fn explanation(code: &str, name: &str, reason: &str, remedy: &str) -> Explanation {
-    Explanation {
-        code: code.to_owned(),
-        name: name.to_owned(),
-        text: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-/// All rules, for whoever asks what a number means.
-pub fn explanations() -> Vec<Explanation> {
-    Rule::ALL.iter().map(|rule| rule.told()).collect()
-}
-
-impl Rule {
-    /// The rule says no, because this was seen.
-    pub(super) fn refusal(self, value: impl Into<String>) -> Refusal {
-        let Explanation { code, name, remedy, .. } = self.told();
-        Refusal { code, rule: name, value: value.into(), remedy, ..Refusal::default() }
-    }
-
-    /// The rule held, and this was seen.
-    pub(super) fn seen(self, value: impl Into<String>) -> GuardSeen {
-        let Explanation { code, name, .. } = self.told();
-        GuardSeen { code, rule: name, value: value.into() }
-    }
 }

@@ -36,13 +36,13 @@ mod restart;
 mod room;
 mod seen;
 mod shrink;
-mod sizes;
 mod versions;
 mod view;
 mod zones;
 
 use bellows_proto::v1::{Intent, Observation, Plan, Refusal, Spec, intent::Verb};
 
+use crate::plan::sizes;
 use guards::Rule;
 
 pub(super) use check::check;

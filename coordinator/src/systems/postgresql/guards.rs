@@ -17,7 +17,7 @@ mod restarting;
 mod returning;
 mod slots;
 
-use bellows_proto::v1::{Explanation, GuardSeen, Plan, Refusal, Spec};
+use bellows_proto::v1::{GuardSeen, Plan, Refusal, Spec};
 
 pub(super) use adopting::Adopting;
 pub(super) use capacity::seen as capacity_seen;
@@ -32,41 +32,12 @@ pub(super) use restarting::{Last, Restarting};
 pub(super) use returning::Returning;
 
 use super::{Policy, view::View};
+use crate::plan;
 
-/// Declares the rules: number, name, reason, and what would mend it.
-macro_rules! rules {
-    ($($rule:ident = $code:literal, $name:literal, $reason:literal, $remedy:literal;)+) => {
-        /// A rule.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub(super) enum Rule {
-            $(
-                #[doc = concat!($code, ". ", $reason)]
-                $rule,
-            )+
-        }
+/// Everything that said no so far.
+type Findings<'a> = plan::Findings<'a, View<'a>, Rule>;
 
-        impl Rule {
-            /// All of them, by number.
-            const ALL: &[Self] = &[$(Self::$rule),+];
-
-            /// Its number, as it is shown.
-            pub(super) const fn code(self) -> &'static str {
-                match self {
-                    $(Self::$rule => $code,)+
-                }
-            }
-
-            /// What can be said of it without having looked at a cluster.
-            fn told(self) -> Explanation {
-                match self {
-                    $(Self::$rule => explanation($code, $name, $reason, $remedy),)+
-                }
-            }
-        }
-    };
-}
-
-rules! {
+plan::rules! {
     ValidIntent = "PG-01", "valid intent",
         "What nobody can read, nobody may act on.",
         "correct the command; see bellows help";
@@ -244,33 +215,7 @@ pub(super) fn backup_seen(view: View<'_>, policy: &Policy) -> Option<GuardSeen> 
     Some(Rule::BackupAge.seen(value))
 }
 
-fn explanation(code: &str, name: &str, reason: &str, remedy: &str) -> Explanation {
-    Explanation {
-        code: code.to_owned(),
-        name: name.to_owned(),
-        text: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-/// All rules, for whoever asks what a number means.
-pub fn explanations() -> Vec<Explanation> {
-    Rule::ALL.iter().map(|rule| rule.told()).collect()
-}
-
 impl Rule {
     /// Those that an administrator may accept with a reason: they protect no data. All others are hard.
     pub(super) const SOFT: &'static [Self] = &[Self::SurvivorsRoom, Self::BackupAge];
-
-    /// The rule says no, because this was seen.
-    pub(super) fn refusal(self, value: impl Into<String>) -> Refusal {
-        let Explanation { code, name, remedy, .. } = self.told();
-        Refusal { code, rule: name, value: value.into(), remedy, ..Refusal::default() }
-    }
-
-    /// The rule held, and this was seen.
-    pub(super) fn seen(self, value: impl Into<String>) -> GuardSeen {
-        let Explanation { code, name, .. } = self.told();
-        GuardSeen { code, rule: name, value: value.into() }
-    }
 }

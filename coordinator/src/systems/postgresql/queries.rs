@@ -3,9 +3,9 @@
 //! is on its hosts, then the nodes that were found.
 
 use bellows_proto::v1::{
-    AdoptFrom, Asked, HostFactsQuery, HostQuery, Intent, NodeRef, PostgresqlBackupsQuery,
-    PostgresqlFindQuery, PostgresqlFrontQuery, PostgresqlLoginQuery, PostgresqlNodeQuery,
-    PostgresqlQuery, Query, Spec, VacancyQuery, host_query, intent::Verb, postgresql_query, query,
+    AdoptFrom, Asked, Intent, PostgresqlBackupsQuery, PostgresqlFindQuery, PostgresqlFrontQuery,
+    PostgresqlLoginQuery, PostgresqlNodeQuery, PostgresqlQuery, Query, Spec, intent::Verb,
+    postgresql_query, query,
 };
 
 use super::{
@@ -15,7 +15,10 @@ use super::{
     options,
     view::{Role, SYSTEM, reading, role},
 };
-use crate::plan::{Question, added};
+use crate::{
+    plan::{self, Question, Questions, added},
+    systems::host::queries::{self, named},
+};
 
 /// What was not asked yet.
 pub fn next_queries(
@@ -24,56 +27,48 @@ pub fn next_queries(
     answers: &[Asked],
     policy: &Policy,
 ) -> Vec<Question> {
-    let mut questions = Vec::new();
-    let mut ask = |host: &str, query: Query| {
-        let question = Question { host: host.to_owned(), query };
-        let asked = answers
-            .iter()
-            .any(|one| one.host == question.host && one.query.as_ref() == Some(&question.query));
-        if !asked && !questions.contains(&question) {
-            questions.push(question);
-        }
-    };
+    let mut questions = Questions::besides(answers);
     let wanted = intent.map_or(&[][..], added);
     let port = intent.map_or(0, options::port);
     let known = spec.nodes.iter().map(|node| (node.host.as_str(), node.node.as_str()));
-    let gone = left(spec, intent).into_iter();
+    let leaving = intent.map_or(&[][..], plan::leaving);
+    let gone = plan::left(spec, leaving).into_iter();
     let new = wanted.iter().map(|node| (node.host.as_str(), node.node.as_str()));
     for (host, node) in known.chain(gone).chain(new) {
-        ask(host, facts());
-        ask(host, node_query(spec, node));
+        questions.ask(host, queries::facts());
+        questions.ask(host, node_query(spec, node));
     }
     // One that is about to come into being has nothing to be led to.
     for front in policy.fronts.iter().filter(|one| spec.version > 0 && one.cluster == spec.cluster)
     {
-        ask(&front.host, facts());
-        ask(&front.host, front_query(spec, &front.name));
+        questions.ask(&front.host, queries::facts());
+        questions.ask(&front.host, front_query(spec, &front.name));
     }
     for (from, nodes) in found(intent, answers) {
-        ask(&from.host, facts());
-        ask(&from.host, postgresql(postgresql_query::Kind::Find(PostgresqlFindQuery {})));
+        questions.ask(&from.host, queries::facts());
+        questions.ask(&from.host, postgresql(postgresql_query::Kind::Find(PostgresqlFindQuery {})));
         for node in nodes {
-            ask(&from.host, node_query(spec, node));
+            questions.ask(&from.host, node_query(spec, node));
         }
     }
     for node in wanted {
-        ask(&node.host, vacancy(spec, &node.node, port));
+        questions.ask(&node.host, queries::vacancy(named(spec, &node.node), SYSTEM, port));
     }
     // Whom Bellows lets in itself needs not be asked beforehand.
     for member in spec.nodes.iter().filter_map(placed).filter(|member| member.place.adopted) {
         for node in wanted {
-            ask(&node.host, login(&member.place.address, member.place.port));
+            questions.ask(&node.host, login(&member.place.address, member.place.port));
         }
     }
     if let Some((primary, address, port)) = primary(spec, answers) {
         for node in wanted.iter().filter(|node| node.node != primary) {
-            ask(&node.host, login(&address, port));
+            questions.ask(&node.host, login(&address, port));
         }
         if let Some(host) = copied_anew(spec, intent) {
-            ask(host, login(&address, port));
+            questions.ask(host, login(&address, port));
         }
     }
-    questions
+    questions.all()
 }
 
 /// The same before a change is planned; what is only judged then is asked only then. A tool that
@@ -84,45 +79,16 @@ pub fn planning_queries(
     answers: &[Asked],
     policy: &Policy,
 ) -> Vec<Question> {
-    let mut questions = next_queries(spec, Some(intent), answers, policy);
-    if policy.backup_max_age_ms.is_none() {
-        return questions;
+    let mut questions = Questions::besides(answers);
+    for Question { host, query } in next_queries(spec, Some(intent), answers, policy) {
+        questions.ask(&host, query);
     }
-    for node in &spec.nodes {
-        let question = Question { host: node.host.clone(), query: backups() };
-        let asked = answers
-            .iter()
-            .any(|one| one.host == question.host && one.query.as_ref() == Some(&question.query));
-        if !asked && !questions.contains(&question) {
-            questions.push(question);
+    if policy.backup_max_age_ms.is_some() {
+        for node in &spec.nodes {
+            questions.ask(&node.host, backups());
         }
     }
-    questions
-}
-
-/// Nodes of a shrink that have their tombstones already: their end is still looked at.
-fn left<'a>(spec: &'a Spec, intent: Option<&Intent>) -> Vec<(&'a str, &'a str)> {
-    let leaving: &[String] = match intent.and_then(|intent| intent.verb.as_ref()) {
-        Some(Verb::Shrink(shrink)) => &shrink.nodes,
-        Some(Verb::Replace(replace)) => std::slice::from_ref(&replace.node),
-        Some(
-            Verb::Create(_)
-            | Verb::Expand(_)
-            | Verb::Switchover(_)
-            | Verb::Rejoin(_)
-            | Verb::Restart(_)
-            | Verb::Adopt(_)
-            | Verb::Reconfigure(_),
-        )
-        | None => &[],
-    };
-    let member = |name: &str| spec.nodes.iter().any(|node| node.node == name);
-    leaving
-        .iter()
-        .filter(|name| !member(name))
-        .filter_map(|name| spec.tombstones.iter().rfind(|stone| stone.node == **name))
-        .map(|stone| (stone.host.as_str(), stone.node.as_str()))
-        .collect()
+    questions.all()
 }
 
 /// Hosts that a cluster is adopted from, and the nodes that were found there.
@@ -130,20 +96,7 @@ fn found<'a>(
     intent: Option<&'a Intent>,
     answers: &'a [Asked],
 ) -> Vec<(&'a AdoptFrom, Vec<&'a str>)> {
-    let from = match intent.and_then(|intent| intent.verb.as_ref()) {
-        Some(Verb::Adopt(adopt)) => adopt.from.as_slice(),
-        Some(
-            Verb::Create(_)
-            | Verb::Expand(_)
-            | Verb::Shrink(_)
-            | Verb::Replace(_)
-            | Verb::Switchover(_)
-            | Verb::Rejoin(_)
-            | Verb::Restart(_)
-            | Verb::Reconfigure(_),
-        )
-        | None => &[],
-    };
+    let from = intent.map_or(&[][..], plan::adopted_from);
     let readings = observation::found(answers);
     let nodes = |from: &AdoptFrom| {
         let here = readings.iter().filter(|(host, _)| *host == from.host);
@@ -188,28 +141,8 @@ fn primary(spec: &Spec, answers: &[Asked]) -> Option<(String, String, u32)> {
     Some((one.node.clone(), place.address.clone(), place.port))
 }
 
-fn named(spec: &Spec, node: &str) -> Option<NodeRef> {
-    Some(NodeRef { cluster: spec.cluster.clone(), node: node.to_owned() })
-}
-
-fn host(kind: host_query::Kind) -> Query {
-    Query { kind: Some(query::Kind::Host(HostQuery { kind: Some(kind) })) }
-}
-
 fn postgresql(kind: postgresql_query::Kind) -> Query {
     Query { kind: Some(query::Kind::Postgresql(PostgresqlQuery { kind: Some(kind) })) }
-}
-
-fn facts() -> Query {
-    host(host_query::Kind::Facts(HostFactsQuery {}))
-}
-
-fn vacancy(spec: &Spec, node: &str, port: u32) -> Query {
-    host(host_query::Kind::Vacancy(VacancyQuery {
-        node: named(spec, node),
-        system: SYSTEM.to_owned(),
-        port,
-    }))
 }
 
 fn node_query(spec: &Spec, node: &str) -> Query {

@@ -4,6 +4,7 @@
 use bellows_proto::v1::{AcceptedGuard, Intent, Note, NoteKind, Plan, Refusal};
 
 use super::guards::Rule;
+use crate::plan::Rules as _;
 
 /// The plan with what was accepted, or everything that says no. `steps`: what the hard guards and
 /// the planner made of it; `said`: what the soft guards say.

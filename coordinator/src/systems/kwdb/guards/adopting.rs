@@ -13,8 +13,7 @@ use bellows_proto::{
 
 use super::{
     super::{draft::Placed, kinds, queries, view::endpoint},
-    Rule, cluster,
-    judge::Findings,
+    Findings, Rule, cluster,
 };
 
 /// A cluster that may be adopted.

@@ -4,8 +4,7 @@ use bellows_proto::v1::{KwdbSecurity, KwdbSpecOptions};
 
 use super::{
     super::{certificates, draft::Placed},
-    Rule,
-    judge::Findings,
+    Findings, Rule,
 };
 
 /// Who needs certificates, and who signs them.

@@ -10,8 +10,7 @@ use super::{
         health, ids, kinds, options, release, versions,
         view::{self, SYSTEM},
     },
-    Rule,
-    judge::Findings,
+    Findings, Rule,
 };
 use crate::systems::host;
 

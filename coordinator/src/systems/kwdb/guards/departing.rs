@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bellows_proto::v1::{
-    Intent, KwdbSpecOptions, KwdbStartMode, NodeAt, Refusal, Replace, Spec, intent::Verb,
-};
+use bellows_proto::v1::{Intent, KwdbSpecOptions, KwdbStartMode, NodeAt, Refusal, Replace, Spec};
 
 use super::{
     super::{
@@ -16,8 +14,8 @@ use super::{
         sizes,
         view::View,
     },
-    Rule, cluster,
-    judge::{Expanding, Findings, growing},
+    Findings, Rule, cluster,
+    judge::{Expanding, growing},
     newcomers,
 };
 
@@ -48,7 +46,7 @@ pub(in super::super) fn shrink(
     intent: &Intent,
 ) -> Result<Leaving, Vec<Refusal>> {
     let mut findings = Findings::new(spec, view);
-    let names = named(&mut findings, wanted(intent));
+    let names = named(&mut findings, crate::plan::leaving(intent));
     let members = cluster::members(&mut findings);
     if members.is_empty() {
         return findings.end(None);
@@ -147,24 +145,6 @@ fn judge(findings: &mut Findings<'_>, going: &Going<'_>, wipe: bool) -> Option<L
     }
     let at = staying.first()?.clone();
     Some(Leaving { leaving, staying, at })
-}
-
-/// The nodes that a shrink names.
-fn wanted(intent: &Intent) -> &[String] {
-    match &intent.verb {
-        Some(Verb::Shrink(shrink)) => &shrink.nodes,
-        Some(
-            Verb::Create(_)
-            | Verb::Expand(_)
-            | Verb::Replace(_)
-            | Verb::Switchover(_)
-            | Verb::Rejoin(_)
-            | Verb::Restart(_)
-            | Verb::Adopt(_)
-            | Verb::Reconfigure(_),
-        )
-        | None => &[],
-    }
 }
 
 /// Members, each named once, in the order in which they were named.

@@ -11,8 +11,7 @@ use bellows_proto::{
 
 use super::{
     super::{draft::Placed, kinds, options, sizes, versions, view::View},
-    Rule, cluster,
-    judge::Findings,
+    Findings, Rule, cluster,
 };
 
 /// Whatever a cluster holds, its own log and system ranges need this much.

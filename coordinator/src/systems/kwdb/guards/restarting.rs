@@ -9,9 +9,7 @@ use super::{
         options,
         view::View,
     },
-    Rule, cluster, departing,
-    judge::Findings,
-    newcomers,
+    Findings, Rule, cluster, departing, newcomers,
 };
 
 /// A cluster of which some nodes may be restarted.

@@ -14,8 +14,7 @@ use super::{
         room::Disk,
         view::{self, View, active},
     },
-    Rule, cluster, departing,
-    judge::Findings,
+    Findings, Rule, cluster, departing,
 };
 
 /// The port where none is said.

@@ -6,8 +6,8 @@ use super::{
         draft::Placed,
         view::{self, Primary},
     },
-    Rule,
-    judge::{Findings, Shrinking},
+    Findings, Rule,
+    judge::Shrinking,
 };
 
 /// The hosts of these let Bellows stop and start them, where they were adopted.

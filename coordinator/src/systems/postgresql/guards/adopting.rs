@@ -17,9 +17,7 @@ use super::{
         observation::{answers, is_meant},
         view::{self, slot_name},
     },
-    Rule, cluster,
-    judge::Findings,
-    newcomers,
+    Findings, Rule, cluster, newcomers,
 };
 
 /// A cluster that may be adopted.

@@ -9,8 +9,7 @@ use super::{
         health, options, sizes, versions,
         view::{self, NoPrimary, Primary, SYSTEM, View},
     },
-    Rule,
-    judge::Findings,
+    Findings, Rule,
 };
 use crate::systems::host;
 

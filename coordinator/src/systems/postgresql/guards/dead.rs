@@ -3,8 +3,7 @@
 
 use super::{
     super::{draft::Placed, health, view::Primary},
-    Rule,
-    judge::Findings,
+    Findings, Rule,
 };
 
 /// Judges those that are named dead.

@@ -7,8 +7,7 @@ use super::{
         fronts::bare,
         view::{self, View},
     },
-    Rule,
-    judge::Findings,
+    Findings, Rule,
 };
 use bellows_proto::v1::GuardSeen;
 

@@ -10,7 +10,7 @@ use super::{
         options,
         view::{Primary, View},
     },
-    Rule, adopted,
+    Findings, Rule, adopted,
     adopting::{self, Adopting},
     cluster, dead, fronts, leaving,
     moving::{self, Moving},
@@ -18,55 +18,6 @@ use super::{
     restarting::{self, Restarting},
     returning::{self, Returning},
 };
-
-/// Everything that said no so far.
-pub(super) struct Findings<'a> {
-    pub(super) spec: &'a Spec,
-    pub(super) view: View<'a>,
-    /// Members whose hosts are named dead: nothing is asked of them.
-    pub(super) dead: Vec<String>,
-    /// The member that comes back: whatever it is now. Other standbys may ail too.
-    pub(super) returning: Option<String>,
-    refusals: Vec<Refusal>,
-}
-
-impl<'a> Findings<'a> {
-    fn new(spec: &'a Spec, view: View<'a>) -> Self {
-        Self { spec, view, dead: Vec::new(), returning: None, refusals: Vec::new() }
-    }
-
-    pub(super) fn say(&mut self, rule: Rule, node: &str, host: &str, value: impl Into<String>) {
-        let refusal =
-            Refusal { node: node.to_owned(), host: host.to_owned(), ..rule.refusal(value) };
-        // The same thing found on two ways is said once.
-        if !self.refusals.contains(&refusal) {
-            self.refusals.push(refusal);
-        }
-    }
-
-    /// What is known, or a refusal that says what did not answer.
-    pub(super) fn known<T>(
-        &mut self,
-        node: &str,
-        host: &str,
-        read: Result<T, String>,
-    ) -> Option<T> {
-        read.map_err(|why| self.say(Rule::EverythingRead, node, host, why)).ok()
-    }
-
-    /// In the order of the rules' numbers.
-    fn end<T>(mut self, good: Option<T>) -> Result<T, Vec<Refusal>> {
-        self.refusals.sort_by(|a, b| a.code.cmp(&b.code));
-        match good {
-            Some(good) if self.refusals.is_empty() => Ok(good),
-            Some(_) => Err(self.refusals),
-            None if self.refusals.is_empty() => {
-                Err(vec![Rule::EverythingRead.refusal("the cluster could not be read")])
-            }
-            None => Err(self.refusals),
-        }
-    }
-}
 
 /// A cluster that may grow.
 pub(in super::super) struct Expanding<'a> {
@@ -172,7 +123,7 @@ pub(in super::super) fn shrink(
     let members = cluster::members(&mut findings);
     fronts::judge(&mut findings, &members);
     let seen = cluster::sound(&mut findings);
-    let names = leaving::named(&mut findings, leaving::wanted(intent));
+    let names = leaving::named(&mut findings, crate::plan::leaving(intent));
     let good = leaving::judge(&mut findings, &names, &members, seen, &[]);
     adopted::data_stay(&mut findings, good.as_ref(), options::wipe_data(intent));
     findings.end(good)

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use bellows_proto::v1::{Intent, intent::Verb};
-
 use super::{
     super::{
         draft::Placed,
         health, options, synchronous,
         view::{self, Primary},
     },
-    Rule, adopted, cluster,
-    judge::{Findings, Shrinking},
+    Findings, Rule, adopted, cluster,
+    judge::Shrinking,
     moving, slots,
 };
 
@@ -50,24 +48,6 @@ pub(super) fn judge(
         Shrinking { leaving, staying, primary: home, slots, unclaimed_slots, moving };
     shrinking.unclaimed_slots = unclaimed(findings, &shrinking);
     Some(shrinking)
-}
-
-/// The nodes that a shrink names.
-pub(super) fn wanted(intent: &Intent) -> &[String] {
-    match &intent.verb {
-        Some(Verb::Shrink(shrink)) => &shrink.nodes,
-        Some(
-            Verb::Create(_)
-            | Verb::Expand(_)
-            | Verb::Replace(_)
-            | Verb::Switchover(_)
-            | Verb::Rejoin(_)
-            | Verb::Restart(_)
-            | Verb::Adopt(_)
-            | Verb::Reconfigure(_),
-        )
-        | None => &[],
-    }
 }
 
 /// Members, each named once.

@@ -9,9 +9,7 @@ use super::{
         synchronous,
         view::{self, Primary, View},
     },
-    Rule, adopted,
-    judge::Findings,
-    slots,
+    Findings, Rule, adopted, slots,
 };
 use crate::plan::Verdict;
 

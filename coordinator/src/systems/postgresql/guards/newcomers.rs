@@ -13,8 +13,7 @@ use super::{
         join, sizes,
         view::{self, Primary},
     },
-    Rule, adopted, cluster,
-    judge::Findings,
+    Findings, Rule, adopted, cluster,
 };
 
 /// Judges the new nodes and their hosts. Their places, where the hosts propose one.

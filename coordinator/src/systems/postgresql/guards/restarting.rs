@@ -10,9 +10,7 @@ use super::{
         draft::{Placed, in_order},
         view::Primary,
     },
-    Rule, adopted,
-    judge::Findings,
-    leaving,
+    Findings, Rule, adopted, leaving,
     moving::{self, Moving},
 };
 

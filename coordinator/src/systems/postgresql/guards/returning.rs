@@ -9,9 +9,7 @@ use super::{
         lineage::{self, Past},
         view::{self, Primary, Role},
     },
-    Rule, adopted,
-    judge::Findings,
-    newcomers, slots,
+    Findings, Rule, adopted, newcomers, slots,
 };
 use crate::plan::Verdict;
 

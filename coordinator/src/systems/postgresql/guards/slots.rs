@@ -4,7 +4,7 @@ use bellows_proto::v1::NodeRecord;
 
 use super::{
     super::{draft::Placed, join},
-    judge::Findings,
+    Findings,
 };
 
 /// Whether this slot of `follower` at `keeper` is claimed: in the record of either, at the keeper's
