@@ -5,6 +5,7 @@
 
 mod programs {
     mod deploy;
+    pub(crate) mod end;
     mod refusals;
     mod scale;
     mod secure;
@@ -15,16 +16,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use programs::end::to_its_end;
+
+/// How long anything may take; on a busy machine a command that takes a second may take half a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Hosts of one test: addresses `127.<run>.<test>.<n>`.
 pub(crate) struct Site {
+    // Before the folder: what a node writes while that is removed stays behind.
+    pub(crate) nodes: Vec<Running>,
     pub(crate) dir: tempfile::TempDir,
     net: String,
     pub(crate) secure: bool,
-    pub(crate) nodes: Vec<Running>,
     pub(crate) mode: &'static str,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", programs::end::tale(self.dir.path()));
+        }
+    }
 }
 
 pub(crate) struct Running {
@@ -117,7 +129,9 @@ impl Site {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Output {
-        self.kwbase().args(words).output().unwrap()
+        let mut command = self.kwbase();
+        command.args(words);
+        to_its_end(command, PATIENCE)
     }
 
     /// How client commands connect to a node.
@@ -196,6 +210,16 @@ impl Site {
         if nodes >= 3 {
             self.calm(1, nodes);
         }
+    }
+
+    /// Makes the table `t`. It begins with one replica; while there is none on each of the three nodes, an end of one of them takes its majority away,
+    /// and statements on it wait until that one is back.
+    pub(crate) fn table(&self) {
+        self.sql(1, "CREATE TABLE t (id INT PRIMARY KEY)");
+        until("the replicas of the table", || {
+            let out = self.sql(1, "SELECT replicas FROM kwdb_internal.ranges");
+            out.lines().skip(1).all(|row| row == "\"{1,2,3}\"").then_some(())
+        });
     }
 
     /// Waits until nothing is unavailable or under-replicated, and every node has something.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use super::frame::{Ask, NoConn, Tell, dial};
+use super::frame::{Ask, NoConn, Tell, dial, timed_out};
 use super::{now_ms, say_err, say_out, tls};
 use crate::kwdb::cli::{Answer, Connection, Invocation, Turn, Wire, begin};
 use crate::kwdb::{Failure, Knobs, Request, Response};
@@ -96,10 +96,6 @@ impl Wire for TcpWire {
             Err(_) => Answer::Closed("EOF".to_owned()),
         }
     }
-}
-
-fn timed_out(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn handshake(error: &io::Error) -> Answer {

@@ -156,6 +156,11 @@ pub(crate) fn dial(
     Ok(Conn::Dialled(Box::new(stream)))
 }
 
+/// Nothing came in time.
+pub(crate) fn timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 impl Conn {
     /// How long a read may take.
     pub(crate) fn patience(&self, wait: Duration) -> io::Result<()> {

@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{FAST, Site, exists, text, until};
+use super::end::{output_of, to_its_end};
+use crate::{FAST, PATIENCE, Site, exists, text, until};
 
 /// What runs the unit's ExecStart, stops it, and says whether it runs.
 const SYSTEMCTL: &str = r#"#!/bin/bash
@@ -80,7 +81,7 @@ impl<'a> Package<'a> {
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        output_of(child, &words.join(" "), PATIENCE)
     }
 
     fn ok(&self, words: &[&str], input: &str) -> String {
@@ -182,7 +183,7 @@ fn a_life_with_deploy_sh() {
         }
         packages.push(more);
     }
-    let shown = Command::new(one.root.join("usr/bin/kw-status")).output().unwrap();
+    let shown = to_its_end(Command::new(one.root.join("usr/bin/kw-status")), PATIENCE);
     assert!(text(&shown.stdout).starts_with("id\taddress\t"), "{}", text(&shown.stderr));
 }
 
@@ -205,7 +206,7 @@ fn shrink(one: &Package<'_>, four: &Package<'_>) {
         .spawn()
         .unwrap();
     let begun = Instant::now();
-    let status = child.wait().unwrap();
+    let status = until("the end of decommission", || child.try_wait().unwrap());
     assert!(status.success());
     let ended = begun.elapsed();
     assert!(ended < Duration::from_secs(10));

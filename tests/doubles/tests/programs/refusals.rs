@@ -2,13 +2,16 @@
 
 use std::net::TcpListener;
 
-use crate::{FAST, Site, text, until};
+use super::end::to_its_end;
+use crate::{FAST, PATIENCE, Site, text, until};
 
 /// Starts with words changed and gives status and standard error.
 fn start(site: &Site, n: u8, change: impl Fn(&mut Vec<String>)) -> (Option<i32>, String) {
     let mut words = site.start_words(n);
     change(&mut words);
-    let output = site.kwbase().args(&words).output().unwrap();
+    let mut command = site.kwbase();
+    command.args(&words);
+    let output = to_its_end(command, PATIENCE);
     (output.status.code(), text(&output.stderr))
 }
 
@@ -138,12 +141,12 @@ fn what_leaks_into_the_environment_does_harm() {
         .args(["node", "status", &to[1]])
         .env("KWBASE_INSECURE", "true")
         .env("KWBASE_USER", "guest");
-    let output = command.output().unwrap();
+    let output = to_its_end(command, PATIENCE);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("SQLSTATE: 42501"));
     let mut command = site.kwbase();
     command.args(["node", "status", "--insecure"]).env("KWBASE_HOST", site.address(9));
-    let output = command.output().unwrap();
+    let output = to_its_end(command, PATIENCE);
     assert!(
         text(&output.stderr).starts_with("ERROR: cannot dial server.\nIs the server running?\n")
     );

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::{FAST, Site, text, until};
+use super::end::output_of;
+use crate::{FAST, PATIENCE, Site, text, until};
 
 /// Inserts rows one by one at a node until told to stop; gives those that were accepted.
 fn insert(site: &Site, at: u8, numbers: std::ops::Range<u32>) -> BTreeSet<u32> {
@@ -25,7 +26,7 @@ fn rows(site: &Site, at: u8) -> BTreeSet<u32> {
 fn acknowledged_rows_outlive_leaders_and_a_stop_of_all() {
     let mut site = Site::new(5, FAST);
     site.cluster(3);
-    site.sql(1, "CREATE TABLE t (id INT PRIMARY KEY)");
+    site.table();
     let mut kept = insert(&site, 3, 0..10);
     assert_eq!(kept.len(), 10);
     // The leader dies in the middle of a writer's work.
@@ -64,7 +65,7 @@ fn acknowledged_rows_outlive_leaders_and_a_stop_of_all() {
 fn a_leader_that_was_cut_off_loses_nothing_and_tells_nothing_wrong() {
     let mut site = Site::new(6, FAST);
     site.cluster(3);
-    site.sql(1, "CREATE TABLE t (id INT PRIMARY KEY)");
+    site.table();
     insert(&site, 1, 0..3);
     site.node(1).signal("STOP");
     // What was on its way to it has an unknown outcome, and is told so.
@@ -87,7 +88,7 @@ fn a_leader_that_was_cut_off_loses_nothing_and_tells_nothing_wrong() {
 fn without_quorum_gossip_answers_and_statements_wait() {
     let mut site = Site::new(7, FAST);
     site.cluster(3);
-    site.sql(1, "CREATE TABLE t (id INT PRIMARY KEY)");
+    site.table();
     site.kill(2);
     site.kill(3);
     until("all unavailable", || {
@@ -119,7 +120,8 @@ fn without_quorum_gossip_answers_and_statements_wait() {
     assert_eq!(site.http(1, "/health?ready=1").0, 503);
     site.start(2);
     until("the statement", || waiting.try_wait().unwrap());
-    assert_eq!(text(&waiting.wait_with_output().unwrap().stdout), "INSERT 1\n");
+    let waited = output_of(waiting, "the statement", PATIENCE);
+    assert_eq!(text(&waited.stdout), "INSERT 1\n");
     assert_eq!(rows(&site, 2), BTreeSet::from([1]));
 }
 

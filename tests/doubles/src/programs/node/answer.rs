@@ -281,13 +281,14 @@ fn ping(core: &Core, cluster: &str) -> Tell {
     }
 }
 
-fn prepare(core: &Core, cluster: &str, term: u64) -> Tell {
+pub(super) fn prepare(core: &Core, cluster: &str, term: u64) -> Tell {
     let mut inner = core.lock();
     if inner.share.store.cluster.as_deref() != Some(cluster) {
         return Tell::NotNow;
     }
     let before = inner.share.promised;
-    if term <= before {
+    // A term is of one candidate. Who asks for the same again has not heard the answer.
+    if term < before {
         return Tell::Vote { yes: false, promised: before, accepted: None };
     }
     inner.share.promised = term;

@@ -3,6 +3,7 @@
 //!
 //! The real one has a Raft group per range; that one group decides here is the double's own.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -118,10 +119,24 @@ impl Core {
         }
     }
 
-    /// Changes the state, as the leader.
+    /// Changes the state, as the leader. What is answered from it holds: where the members follow the ranges, they have done so.
     pub(crate) fn propose<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> Change<T> {
         let _one = self.proposing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.propose_locked(change)
+        let done = self.propose_locked(change);
+        let mut goes_on = matches!(done, Change::Done(_));
+        while goes_on && self.members_follow() {
+            goes_on = matches!(self.propose_locked(|_| ()), Change::Done(()));
+        }
+        done
+    }
+
+    /// The ranges are where the members are not, and one of them can come or go.
+    fn members_follow(&self) -> bool {
+        let inner = self.lock();
+        let (Some(me), Some(state)) = (inner.share.store.node, &inner.share.accepted) else {
+            return false;
+        };
+        next_voters(state, &inner.fresh(me), me).is_some()
     }
 
     fn propose_locked<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> Change<T> {
@@ -138,8 +153,9 @@ impl Core {
             state.cluster.knobs = knobs;
             let result = change(&mut state.cluster);
             (state.term, state.version) = (term, state.version + 1);
-            let fresh = inner.fresh(me);
-            next_voters(&mut state, &fresh, me);
+            if let Some(voters) = next_voters(&state, &inner.fresh(me), me) {
+                state.voters = voters;
+            }
             let kept = inner.accept(state.clone());
             if !kept {
                 inner.leads = None;
@@ -152,7 +168,7 @@ impl Core {
         let ask = Ask::Accept { from: me, state: Box::new(state) };
         let mut yes = BTreeSet::from([me]);
         let enough = |yes: &BTreeSet<NodeId>| majority(&before, yes) && majority(&after, yes);
-        let answers = self.peers.ask_all(&ask, &targets);
+        let answers = self.peers.ask_all(&ask, &targets, AGREE);
         let agreed = self.collect(&answers, &mut yes, enough, |_| {});
         if agreed {
             Change::Done(result)
@@ -226,7 +242,7 @@ impl Core {
         };
         let voters = best.voters.clone();
         let targets = self.addresses(&best.cluster, me);
-        let answers = self.peers.ask_all(&Ask::Prepare { cluster, term }, &targets);
+        let answers = self.peers.ask_all(&Ask::Prepare { cluster, term }, &targets, AGREE);
         let mut yes = BTreeSet::from([me]);
         let mut newest = best.clone();
         let won = self.collect(
@@ -314,18 +330,17 @@ impl Inner {
         }
     }
 
-    /// Takes a state if it is newer and of no lower term than was promised, and puts it on disk.
+    /// Takes a state if it is newer and of no lower term than was promised, and puts it on disk. One that is there already is taken: who asks
+    /// again has not heard the answer.
     pub(crate) fn accept(&mut self, state: State) -> bool {
         if state.term < self.share.promised {
             return false;
         }
-        let newer = self
-            .share
-            .accepted
-            .as_ref()
-            .is_none_or(|old| (state.term, state.version) > (old.term, old.version));
-        if !newer {
-            return false;
+        let old = self.share.accepted.as_ref().map(|old| (old.term, old.version));
+        match Some((state.term, state.version)).cmp(&old) {
+            Ordering::Less => return false,
+            Ordering::Equal => return true,
+            Ordering::Greater => {}
         }
         let before = (self.share.promised, self.share.accepted.take());
         self.share.promised = state.term;
@@ -359,8 +374,9 @@ pub(crate) fn majority(of: &BTreeSet<NodeId>, yes: &BTreeSet<NodeId>) -> bool {
     of.intersection(yes).count() * 2 > of.len()
 }
 
-/// The members become the nodes that hold data, one at a time; one that cannot be reached does not become one.
-fn next_voters(state: &mut State, fresh: &BTreeSet<NodeId>, me: NodeId) {
+/// The members become the nodes that hold data, one at a time. None comes or goes by which the members that can be reached would be no majority:
+/// so one that cannot be reached becomes one where the others suffice, as a range with a replica there has it.
+fn next_voters(state: &State, fresh: &BTreeSet<NodeId>, me: NodeId) -> Option<BTreeSet<NodeId>> {
     let multi = state.cluster.start_mode == StartMode::Start;
     let holders: BTreeSet<NodeId> = state
         .cluster
@@ -369,16 +385,13 @@ fn next_voters(state: &mut State, fresh: &BTreeSet<NodeId>, me: NodeId) {
         .filter(|range| multi || matches!(range.kind, Kind::Meta | Kind::Liveness | Kind::System))
         .flat_map(|range| range.replicas.iter().copied())
         .collect();
-    let new = holders.iter().find(|node| !state.voters.contains(node) && fresh.contains(node));
-    if let Some(new) = new {
-        state.voters.insert(*new);
-        return;
-    }
+    let more =
+        holders.difference(&state.voters).map(|node| &state.voters | &BTreeSet::from([*node]));
     // The leader goes last: it hands over by ending.
-    let old = state.voters.iter().find(|node| !holders.contains(node) && **node != me).copied();
-    if let Some(old) = old
-        && state.voters.len() > 1
-    {
-        state.voters.remove(&old);
-    }
+    let old = state.voters.difference(&holders).filter(|node| **node != me);
+    let less = old.map(|node| &state.voters - &BTreeSet::from([*node]));
+    more.chain(less).find(|voters| majority(voters, fresh))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use crate::kwdb::NodeId;
-use crate::programs::frame::{Ask, Conn, Tell, dial};
+use crate::programs::frame::{Ask, Conn, Tell, dial, timed_out};
 use crate::programs::tls;
 
 const DIAL: Duration = Duration::from_millis(500);
@@ -52,25 +52,26 @@ impl Peers {
         }
     }
 
-    /// A call that may be made twice.
-    fn ask_bytes(&self, address: &str, bytes: &[u8]) -> Option<Tell> {
-        if let Some(mut conn) = self.kept(address) {
-            let answer = conn.send_bytes(bytes).and_then(|()| conn.receive());
-            if let Ok(answer) = answer {
-                self.keep(address, conn);
-                return Some(answer);
-            }
+    /// A call that may be made twice: a kept connection may have been closed meanwhile.
+    fn ask_bytes(&self, address: &str, bytes: &[u8], wait: Duration) -> Option<Tell> {
+        let ask = |mut conn: Conn| {
+            conn.patience(wait)?;
+            conn.send_bytes(bytes)?;
+            let answer = conn.receive()?;
+            self.keep(address, conn);
+            Ok(answer)
+        };
+        match self.kept(address).map(ask) {
+            Some(Ok(answer)) => return Some(answer),
+            // It may be at work on it, and be slow.
+            Some(Err(error)) if timed_out(&error) => return None,
+            Some(Err(_)) | None => {}
         }
-        let mut conn = dial(address, self.tls.as_ref(), DIAL).ok()?;
-        conn.patience(ANSWER).ok()?;
-        conn.send_bytes(bytes).ok()?;
-        let answer = conn.receive().ok()?;
-        self.keep(address, conn);
-        Some(answer)
+        dial(address, self.tls.as_ref(), DIAL).ok().and_then(|conn| ask(conn).ok())
     }
 
     pub(crate) fn ask(&self, address: &str, ask: &Ask) -> Option<Tell> {
-        self.ask_bytes(address, &serde_json::to_vec(ask).ok()?)
+        self.ask_bytes(address, &serde_json::to_vec(ask).ok()?, ANSWER)
     }
 
     /// A call that is made once. `Err(false)`: it never left; `Err(true)`: nobody knows what became of it.
@@ -81,11 +82,12 @@ impl Peers {
         conn.receive().map_err(|_| true)
     }
 
-    /// Asks all at once; answers come as they come.
+    /// Asks all at once; answers come as they come. What is asked has to come to their disks first: `wait` is for that.
     pub(crate) fn ask_all(
         &self,
         ask: &Ask,
         targets: &[(NodeId, String)],
+        wait: Duration,
     ) -> Receiver<(NodeId, Option<Tell>)> {
         let (sender, receiver) = mpsc::channel();
         let Ok(bytes) = serde_json::to_vec(ask) else { return receiver };
@@ -95,7 +97,7 @@ impl Peers {
             let (peers, bytes, sender) = (self.clone(), Arc::clone(&bytes), sender.clone());
             thread::spawn(move || {
                 // Whoever asked may have enough by now.
-                let _ = sender.send((node, peers.ask_bytes(&address, &bytes)));
+                let _ = sender.send((node, peers.ask_bytes(&address, &bytes, wait)));
             });
         }
         receiver
