@@ -133,10 +133,11 @@ impl Bed {
         Host { bed: self, local, number, address }
     }
 
-    /// Runs the tool as an administrator does.
+    /// Runs the tool as an administrator does. One that has no end is ended, with 124.
     #[allow(clippy::disallowed_methods)] // A test does what an administrator does.
     pub fn kwbase(&self, words: &[&str]) -> std::process::Output {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new("/usr/bin/timeout");
+        command.args(["--kill-after=5", &patience().as_secs().to_string(), self.program.as_str()]);
         command.args(words).env_clear().env("HOME", self.folder.path()).stdin(Stdio::null());
         command.output().unwrap()
     }
