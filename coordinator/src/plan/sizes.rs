@@ -1,4 +1,6 @@
-//! Sizes and numbers in words.
+//! Sizes, numbers and times in words.
+
+use std::ops::RangeInclusive;
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -31,6 +33,25 @@ pub fn age(ms: u64) -> String {
     }
 }
 
+/// An estimate in milliseconds, rounded up so that it promises no more than it knows: "5 min to 10 min", "3 h".
+pub fn about(ms: RangeInclusive<u64>) -> String {
+    let (least, most) = (rounded(*ms.start()), rounded(*ms.end()));
+    if least == most { age(most) } else { format!("{} to {}", age(least), age(most)) }
+}
+
+/// Up to minutes, ten minutes or hours.
+fn rounded(ms: u64) -> u64 {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    let up = |unit: u64| ms.div_ceil(unit).saturating_mul(unit);
+    match ms {
+        0..MINUTE => MINUTE,
+        MINUTE..HOUR => up(MINUTE),
+        HOUR..86_400_000 => up(10 * MINUTE),
+        _ => up(HOUR),
+    }
+}
+
 /// "1 member", "3 members".
 pub fn count(number: usize, thing: &str) -> String {
     many(u64::try_from(number).unwrap_or(u64::MAX), thing)
@@ -51,6 +72,14 @@ mod tests {
         let texts = [0, 59_999, 5 * minute, 125 * minute, 1440 * minute, 100 * 60 * minute];
         let texts = texts.map(age);
         assert_eq!(texts, ["0 s", "59 s", "5 min", "2 h 5 min", "1 d", "4 d 4 h"]);
+    }
+
+    #[test]
+    fn estimates_promise_no_more_than_they_know() {
+        assert_eq!(about(0..=60_001), "1 min to 2 min");
+        assert_eq!(about(7_200_000..=10_800_000), "2 h to 3 h");
+        assert_eq!(about(3_600_001..=3_700_000), "1 h 10 min");
+        assert_eq!(about(86_400_000..=90_000_001), "1 d to 1 d 2 h");
     }
 
     #[test]
