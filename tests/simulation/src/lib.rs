@@ -6,6 +6,7 @@
 //! What it leaves out: gRPC and TLS (the end-to-end tests have them), sled (its own tests), and
 //! the tools themselves, which are models here that follow the facts of their systems.
 
+pub mod bookkeeper;
 pub mod coordinator;
 pub mod disk;
 pub mod division;
@@ -15,6 +16,7 @@ pub mod http;
 pub mod journal;
 pub mod kwdb;
 pub mod listed;
+pub mod listed_bookkeeper;
 pub mod listed_kwdb;
 pub mod listed_postgresql;
 pub mod machine;

@@ -31,7 +31,10 @@ pub fn bytes(machine: &Machine, path: &Utf8Path) -> Option<Vec<u8>> {
         _ => {
             let (process, file) = of_process(machine, path)?;
             match file {
-                "cmdline" => Some(joined(process.birth.command.iter().cloned())),
+                "cmdline" => {
+                    let words = machine.world().tools.command_line(&process);
+                    Some(joined(words.into_iter()))
+                }
                 "environ" => {
                     let all = process.birth.environment.iter();
                     Some(joined(all.map(|(name, value)| format!("{name}={value}"))))

@@ -121,6 +121,11 @@ pub trait Tools: Send + Sync + 'static {
         Box::pin(async move { Err(call.request.failed(Cause::Refused)) })
     }
 
+    /// The words of a process as the kernel tells them: a script may have become another program.
+    fn command_line(&self, process: &Process) -> Vec<String> {
+        process.birth.command.clone()
+    }
+
     /// A process of kind service was ended from outside: in order (TERM, INT), or not (KILL, a
     /// power cut). Called just after its death.
     fn ended(&self, machine: &Arc<Machine>, process: &Arc<Process>, in_order: bool);
