@@ -22,11 +22,12 @@ LOOPBACK_TESTS := loopback loopback_kwdb
 PACKAGE_TESTS := packages bundle_whole bundle_troubles
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain hosts_kwdb bundle_whole
+HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain hosts_kwdb hosts_bookkeeper bundle_whole
 KILL_TESTS := kills
 KWDB_TESTS := loopback_kwdb hosts_kwdb
+BOOKKEEPER_TESTS := loopback_bookkeeper hosts_bookkeeper
 
-.PHONY: help setup setup-hosts setup-kills setup-package setup-bookkeeper setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb demo bench bench-hosts crash-matrix soak fuzz replay defects keep-protocol
+.PHONY: help setup setup-hosts setup-kills setup-package setup-bookkeeper setup-rust tools build package dev-bundle hosts hosts-down lint build-tests test test-unit test-loopback test-matrix test-hosts test-package test-kills test-kwdb test-bookkeeper demo bench bench-hosts crash-matrix soak fuzz replay defects keep-protocol
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -127,7 +128,7 @@ hosts-down: ## takes just these down, also after a kill
 	cargo build --locked --quiet -p bellows-tests --bin bellows-hosts
 	@$(TARGET_DIR)/debug/bellows-hosts down
 
-test-hosts: setup-hosts build-tests dev-bundle ## scenarios on real systemd hosts on this machine, one of them from a bundle (root)
+test-hosts: setup-hosts setup-bookkeeper build-tests dev-bundle ## scenarios on real systemd hosts on this machine, one of them from a bundle (root)
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
 
 test-package: setup-hosts package ## the portable bundle on real systemd hosts: its life, and a site from it alone through troubles (root)
@@ -142,10 +143,13 @@ test-kwdb: setup-hosts build-tests ## KWDB's adapter, on loopback and on real ho
 	KWBASE='$(KWBASE)' cargo test --locked --no-fail-fast -p bellows-agent --test kwdb_tools
 	KWBASE='$(KWBASE)' cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(KWDB_TESTS))
 
+test-bookkeeper: setup-hosts setup-bookkeeper build-tests ## BookKeeper's adapter with the real BookKeeper, on loopback and on real hosts (root)
+	cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(BOOKKEEPER_TESTS))
+
 keep-protocol: ## keep the protocol of this version in proto/releases; never over another one (NAME=VERSION)
 	cargo run --locked --quiet -p bellows-proto --example keep_release -- $(NAME)
 
-demo: setup ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built (SYSTEM=kwdb: KWDB's double)
+demo: setup $(if $(filter bookkeeper,$(SYSTEM)),setup-bookkeeper) ## a repmgr cluster grows and shrinks before your eyes, under 3 minutes once built (SYSTEM=kwdb: KWDB's double; SYSTEM=bookkeeper: the real one)
 	cargo build --locked --release -p bellows -p bellows-agent -p bellows-tests -p bellows-doubles --bins
 	$(TARGET_DIR)/release/bellows-demo
 

@@ -2,13 +2,14 @@
 //! the journal knows which attempts were made; a changing command line that ran more often
 //! than that is a duplicate.
 
+mod bookkeeper;
 mod kwdb;
 
 use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
-    Act, Action, KwdbAction, OperationDetail, PostgresqlAction, PostgresqlService, action, event,
-    postgresql_action::Kind,
+    Act, Action, BookkeeperAction, KwdbAction, OperationDetail, PostgresqlAction,
+    PostgresqlService, action, event, postgresql_action::Kind,
 };
 
 use crate::wrapper::Run;
@@ -61,6 +62,10 @@ pub fn find(runs: &[(String, Vec<Run>)], attempts: &[Attempt]) -> Findings {
                 .filter(|attempt| attempt.host == *host)
                 .filter(|attempt| explains(attempt, tool, args, statement))
                 .count();
+            let explained = match tool == bookkeeper::TOOL && bookkeeper::repeats(args) {
+                true if explained > 0 => ran,
+                _ => explained,
+            };
             for _ in explained..ran {
                 findings.duplicates.push(format!(
                     "{host}: {tool} {} {statement}: ran {ran} times, {explained} attempts",
@@ -79,6 +84,7 @@ fn changes(run: &Run) -> bool {
         return false;
     }
     match run.tool.as_str() {
+        bookkeeper::TOOL => bookkeeper::changes(&run.args),
         kwdb::TOOL => kwdb::changes(&run.args),
         "pg_controldata" | "pg_isready" | "pg_config" | "pg_verifybackup" => false,
         "psql" => !run.pgoptions.contains("default_transaction_read_only=on"),
@@ -95,6 +101,9 @@ fn explains(attempt: &Attempt, tool: &str, args: &[String], statement: &str) -> 
         Some(action::Kind::Postgresql(PostgresqlAction { kind: Some(kind) })) => kind,
         Some(action::Kind::Kwdb(KwdbAction { kind: Some(kind) })) => {
             return tool == kwdb::TOOL && kwdb::explains(kind, args);
+        }
+        Some(action::Kind::Bookkeeper(BookkeeperAction { kind: Some(kind) })) => {
+            return tool == bookkeeper::TOOL && bookkeeper::explains(kind, args);
         }
         _ => return false,
     };

@@ -4,6 +4,7 @@
 //! the systems themselves. It uses no code of agent or coordinator, only the messages.
 
 pub mod authority;
+pub mod bookkeeper;
 pub mod bundled;
 pub mod debian;
 pub mod demo;

@@ -1,5 +1,5 @@
-//! The demo: `make demo`. `SYSTEM` names the kind of cluster, `postgresql` by default, or
-//! `kwdb`.
+//! The demo: `make demo`. `SYSTEM` names the kind of cluster, `postgresql` by default,
+//! `kwdb` or `bookkeeper`.
 
 use std::{pin::Pin, process::ExitCode};
 
@@ -11,10 +11,11 @@ fn main() -> ExitCode {
     let system = std::env::var("SYSTEM").unwrap_or_default();
     let show: fn() -> Show = match system.as_str() {
         "" | "postgresql" => || Box::pin(demo::postgresql()),
+        "bookkeeper" => || Box::pin(demo::bookkeeper::play()),
         "kwdb" => || Box::pin(demo::kwdb::play()),
         _ => {
             eprintln!(
-                "SYSTEM={system}: there is no demo for it; those that there are: postgresql, kwdb"
+                "SYSTEM={system}: there is no demo for it; those that there are: postgresql, kwdb, bookkeeper"
             );
             return ExitCode::from(2);
         }

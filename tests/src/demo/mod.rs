@@ -2,6 +2,7 @@
 //! the coordinator is killed and an operation is cancelled. Each part is a function that a
 //! test can call too; each returns an error where something did not hold.
 
+pub mod bookkeeper;
 mod dead;
 mod found;
 mod growth;

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,8 @@ pub struct Host {
 }
 
 impl Host {
-    pub(super) fn create(run: &Run, base: &Path, name: &str, link: Link) -> Result<Self> {
+    /// `layers`: trees that all hosts share, read only, the topmost first; the last one is the base.
+    pub(super) fn create(run: &Run, layers: &[PathBuf], name: &str, link: Link) -> Result<Self> {
         let folder = run.folder().join(name);
         for part in ["root", "upper", "work"] {
             let part = folder.join(part);
@@ -42,7 +43,7 @@ impl Host {
         let mut mount = command("mount");
         mount.args(["-t", "overlay", "overlay", "-o"]).arg(format!(
             "lowerdir={},upperdir={},workdir={}",
-            base.display(),
+            layers.iter().map(|layer| layer.display().to_string()).collect::<Vec<_>>().join(":"),
             folder.join("upper").display(),
             folder.join("work").display()
         ));

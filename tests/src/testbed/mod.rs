@@ -57,15 +57,24 @@ impl Testbed {
     /// Not root, a missing program, no Debian mirror, a kernel without overlayfs or bridges, or hosts
     /// that do not come up within a minute.
     pub fn up(names: &[&str]) -> Result<Self> {
+        Self::up_with(names, &[])
+    }
+
+    /// As [`Testbed::up`], of hosts that have more installed: trees that lie over the base, read only, the topmost
+    /// first.
+    ///
+    /// # Errors
+    /// As [`Testbed::up`].
+    pub fn up_with(names: &[&str], installed: &[PathBuf]) -> Result<Self> {
         preflight()?;
         let cache = cache()?;
-        let base = base::tree(&cache)?;
+        let layers = [installed, &[base::tree(&cache)?]].concat();
         let run = Run::begin(&cache)?;
         let bridge = Bridge::up(run.id(), names.len())?;
         let mut hosts = Vec::new();
         for (index, name) in names.iter().enumerate() {
             let link = bridge.link(index)?;
-            hosts.push(Host::create(&run, &base, name, link)?);
+            hosts.push(Host::create(&run, &layers, name, link)?);
         }
         let book = hosts_file(&hosts, bridge.outside());
         for host in &hosts {
