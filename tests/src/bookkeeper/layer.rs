@@ -41,7 +41,8 @@ pub async fn tree(cache: &Path) -> Result<PathBuf> {
     let line = format!(
         "set -e; rm -rf {partial}; mkdir -p {partial}{HOME} {partial}/{JVM} {partial}/usr/bin; \
          cp -r {home}/bin {home}/conf {home}/lib {home}/gen.jar {partial}{HOME}/; \
-         cd /{JVM}; cp -rL bin conf lib release {partial}/{JVM}/; \
+         cd /{JVM}; cp -r bin conf lib release {partial}/{JVM}/; \
+         mkdir -p {partial}/etc; cp -r /etc/java-17-openjdk {partial}/etc/; \
          ln -s /{JVM}/bin/java {partial}/usr/bin/java",
         partial = partial.display(),
         home = home.display(),
