@@ -1,6 +1,12 @@
 //! Apache BookKeeper: what is asked, seen, planned and judged. Pure: knows plans and proto types only, no clock, no I/O,
 //! no other system.
 
+mod budget;
+mod enough;
+mod moving;
+mod room;
+mod ways;
+
 use bellows_proto::v1::{
     Act, Asked, BookkeeperAction, BookkeeperCondition, BookkeeperObservation, Explanation, Intent,
     IntentOptions, KeyValue, Observation, Plan, Refusal, Spec,
