@@ -62,30 +62,6 @@ pub fn many(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// An estimate, milliseconds, rounded up so that it promises no more than it knows: "5 min to 10 min", "3 h".
-pub fn about(ms: RangeInclusive<u64>) -> String {
-    let (least, most) = (time(*ms.start()), time(*ms.end()));
-    if least == most { most } else { format!("{least} to {most}") }
-}
-
-/// Milliseconds in one or two units, rounded up.
-fn time(ms: u64) -> String {
-    let (minutes, hours) = (ms.div_ceil(60_000), ms.div_ceil(3_600_000));
-    let pair = |big: u64, unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{big} {unit}"),
-        small => format!("{big} {unit} {small} {small_unit}"),
-    };
-    match (minutes, hours) {
-        (0 | 1, _) => "1 min".to_owned(),
-        (2..60, _) => format!("{minutes} min"),
-        (60..1440, _) => {
-            let minutes = minutes.div_ceil(10).saturating_mul(10);
-            pair(minutes / 60, "h", minutes % 60, "min")
-        }
-        (_, hours) => pair(hours / 24, "d", hours % 24, "h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,13 +88,5 @@ mod tests {
         assert_eq!(text(31 * MIB + MIB / 2), "31.5 MiB");
         assert_eq!(text(3 * GIB), "3.0 GiB");
         assert_eq!((count(1, "member"), many(0, "range")), ("1 member".into(), "0 ranges".into()));
-    }
-
-    #[test]
-    fn estimates_promise_no_more_than_they_know() {
-        assert_eq!(about(0..=60_001), "1 min to 2 min");
-        assert_eq!(about(7_200_000..=10_800_000), "2 h to 3 h");
-        assert_eq!(about(3_600_001..=3_700_000), "1 h 10 min");
-        assert_eq!(about(86_400_000..=90_000_001), "1 d to 1 d 2 h");
     }
 }

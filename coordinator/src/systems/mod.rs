@@ -42,7 +42,7 @@ impl Systems for AllSystems {
                 postgresql::planning_queries(spec, intent, answers, &self.postgresql)
             }
             System::Kwdb => kwdb::next_queries(spec, Some(intent), answers),
-            System::Bookkeeper => bookkeeper::next_queries(spec, Some(intent), answers),
+            System::Bookkeeper => bookkeeper::planning_queries(spec, intent, answers),
             System::Unspecified => Vec::new(),
         }
     }

@@ -1,64 +1,112 @@
 //! Apache BookKeeper: what is asked, seen, planned and judged. Pure: knows plans and proto types only, no clock, no I/O,
 //! no other system.
 
+#![allow(dead_code, unused_imports, reason = "the verbs by which bookies leave come next")]
+
+mod actions;
+mod adopt;
+mod autorecovery;
 mod budget;
+mod by_hand;
+mod by_number;
+mod changes;
+mod check;
+mod conditions;
+mod describe;
+mod draft;
+mod drift;
 mod enough;
+mod estimate;
+mod expand;
+mod guards;
+mod health;
+mod join;
+mod metadata;
 mod moving;
+mod notes;
+mod observation;
+mod options;
+mod predict;
+mod probe;
+mod queries;
+mod resolve;
 mod room;
+mod seen;
+mod settings;
+mod state;
+mod staying;
+mod versions;
+mod view;
 mod ways;
 
-use bellows_proto::v1::{
-    Act, Asked, BookkeeperAction, BookkeeperCondition, BookkeeperObservation, Explanation, Intent,
-    IntentOptions, KeyValue, Observation, Plan, Refusal, Spec,
-};
+use bellows_proto::v1::{Asked, Intent, Observation, Plan, Refusal, Spec, intent::Verb};
 
-use super::host::NodeSeen;
-use crate::plan::{Description, Probe, Question, Verdict};
+use guards::Rule;
+use queries::For;
+
+use crate::plan::Question;
+
+pub(super) use check::check;
+pub(super) use describe::describe;
+pub(super) use drift::drift;
+pub use guards::explanations;
+pub(super) use observation::{node_seen, observation};
+pub(super) use options::options;
+pub(super) use probe::probe;
+pub(super) use resolve::resolve;
 
 /// Revision of this planner. Raised when the steps that it makes change their meaning.
 pub const REVISION: u32 = 1;
 
-pub(super) fn next_queries(_: &Spec, _: Option<&Intent>, _: &[Asked]) -> Vec<Question> {
-    Vec::new()
+pub(super) fn next_queries(
+    spec: &Spec,
+    intent: Option<&Intent>,
+    answers: &[Asked],
+) -> Vec<Question> {
+    queries::next_queries(spec, intent, answers, For::Looking)
 }
 
-pub(super) fn observation(_: &Spec, _: &[Asked]) -> BookkeeperObservation {
-    BookkeeperObservation::default()
+pub(super) fn planning_queries(spec: &Spec, intent: &Intent, answers: &[Asked]) -> Vec<Question> {
+    queries::next_queries(spec, Some(intent), answers, For::Planning)
 }
 
-pub(super) fn plan(_: &Spec, _: &Observation, _: &Intent) -> Result<Plan, Vec<Refusal>> {
-    Err(Vec::new())
+/// The steps to what is wanted, or every guard that says no.
+pub(super) fn plan(
+    spec: &Spec,
+    observation: &Observation,
+    intent: &Intent,
+) -> Result<Plan, Vec<Refusal>> {
+    let hard = accepted(intent);
+    let mut plan = match steps(spec, observation, intent) {
+        Ok(plan) if hard.is_empty() => plan,
+        Ok(_) => return Err(hard),
+        Err(refusals) => return Err(hard.into_iter().chain(refusals).collect()),
+    };
+    estimate::fill(&mut plan, observation);
+    plan.guards = seen::guards(spec, observation, &plan);
+    Ok(plan)
 }
 
-pub(super) fn check(_: &BookkeeperCondition, _: &Observation) -> Verdict {
-    Verdict::Refused(String::new())
+/// Guards that protect data cannot be accepted.
+fn accepted(intent: &Intent) -> Vec<Refusal> {
+    let no = |code: &String| Rule::ValidIntent.refusal(format!("{code} cannot be accepted"));
+    intent.accepted.iter().map(|one| no(&one.code)).collect()
 }
 
-pub(super) fn probe(_: &BookkeeperAction, _: &Observation) -> Probe {
-    Probe::Unknown(String::new())
-}
-
-pub(super) fn resolve(act: &Act, _: &Observation) -> Result<Act, String> {
-    Ok(act.clone())
-}
-
-pub(super) fn drift(_: &BookkeeperObservation, _: &Observation) -> Vec<String> {
-    Vec::new()
-}
-
-pub(super) fn describe(_: &Spec, _: &Observation) -> Description {
-    Description::default()
-}
-
-pub(super) fn options(_: &str, _: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
-    Ok(IntentOptions::default())
-}
-
-pub(super) fn node_seen(_: &BookkeeperObservation, _: &str) -> NodeSeen {
-    NodeSeen::default()
-}
-
-/// Every numbered guard.
-pub fn explanations() -> Vec<Explanation> {
-    Vec::new()
+fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan, Vec<Refusal>> {
+    let not_ours = |value: &str| Err(vec![Rule::NotOurs.refusal(value)]);
+    match &intent.verb {
+        Some(Verb::Adopt(wanted)) => adopt::plan(spec, observation, intent, wanted),
+        Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
+        Some(Verb::Shrink(_)) => not_ours("shrink is not there yet"),
+        Some(Verb::Replace(_)) => not_ours("replace is not there yet"),
+        Some(Verb::Reconfigure(_)) => not_ours("reconfigure is not there yet"),
+        Some(Verb::Create(_)) => not_ours("a cluster of BookKeeper is not made by Bellows"),
+        Some(Verb::Switchover(_)) => not_ours("a cluster of BookKeeper has no primary"),
+        Some(Verb::Restart(_)) => not_ours("bookies are not restarted by Bellows"),
+        Some(Verb::Rejoin(_)) => not_ours(
+            "a bookie that has left does not come back with its data: empty its journal, ledger and index directories, see that the metadata have no cookie of it (bookkeeper shell cookie_get ID), then expand with another node name",
+        ),
+        None => Err(vec![Rule::ValidIntent.refusal("nothing is wanted: the intent has no verb")]),
+    }
 }
