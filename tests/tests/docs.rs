@@ -105,7 +105,15 @@ fn every_key_of_agent_toml_is_explained() {
     stand("config.md", "key", &code(wanted));
     let kwdb = read("agent/src/config/kwdb.rs");
     stand("config.md", "key", &code(quoted(&kwdb, "const KEYS: &[&str] = &[", "];")));
-    let sections = ["[agent]", "[systems.postgresql]", "[systems.kwdb]", "[profiles.NAME]"];
+    let bookkeeper = read("agent/src/config/bookkeeper.rs");
+    stand("config.md", "key", &code(quoted(&bookkeeper, "const KEYS: &[&str] = &[", "];")));
+    let sections = [
+        "[agent]",
+        "[systems.postgresql]",
+        "[systems.kwdb]",
+        "[systems.bookkeeper]",
+        "[profiles.NAME]",
+    ];
     stand("config.md", "section", &code(sections.map(str::to_owned)));
 }
 

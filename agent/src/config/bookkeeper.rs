@@ -1,5 +1,7 @@
 //! `[systems.bookkeeper]`: where BookKeeper lives on this host. One bookie at most.
 
+use std::net::IpAddr;
+
 use camino::Utf8PathBuf;
 use serde::Deserialize;
 
@@ -22,7 +24,9 @@ pub struct BookkeeperConfig {
     pub log_root: Utf8PathBuf,
     /// Of new bookies whose intent names no port.
     pub port: u16,
-    /// Of the HTTP admin API of new bookies.
+    /// Where the HTTP admin API of new bookies listens: of loopback, or the host's own.
+    pub http_host: IpAddr,
+    /// ... at this port.
     pub http_port: u16,
     /// The bookie that was there before Bellows and may be taken into its care.
     pub adopted: Option<Adopted>,
@@ -47,6 +51,7 @@ pub(super) struct Raw {
     conf_root: Option<String>,
     log_root: Option<String>,
     port: Option<u16>,
+    http_host: Option<String>,
     http_port: Option<u16>,
     adopt_conf_file: Option<String>,
     adopt_unit: Option<String>,
@@ -61,6 +66,7 @@ pub(super) const KEYS: &[&str] = &[
     "conf_root",
     "log_root",
     "port",
+    "http_host",
     "http_port",
     "adopt_conf_file",
     "adopt_unit",
@@ -107,6 +113,8 @@ impl Raw {
             }
         }
         let [port, http_port] = ports.map(|(_, port)| port);
+        let http_host = self.http_host.as_deref().unwrap_or("127.0.0.1");
+        let http_host = checker.keep("systems.bookkeeper.http_host", http_host.parse::<IpAddr>());
         let unit = self.adopt_unit;
         Some(BookkeeperConfig {
             program: program?,
@@ -116,6 +124,7 @@ impl Raw {
             conf_root: conf_root?,
             log_root: log_root?,
             port,
+            http_host: http_host?,
             http_port,
             adopted: conf_file.map(|conf_file| Adopted { conf_file, unit }),
         })

@@ -2,6 +2,8 @@
 //! or a named resource here, and what was there before. Undo and wipe touch claimed things
 //! only; what was adopted is not ours. Tombstones live in the same records.
 
+use std::net::SocketAddr;
+
 use bellows_proto::{
     names::{ClusterName, NodeName},
     v1::{DirectoryState, Fault, FaultCode, NodeRecord, NodeRef, Placement},
@@ -88,8 +90,10 @@ pub struct ClaimedResource {
 /// What a placement takes on its host, as its system says: [`crate::tools`] asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holdings {
-    /// The data directory.
+    /// The data directory: the one that grows.
     pub data: Utf8PathBuf,
+    /// Further directories with the node's data, each once.
+    pub more_data: Vec<Utf8PathBuf>,
     /// Where rendered configuration lives.
     pub config: Utf8PathBuf,
     /// Other directories (logs, sockets).
@@ -102,14 +106,27 @@ pub struct Holdings {
     pub port: u16,
     /// TCP ports that it needs besides.
     pub other_ports: Vec<u16>,
+    /// Where it listens besides, at other addresses.
+    pub elsewhere: Vec<SocketAddr>,
     /// It was there before, and nothing of it is ours: it is recorded, and never removed.
     pub adopted: bool,
 }
 
 impl Holdings {
-    /// All its TCP ports.
+    /// All directories with data.
+    pub fn all_data(&self) -> impl Iterator<Item = &Utf8PathBuf> {
+        std::iter::once(&self.data).chain(&self.more_data)
+    }
+
+    /// Its TCP ports at its own address.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         std::iter::once(self.port).chain(self.other_ports.iter().copied())
+    }
+
+    /// Addresses with all its TCP ports.
+    pub fn endpoints(&self) -> impl Iterator<Item = (String, u16)> {
+        let own = self.ports().map(|port| (self.address.clone(), port));
+        own.chain(self.elsewhere.iter().map(|found| (found.ip().to_string(), found.port())))
     }
 }
 
@@ -237,6 +254,27 @@ pub fn directory_state(local: &Local, path: &Utf8Path) -> Result<DirectoryState,
         Some(_) if local.host.list(path)?.is_empty() => DirectoryState::Empty,
         Some(_) => DirectoryState::Occupied,
     })
+}
+
+/// The worst of several directories: occupied, then empty, then absent.
+///
+/// # Errors
+/// As [`directory_state`].
+pub fn worst_state<'a>(
+    local: &Local,
+    paths: impl IntoIterator<Item = &'a Utf8PathBuf>,
+) -> Result<DirectoryState, Fault> {
+    let mut worst = DirectoryState::Absent;
+    for path in paths {
+        worst = match (directory_state(local, path)?, worst) {
+            (DirectoryState::Occupied, _) | (_, DirectoryState::Occupied) => {
+                DirectoryState::Occupied
+            }
+            (DirectoryState::Empty, _) => DirectoryState::Empty,
+            (DirectoryState::Absent | DirectoryState::Unspecified, before) => before,
+        };
+    }
+    Ok(worst)
 }
 
 /// For host facts.

@@ -14,6 +14,7 @@ use bellows_proto::v1::{
 use crate::facilities::{Local, Runner, claims::Holdings};
 
 pub mod bookkeeper;
+pub mod bookkeeper_http;
 mod context;
 pub mod deploy_sh;
 pub mod host;
@@ -25,8 +26,10 @@ pub mod pg_controldata;
 pub mod pgbackrest;
 pub mod pgpool;
 pub mod postgresql;
+mod proc;
 pub mod psql;
 pub mod repmgr;
+pub mod values;
 
 pub use context::{JOB_MARK, JobContext, QueryContext, Recorder};
 pub use nodes::nodes;

@@ -4,22 +4,58 @@
 
 use bellows_proto::v1::{
     BookkeeperAction, BookkeeperAnswer, BookkeeperPlacement, BookkeeperQuery, Fault, FaultCode,
-    NodeRef, SystemFacts,
+    NodeRef, SystemFacts, ToolVersion, bookkeeper_answer, bookkeeper_query,
 };
 
 use super::{JobContext, Note, QueryContext};
-use crate::facilities::{Local, Runner, claims::Holdings};
+use crate::facilities::Runner;
 
-fn not_yet() -> Fault {
-    Fault::new(FaultCode::Invalid, "bookkeeper is not known to this agent yet")
-}
+mod adopted;
+mod cluster;
+pub mod conf;
+pub mod cookie;
+mod find;
+mod http;
+mod ledgers;
+pub mod listledgers;
+mod place;
+mod processes;
+mod reading;
+#[allow(dead_code)] // Until the actions are there.
+mod service;
+#[allow(dead_code)] // Likewise.
+mod session;
+mod shell;
+pub mod values;
+mod version;
+
+pub use place::{holdings, propose, takes, unit_is_anothers};
 
 /// Answers a query.
 ///
 /// # Errors
 /// Why there is no answer.
-pub async fn answer(_: &BookkeeperQuery, _: &QueryContext) -> Result<BookkeeperAnswer, Fault> {
-    Err(not_yet())
+pub async fn answer(
+    query: &BookkeeperQuery,
+    context: &QueryContext,
+) -> Result<BookkeeperAnswer, Fault> {
+    use bookkeeper_answer::Kind as Answer;
+    use bookkeeper_query::Kind as Query;
+    let kind = match &query.kind {
+        Some(Query::Node(query)) => {
+            Answer::Node(Box::pin(reading::node(context, query.node.as_ref())).await?)
+        }
+        Some(Query::Cluster(query)) => {
+            let at = session::required(query.at.as_ref())?;
+            let (node, _) = session::claimed(context.local(), at)?;
+            Answer::Cluster(Box::pin(cluster::read(context, &node)).await?)
+        }
+        Some(Query::Ledgers(query)) => Answer::Ledgers(ledgers::read(context, query).await?),
+        Some(Query::Shell(query)) => Answer::Shell(shell::read(context, query).await?),
+        Some(Query::Find(_)) => Answer::Found(Box::pin(find::find(context)).await?),
+        None => return Err(empty("query")),
+    };
+    Ok(BookkeeperAnswer { kind: Some(kind) })
 }
 
 /// Performs an action.
@@ -27,59 +63,63 @@ pub async fn answer(_: &BookkeeperQuery, _: &QueryContext) -> Result<BookkeeperA
 /// # Errors
 /// Why it failed.
 pub async fn perform(_: &BookkeeperAction, _: &JobContext) -> Result<Note, Fault> {
-    Err(not_yet())
+    Err(Fault::new(FaultCode::Invalid, "this action of bookkeeper is not known to this agent yet"))
 }
 
-/// Where a new node would live.
-///
-/// # Errors
-/// `INVALID` for a bad name.
-pub fn propose(_: &Local, _: &NodeRef, _: u16) -> Result<BookkeeperPlacement, Fault> {
-    Err(not_yet())
+/// Whether a query is slow: it reads all ledgers, or starts a JVM.
+pub fn is_survey(query: &BookkeeperQuery) -> bool {
+    use bookkeeper_query::Kind as Query;
+    match &query.kind {
+        Some(Query::Ledgers(_) | Query::Shell(_)) => true,
+        Some(Query::Node(_) | Query::Cluster(_) | Query::Find(_)) | None => false,
+    }
 }
 
-/// What a placement takes on this host.
-///
-/// # Errors
-/// `INVALID` or `DENIED`, naming what differs.
-pub fn holdings(_: &Local, _: &NodeRef, _: &BookkeeperPlacement) -> Result<Holdings, Fault> {
-    Err(not_yet())
-}
-
-/// What a placement takes, as it says; nothing is refused.
-pub fn takes(_: &NodeRef, _: &BookkeeperPlacement) -> Holdings {
-    Holdings::default()
-}
-
-/// Remembers the service of an adopted node.
+/// Remembers the service of an adopted bookie.
 ///
 /// # Errors
 /// `DENIED` if `agent.toml` does not allow it.
-pub async fn take_over(_: &NodeRef, _: &BookkeeperPlacement, _: &JobContext) -> Result<(), Fault> {
-    Err(not_yet())
+pub async fn take_over(
+    node: &NodeRef,
+    placement: &BookkeeperPlacement,
+    context: &JobContext,
+) -> Result<(), Fault> {
+    service::take_over(context, &values::Node::new(node, placement)?).await
 }
 
-/// Whether the unit of a bookie that has left starts another one of this host now.
-///
-/// # Errors
-/// If the claims cannot be read.
-pub fn unit_is_anothers(_: &Local, _: &NodeRef, _: &BookkeeperPlacement) -> Result<bool, Fault> {
-    Err(not_yet())
-}
-
-/// Refuses while the node runs.
+/// Refuses while the bookie runs.
 ///
 /// # Errors
 /// `DRIFT` if it does.
 pub async fn refuse_running(
-    _: &NodeRef,
-    _: &BookkeeperPlacement,
-    _: &JobContext,
+    node: &NodeRef,
+    placement: &BookkeeperPlacement,
+    context: &JobContext,
 ) -> Result<(), Fault> {
-    Err(not_yet())
+    service::refuse_running(context, &values::Node::new(node, placement)?).await
 }
 
-/// What this host has for BookKeeper.
-pub async fn facts(_: &dyn Runner) -> SystemFacts {
-    SystemFacts { system: "bookkeeper".to_owned(), ..SystemFacts::default() }
+fn empty(what: &str) -> Fault {
+    let message = format!("the {what} of bookkeeper is empty or of a newer version");
+    Fault::new(FaultCode::Invalid, message).remedy("upgrade this host's agent")
+}
+
+/// What this host has for BookKeeper. A tool that is missing has an empty version.
+pub async fn facts(runner: &dyn Runner) -> SystemFacts {
+    let local = runner.local();
+    let mut facts = SystemFacts {
+        system: "bookkeeper".to_owned(),
+        address: local.config.agent.address.to_string(),
+        ..SystemFacts::default()
+    };
+    let Ok(section) = place::section(local) else { return facts };
+    let version = version::installed(local.host.as_ref(), &section.program);
+    facts.tools = vec![ToolVersion { tool: "bookkeeper".to_owned(), version }];
+    let spaces = section.ledger_roots.iter().filter_map(|root| local.host.space(root).ok());
+    // Of several the fullest: ledgers go to all of them.
+    if let Some(space) = spaces.min_by_key(|space| space.free) {
+        facts.data_free_bytes = space.free;
+        facts.data_total_bytes = space.total;
+    }
+    facts
 }

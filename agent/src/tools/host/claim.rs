@@ -68,9 +68,9 @@ fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedD
     if holdings.adopted {
         return adopted(context, holdings);
     }
-    let all = [(&holdings.data, true), (&holdings.config, false)]
-        .into_iter()
-        .chain(holdings.others.iter().map(|path| (path, false)));
+    let all = holdings.all_data().map(|path| (path, true));
+    let all = all.chain([(&holdings.config, false)]);
+    let all = all.chain(holdings.others.iter().map(|path| (path, false)));
     let mut found = Vec::new();
     for (path, data) in all {
         let prior = directory_state(context.local(), path)?;
@@ -92,12 +92,11 @@ fn directories(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedD
 
 /// Of a node that was there before: whatever is in its directories was there too, and stays.
 fn adopted(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedDirectory>, Fault> {
-    if directory_state(context.local(), &holdings.data)? != DirectoryState::Occupied {
-        return Err(Fault::new(
-            FaultCode::Drift,
-            format!("there is nothing in {} to adopt any more", holdings.data),
-        )
-        .remedy("plan anew"));
+    for path in holdings.all_data() {
+        if directory_state(context.local(), path)? != DirectoryState::Occupied {
+            let message = format!("there is nothing in {path} to adopt any more");
+            return Err(Fault::new(FaultCode::Drift, message).remedy("plan anew"));
+        }
     }
     let occupied = |path: &camino::Utf8PathBuf, data| ClaimedDirectory {
         path: path.to_string(),
@@ -105,7 +104,9 @@ fn adopted(context: &JobContext, holdings: &Holdings) -> Result<Vec<ClaimedDirec
         data,
         parent_made: false,
     };
-    Ok(vec![occupied(&holdings.data, true), occupied(&holdings.config, false)])
+    let mut found: Vec<_> = holdings.all_data().map(|path| occupied(path, true)).collect();
+    found.push(occupied(&holdings.config, false));
+    Ok(found)
 }
 
 /// What other nodes of this host hold of what a node wants: empty where nothing.
@@ -132,7 +133,8 @@ pub(super) fn held(local: &Local, node: &NodeRef, wanted: &Holdings) -> Result<H
             format!("node {} claims {what}", name.as_deref().unwrap_or("without a name"))
         };
         let mut paths = claim.directories.iter().map(|directory| &directory.path);
-        if let Some(path) = paths.find(|path| **path == wanted.data || **path == wanted.config) {
+        let wants = |path: &str| wanted.config == path || wanted.all_data().any(|own| own == path);
+        if let Some(path) = paths.find(|path| wants(path)) {
             held.directory = holder(path);
         }
         if other.tombstone && other.buried {
@@ -143,12 +145,11 @@ pub(super) fn held(local: &Local, node: &NodeRef, wanted: &Holdings) -> Result<H
         }
         let theirs = other.node.as_ref().zip(claim.placement.as_ref());
         let theirs = theirs.and_then(|(node, place)| crate::tools::takes(node, place));
-        let theirs = theirs.filter(|theirs| theirs.address == wanted.address);
-        if let Some(port) = theirs.and_then(|theirs| {
-            let theirs: Vec<u16> = theirs.ports().collect();
-            wanted.ports().find(|port| theirs.contains(port))
+        if let Some((address, port)) = theirs.and_then(|theirs| {
+            let theirs: Vec<_> = theirs.endpoints().collect();
+            wanted.endpoints().find(|own| theirs.contains(own))
         }) {
-            held.port = holder(&format!("port {port} of {}", wanted.address));
+            held.port = holder(&format!("port {port} of {address}"));
         }
     }
     Ok(held)

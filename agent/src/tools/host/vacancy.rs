@@ -6,7 +6,11 @@ use bellows_proto::v1::{Fault, FaultCode, Vacancy, VacancyQuery};
 
 use super::{claim, part};
 use crate::{
-    facilities::{Runner as _, claims::directory_state, services},
+    facilities::{
+        Runner as _,
+        claims::{directory_state, worst_state},
+        services,
+    },
     host::net,
     tools::QueryContext,
 };
@@ -35,9 +39,9 @@ pub(super) async fn vacancy(
         service_holder = held.service;
     }
     let mut holder = held.port;
-    for port in holdings.ports() {
+    for (address, port) in holdings.endpoints() {
         if holder.is_empty() {
-            holder = port_holder(context, &holdings.address, port)?;
+            holder = port_holder(context, &address, port)?;
         }
     }
     let claimed_by = match &known {
@@ -49,7 +53,7 @@ pub(super) async fn vacancy(
     };
     Ok(Vacancy {
         node: Some(node.clone()),
-        data_directory: directory_state(local, &holdings.data)?.into(),
+        data_directory: worst_state(local, holdings.all_data())?.into(),
         config_directory: directory_state(local, &holdings.config)?.into(),
         port_holder: holder,
         service_holder,

@@ -5,7 +5,7 @@ use bellows_proto::v1::{
     Fault, KwdbFound, KwdbFoundNode, KwdbInstallation, KwdbPlacement, KwdbSecurity, KwdbStartMode,
     NodeRef, kwdb_found_node::Server, placement,
 };
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::{
     installation, place,
@@ -18,9 +18,8 @@ use crate::{
     config::KwdbConfig,
     exec::launch,
     facilities::{Local, Runner, services, services::UnitState},
+    tools::proc,
 };
-
-const STATUS_LIMIT: u64 = 64 * 1024;
 
 /// The node of this host.
 ///
@@ -196,7 +195,7 @@ fn own_obstacles(
     if Utf8Path::new(program).is_absolute() && program != section.program.as_str() {
         differs("its program", program, "program", section.program.as_str());
     }
-    if let Some(uid) = uid(local, process.pid)?
+    if let Some(uid) = proc::uid(local.host.as_ref(), process.pid)?
         && let Ok(Some(user)) = launch::user(&section.os_user)
         && user.uid != uid
     {
@@ -250,19 +249,6 @@ fn word(security: KwdbSecurity) -> &'static str {
         KwdbSecurity::Tlcp => "tlcp",
         KwdbSecurity::Unspecified => "not known",
     }
-}
-
-/// The effective user of a process; `None`: it has ended, or nothing tells.
-fn uid(local: &Local, pid: u32) -> Result<Option<u32>, Fault> {
-    let path = Utf8PathBuf::from(format!("/proc/{pid}/status"));
-    let text = match local.host.read(&path, STATUS_LIMIT) {
-        Ok(bytes) => bytes.unwrap_or_default(),
-        Err(_) if local.host.process(pid).is_none() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix("Uid:"));
-    Ok(line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse().ok()))
 }
 
 fn installed_obstacles(section: &KwdbConfig, found: Option<&KwdbInstallation>) -> Vec<String> {

@@ -163,6 +163,7 @@ pub fn takes(node: &NodeRef, placement: &KwdbPlacement) -> Holdings {
         port: port(placement.port),
         other_ports: vec![port(placement.http_port), port(placement.brpc_port)],
         adopted: placement.adopted,
+        ..Holdings::default()
     }
 }
 

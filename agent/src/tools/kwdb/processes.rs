@@ -1,17 +1,16 @@
-//! `kwbase` processes of this host, by `/proc`. Must not know configuration.
+//! `kwbase` processes of this host. Must not know configuration.
 
 use bellows_proto::{
     defect::{Defect, is_seeded},
     v1::{Fault, KwdbStartMode},
 };
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::values;
-use crate::host::{Host, ProcessId};
-
-/// So much of a command line is enough.
-const COMMAND_LIMIT: usize = 16 * 1024;
-const PROC_LIMIT: u64 = 64 * 1024;
+use crate::{
+    host::{Host, ProcessId},
+    tools::proc,
+};
 
 /// A process with its command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +105,7 @@ pub fn all(host: &dyn Host) -> Result<Vec<Running>, Fault> {
     let mut found = Vec::new();
     for entry in host.list(Utf8Path::new("/proc"))? {
         let Ok(pid) = entry.parse::<u32>() else { continue };
-        let Some(command) = command(host, pid)? else { continue };
+        let Some(command) = proc::command(host, pid)? else { continue };
         let program = command.first().map_or("", String::as_str);
         if Utf8Path::new(program).file_name() == Some("kwbase") {
             found.push(Running { pid, command });
@@ -114,25 +113,6 @@ pub fn all(host: &dyn Host) -> Result<Vec<Running>, Fault> {
     }
     found.sort_by_key(|process| process.pid);
     Ok(found)
-}
-
-/// Program and arguments of a process; `None`: it has ended.
-///
-/// # Errors
-/// If it lives and cannot be read.
-pub fn command(host: &dyn Host, pid: u32) -> Result<Option<Vec<String>>, Fault> {
-    let path = Utf8PathBuf::from(format!("/proc/{pid}/cmdline"));
-    let bytes = match host.read_at(&path, 0, COMMAND_LIMIT) {
-        Ok(bytes) => bytes.unwrap_or_default(),
-        Err(_) if host.process(pid).is_none() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let words = bytes.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into());
-    let mut words: Vec<String> = words.collect();
-    if words.last().is_some_and(String::is_empty) {
-        words.pop();
-    }
-    Ok(Some(words))
 }
 
 /// The living process whose store this is.
@@ -159,28 +139,6 @@ pub fn waiters(host: &dyn Host) -> Result<Vec<String>, Fault> {
     }
     let waiting = all(host)?.into_iter().filter(Running::waits);
     Ok(waiting.map(|one| format!("process {}: {}", one.pid, one.command.join(" "))).collect())
-}
-
-/// The unit that a process belongs to; empty: none, or it has ended.
-///
-/// # Errors
-/// If it lives and cannot be read.
-pub fn unit_of(host: &dyn Host, pid: u32) -> Result<String, Fault> {
-    let path = Utf8PathBuf::from(format!("/proc/{pid}/cgroup"));
-    let text = match host.read(&path, PROC_LIMIT) {
-        Ok(bytes) => bytes.unwrap_or_default(),
-        Err(_) if host.process(pid).is_none() => return Ok(String::new()),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(unit(&String::from_utf8_lossy(&text)))
-}
-
-/// The innermost service in a `/proc/PID/cgroup`.
-fn unit(text: &str) -> String {
-    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    let named =
-        paths.flat_map(|path| path.split('/').rev().find(|part| part.ends_with(".service")));
-    named.map(str::to_owned).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -225,12 +183,5 @@ mod tests {
         ] {
             assert!(!waits(&format!("/bin/kwbase {other}")), "{other}");
         }
-    }
-
-    #[test]
-    fn units_of_processes() {
-        assert_eq!(unit("0::/system.slice/kaiwudb.service\n"), "kaiwudb.service");
-        assert_eq!(unit("0::/system.slice/docker-12.scope\n"), "");
-        assert_eq!(unit("12:pids:/a.service/sub\n"), "a.service");
     }
 }

@@ -12,7 +12,10 @@ use super::{
     start,
     values::Node,
 };
-use crate::facilities::{Runner, claims};
+use crate::{
+    facilities::{Runner, claims},
+    tools::proc,
+};
 
 /// Reads a node. One that is not claimed here is read where it would live.
 ///
@@ -57,7 +60,7 @@ pub(super) async fn node(runner: &dyn Runner, reference: &NodeRef) -> Result<Kwd
     let service = service?;
     reading.left_alone = left_alone?;
     if service.state() == ServiceState::Running && service.pid != 0 {
-        let command = processes::command(local.host.as_ref(), service.pid)?;
+        let command = proc::command(local.host.as_ref(), service.pid)?;
         reading.command = command.unwrap_or_default();
     }
     reading.service = Some(service);

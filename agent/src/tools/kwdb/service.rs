@@ -15,7 +15,7 @@ use crate::{
         services::{Foreign, ServiceSpec, UnitState},
     },
     host::{Access, ProcessId, Signal},
-    tools::JobContext,
+    tools::{JobContext, proc},
 };
 
 /// A node that is asked to end hands its leases over first; then KILL.
@@ -116,7 +116,7 @@ fn ended_or_other(runner: &dyn Runner, pid: u32, node: &Node) -> Result<bool, Fa
     if host.process(pid).is_none() {
         return Ok(true);
     }
-    let command = processes::command(host, pid)?.unwrap_or_default();
+    let command = proc::command(host, pid)?.unwrap_or_default();
     let running = processes::Running { pid, command };
     let store = running.started().and_then(|started| started.store().map(str::to_owned));
     Ok(store.is_some_and(|store| store != node.data_dir.as_path().as_str()))
@@ -229,7 +229,7 @@ pub(super) async fn obstacles(runner: &dyn Runner, node: &Node) -> Result<Vec<St
     if let Some(process) = process(runner, node)?
         && process.pid != known.pid
     {
-        let theirs = processes::unit_of(local.host.as_ref(), process.pid)?;
+        let theirs = proc::unit_of(local.host.as_ref(), process.pid)?;
         if theirs != *unit {
             let theirs = if theirs.is_empty() { "no unit".to_owned() } else { theirs };
             let pid = process.pid;

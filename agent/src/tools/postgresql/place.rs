@@ -136,6 +136,7 @@ pub fn takes(node: &NodeRef, placement: &PostgresqlPlacement) -> Holdings {
         port: u16::try_from(placement.port).unwrap_or_default(),
         other_ports: Vec::new(),
         adopted: placement.adopted,
+        ..Holdings::default()
     }
 }
 

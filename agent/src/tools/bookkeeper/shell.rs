@@ -1,0 +1,60 @@
+//! The survey by `bookkeeper shell`: what the metadata have of one bookie, read without any bookie's help. Starts JVMs, one
+//! after another. Must not change anything.
+
+use std::time::Duration;
+
+use bellows_proto::v1::{BookkeeperShell, BookkeeperShellQuery, Fault};
+
+use super::{
+    cluster::count,
+    listledgers,
+    session::{claimed, required, shell},
+    values::{Node, bookie_id},
+};
+use crate::{
+    exec::Output,
+    facilities::{Runner, fault},
+};
+
+/// A scan of all metadata.
+const LIST_DEADLINE: Duration = Duration::from_secs(20 * 60);
+/// Some 40 bytes for each ledger.
+const LIST_LIMIT: usize = 32 * 1024 * 1024;
+/// So many ledgers are named.
+const MOST: usize = 100;
+
+/// Reads ledgers and cookie of a bookie.
+///
+/// # Errors
+/// `INVALID` for a bad id; else why it could not be told.
+pub(super) async fn read(
+    runner: &dyn Runner,
+    query: &BookkeeperShellQuery,
+) -> Result<BookkeeperShell, Fault> {
+    let (node, _) = claimed(runner.local(), required(query.at.as_ref())?)?;
+    let bookie = bookie_id(&query.bookie)?.to_string();
+    let ledgers = ledgers(runner, &node, &bookie).await?;
+    Ok(BookkeeperShell {
+        ledgers: count(ledgers.len()),
+        first: ledgers.into_iter().take(MOST).collect(),
+        bookie,
+        cookie: None,
+    })
+}
+
+async fn ledgers(
+    runner: &dyn Runner,
+    node: &Node,
+    bookie: &str,
+) -> Result<std::collections::BTreeSet<u64>, Fault> {
+    let words = listledgers::words(bookie);
+    let mut invocation = shell(runner.local(), node, &words, LIST_DEADLINE)?;
+    invocation.output = Output::Captured { limit: LIST_LIMIT };
+    let command = invocation.command();
+    let finished = runner.read(invocation).await?;
+    if !finished.success() {
+        return Err(fault::tool_failed(&command, &finished, "list the bookie's ledgers"));
+    }
+    listledgers::parse(&finished)
+        .map_err(|error| fault::unreadable(&command, &error.to_string(), &finished.stderr))
+}
