@@ -29,6 +29,12 @@ impl Clock for SystemClock {
         Box::pin(tokio::time::sleep(time))
     }
 
+    #[cfg(feature = "program")]
+    fn utc_offset_s(&self, at_ms: i64) -> i32 {
+        let zone = jiff::tz::TimeZone::system();
+        jiff::Timestamp::from_millisecond(at_ms).map_or(0, |at| zone.to_offset(at).seconds())
+    }
+
     fn random(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
         // The kernel's source does not fail after boot; a zero would only weaken jitter.

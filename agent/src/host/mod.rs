@@ -318,6 +318,12 @@ pub trait Clock: Send + Sync + 'static {
     fn elapsed(&self) -> Duration;
     /// Sleeps.
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+    /// Seconds that this host's local time is ahead of UTC at a moment: for hours of the day that somebody has named. UTC unless a
+    /// clock knows better.
+    fn utc_offset_s(&self, at_ms: i64) -> i32 {
+        let _ = at_ms;
+        0
+    }
     /// Random bytes.
     fn random(&self) -> [u8; 16];
 }

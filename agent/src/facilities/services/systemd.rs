@@ -133,6 +133,8 @@ pub fn render(spec: &ServiceSpec, manager: Manager) -> String {
             Signal::Term | Signal::Hup | Signal::Kill => "SIGTERM",
         }
     ));
+    // 128 and the signal: how a JVM says that it has ended because it was asked to.
+    lines.push("SuccessExitStatus=143".to_owned());
     lines.push("KillMode=mixed".to_owned());
     lines.push(format!("TimeoutStopSec={}", spec.stop_timeout.as_secs()));
     if spec.restart {

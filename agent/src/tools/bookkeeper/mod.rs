@@ -10,6 +10,7 @@ use bellows_proto::v1::{
 use super::{JobContext, Note, QueryContext};
 use crate::facilities::Runner;
 
+mod actions;
 mod adopted;
 mod cluster;
 pub mod conf;
@@ -22,6 +23,7 @@ mod place;
 mod processes;
 mod reading;
 #[allow(dead_code)] // Until the actions are there.
+mod saved;
 mod service;
 #[allow(dead_code)] // Likewise.
 mod session;
@@ -61,9 +63,9 @@ pub async fn answer(
 /// Performs an action.
 ///
 /// # Errors
-/// Why it failed.
-pub async fn perform(_: &BookkeeperAction, _: &JobContext) -> Result<Note, Fault> {
-    Err(Fault::new(FaultCode::Invalid, "this action of bookkeeper is not known to this agent yet"))
+/// Why it failed: command, exit status and end of stderr where a tool ran.
+pub async fn perform(action: &BookkeeperAction, context: &JobContext) -> Result<Note, Fault> {
+    actions::perform(action, context).await
 }
 
 /// Whether a query is slow: it reads all ledgers, or starts a JVM.

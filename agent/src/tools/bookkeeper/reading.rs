@@ -8,14 +8,14 @@ use bellows_proto::v1::{
 use camino::Utf8PathBuf;
 
 use super::{
-    conf, cookie, http, place, service,
+    conf, cookie, http, place, saved, service,
     session::{placement_of, required},
     values::Node,
     version,
 };
 use crate::{
     facilities::{Local, Runner, claims, claims::NodeClaim},
-    tools::QueryContext,
+    tools::{QueryContext, bookkeeper_shell::BookieId},
 };
 
 /// Reads a bookie. One that is not claimed here is read where it would live.
@@ -48,6 +48,8 @@ pub(super) async fn node(
         settings: conf.settings(),
         other_keys: conf.other_keys(),
         cookie: disk_cookie(local, &node)?,
+        saved_cookies: saved::cookies(local)?,
+        audited_at_ms: saved::audited_at_ms(local, &BookieId::new(&node.id())?)?,
         version: version::installed(local.host.as_ref(), node.program.as_path()),
         placement: Some(placement),
         ..BookkeeperReading::default()

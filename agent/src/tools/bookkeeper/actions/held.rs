@@ -1,0 +1,135 @@
+//! How many ledgers a bookie still holds, and how that is shown. A reading of the metadata: what a copier says of itself is no proof.
+
+use std::time::Duration;
+
+use bellows_proto::v1::{
+    BookkeeperHeld, BookkeeperLedgers, BookkeeperLedgersQuery, BookkeeperShellQuery, Fault,
+    FaultCode, Progress, ServiceState,
+};
+
+use crate::tools::{
+    JobContext,
+    bookkeeper::{ledgers, service, shell, values::Node},
+    bookkeeper_shell::BookieId,
+};
+
+/// Between two readings while something else copies.
+pub(super) const EVERY: Duration = Duration::from_secs(10);
+/// So many ledgers are named in an error.
+const NAMED: usize = 10;
+
+/// What a bookie holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Ledgers that name it.
+    pub ledgers: u64,
+    /// About, of closed ledgers.
+    pub bytes: u64,
+    /// The first of them.
+    pub first: Vec<u64>,
+    /// Of them, those of which no copy is anywhere else, if it is gone for good.
+    pub lost: u64,
+}
+
+/// Asks the bookie at hand. `gone`: the bookie that is asked about is dead.
+pub(super) async fn read(
+    context: &JobContext,
+    at: &Node,
+    id: &BookieId,
+    gone: bool,
+) -> Result<Held, Fault> {
+    let bookies = vec![id.to_string()];
+    let gone = if gone { bookies.clone() } else { Vec::new() };
+    let here = Some(at.reference());
+    let query = BookkeeperLedgersQuery { at: here.clone(), bookies, gone };
+    match ledgers::read(context, &query).await {
+        Ok(read) => of(read, id),
+        // An undo of a start that came to nothing: its host has no HTTP API, and the metadata are asked themselves.
+        Err(_) if at.id() == id.to_string() && !runs(context, at).await? => {
+            let query = BookkeeperShellQuery { at: here, bookie: id.to_string() };
+            let read = shell::read(context, &query).await?;
+            let (ledgers, first) = (read.ledgers, read.first);
+            Ok(Held { ledgers, first, ..Held::default() })
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether it runs, by the service manager and the processes.
+pub(super) async fn runs(context: &JobContext, node: &Node) -> Result<bool, Fault> {
+    Ok(service::reading(context, node).await?.state() == ServiceState::Running)
+}
+
+fn of(read: BookkeeperLedgers, id: &BookieId) -> Result<Held, Fault> {
+    let lost = read.lost_count;
+    let held = read.held.into_iter().find(|held| held.bookie == id.to_string());
+    let held = held.ok_or_else(|| {
+        Fault::new(
+            FaultCode::Unreadable,
+            format!("the ledgers of {id} were asked for, and are not told"),
+        )
+    })?;
+    let BookkeeperHeld { ledgers, bytes, first, .. } = held;
+    Ok(Held { ledgers, bytes, first, lost })
+}
+
+/// "12 ledgers (1, 2, 3, ...)"
+pub(super) fn named(held: &Held) -> String {
+    let mut names: Vec<String> = held.first.iter().take(NAMED).map(u64::to_string).collect();
+    if u64::try_from(names.len()).unwrap_or(u64::MAX) < held.ledgers {
+        names.push("...".to_owned());
+    }
+    let plural = if held.ledgers == 1 { "" } else { "s" };
+    format!("{} ledger{plural} ({})", held.ledgers, names.join(", "))
+}
+
+/// How far it is: against the most that was ever seen, since a writer may add to what is there at the beginning.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    ledgers: u64,
+    bytes: u64,
+}
+
+impl Meter {
+    /// Takes a reading in and shows it.
+    pub fn show(&mut self, held: &Held) -> Progress {
+        self.ledgers = self.ledgers.max(held.ledgers);
+        self.bytes = self.bytes.max(held.bytes);
+        Progress {
+            done: self.ledgers - held.ledgers,
+            total: Some(self.ledgers),
+            unit: "ledgers".to_owned(),
+            bytes_done: Some(self.bytes - held.bytes),
+            bytes_total: Some(self.bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_against_the_most_that_was_seen() {
+        let mut meter = Meter::default();
+        let held = |ledgers, bytes| Held { ledgers, bytes, ..Held::default() };
+        let shown = [held(10, 100), held(12, 90), held(4, 40)].map(|held| meter.show(&held));
+        let done = shown.map(|one| (one.done, one.total, one.bytes_done, one.bytes_total));
+        assert_eq!(
+            done,
+            [
+                (0, Some(10), Some(0), Some(100)),
+                (0, Some(12), Some(10), Some(100)),
+                (8, Some(12), Some(60), Some(100)),
+            ]
+        );
+    }
+
+    #[test]
+    fn ledgers_are_named() {
+        let held = Held { ledgers: 3, first: vec![1, 2, 3], ..Held::default() };
+        assert_eq!(named(&held), "3 ledgers (1, 2, 3)");
+        let many = Held { ledgers: 300, first: (0..100).collect(), ..Held::default() };
+        assert_eq!(named(&many), "300 ledgers (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)");
+    }
+}
