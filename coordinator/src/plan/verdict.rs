@@ -33,6 +33,25 @@ pub enum Probe {
     Unknown(String),
 }
 
+impl Verdict {
+    /// It does not hold yet, and nothing is measured.
+    pub fn not_yet(reason: String) -> Self {
+        Self::NotYet { reason, progress: None }
+    }
+
+    /// Holds if nothing is missing.
+    pub fn unless(missing: &[String]) -> Self {
+        if missing.is_empty() { Self::Holds } else { Self::not_yet(missing.join("; ")) }
+    }
+}
+
+impl Probe {
+    /// All of its effect is there, or nothing.
+    pub fn done_if(done: bool) -> Self {
+        if done { Self::Done } else { Self::NotDone }
+    }
+}
+
 /// A query and the host that is to answer it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {

@@ -1,14 +1,22 @@
 //! What can be judged of any host, whatever the system: its answers, its clock, its claims and
 //! tombstones. Knows no system.
 
+pub mod actions;
+mod burial;
+pub mod conditions;
+mod hosts;
+pub mod nodes;
 pub mod queries;
+
+pub use burial::{has_tombstone, stays_away};
+pub use hosts::Hosts;
 
 use bellows_proto::{
     names::natural,
     v1::{
-        Answer, Asked, DirectoryState, HostAction, HostCondition, HostFacts, HostQuery,
-        HostReading, NodeFault, NodeRecord, NodeRef, Observation, Query, answer, asked,
-        host_action, host_answer, host_condition, host_query, host_reading, query,
+        Answer, Asked, DirectoryState, HostAction, HostCondition, HostQuery, HostReading,
+        NodeFault, NodeRecord, NodeRef, Observation, Query, answer, asked, host_action,
+        host_answer, host_condition, host_query, host_reading, query,
     },
 };
 
@@ -118,33 +126,16 @@ pub fn clock(reading: &HostReading, limit_ms: i64) -> Clock {
     ))
 }
 
-fn reading_of<'a>(observation: &'a Observation, host: &str) -> Option<&'a HostReading> {
-    observation.hosts.iter().find(|reading| reading.host == host)
-}
-
-fn facts(reading: Option<&HostReading>) -> Result<&HostFacts, String> {
-    let reading = reading.ok_or_else(|| "the host was not asked".to_owned())?;
-    match &reading.outcome {
-        Some(host_reading::Outcome::Facts(facts)) => Ok(facts),
-        Some(host_reading::Outcome::Fault(fault)) => {
-            Err(format!("{} did not answer: {}", reading.host, fault.message))
-        }
-        None => Err(format!("{} gave no answer", reading.host)),
-    }
-}
-
 /// Judges a condition.
 pub fn check(condition: &HostCondition, observation: &Observation) -> Verdict {
+    let hosts = Hosts(&observation.hosts);
     match &condition.kind {
-        Some(host_condition::Kind::Answers(answers)) => {
-            match facts(reading_of(observation, &answers.host)) {
-                Ok(_) => Verdict::Holds,
-                Err(why) => Verdict::Unknown(why),
-            }
-        }
+        Some(host_condition::Kind::Answers(answers)) => match hosts.facts(&answers.host) {
+            Ok(_) => Verdict::Holds,
+            Err(why) => Verdict::Unknown(why),
+        },
         Some(host_condition::Kind::ClockWithin(within)) => {
-            let reading = reading_of(observation, &within.host);
-            match (facts(reading), reading) {
+            match (hosts.facts(&within.host), hosts.reading(&within.host)) {
                 (Ok(_), Some(reading)) => match clock(reading, within.limit_ms) {
                     Clock::Right => Verdict::Holds,
                     Clock::Wrong(value) => Verdict::Refused(value),
@@ -171,7 +162,7 @@ pub fn probe(
     if node_seen.host.is_empty() {
         return Probe::Unknown(format!("{} was not asked", node.node));
     }
-    let record = match facts(reading_of(observation, &node_seen.host)) {
+    let record = match Hosts(&observation.hosts).facts(&node_seen.host) {
         Ok(facts) => facts.nodes.iter().find(|record| record.node.as_ref() == Some(node)),
         Err(why) => return Probe::Unknown(why),
     };
@@ -197,10 +188,10 @@ fn judge(kind: &host_action::Kind, record: Option<&NodeRecord>, data: DirectoryS
     let holds =
         |resource: &String| record.is_some_and(|record| record.resources.contains(resource));
     match kind {
-        host_action::Kind::ClaimNode(_) => done_if(claimed && !tombstone),
-        host_action::Kind::ReleaseNode(_) => done_if(!claimed),
-        host_action::Kind::ClaimResource(claim) => done_if(holds(&claim.resource)),
-        host_action::Kind::ReleaseResource(release) => done_if(!holds(&release.resource)),
+        host_action::Kind::ClaimNode(_) => Probe::done_if(claimed && !tombstone),
+        host_action::Kind::ReleaseNode(_) => Probe::done_if(!claimed),
+        host_action::Kind::ClaimResource(claim) => Probe::done_if(holds(&claim.resource)),
+        host_action::Kind::ReleaseResource(release) => Probe::done_if(!holds(&release.resource)),
         host_action::Kind::Tombstone(stone) if tombstone && stone.wipe_data => match data {
             DirectoryState::Absent | DirectoryState::Empty => Probe::Done,
             DirectoryState::Occupied => {
@@ -210,16 +201,12 @@ fn judge(kind: &host_action::Kind, record: Option<&NodeRecord>, data: DirectoryS
                 Probe::Unknown("the data directory could not be looked at".to_owned())
             }
         },
-        host_action::Kind::Tombstone(_) => done_if(tombstone),
+        host_action::Kind::Tombstone(_) => Probe::done_if(tombstone),
         // A burial that was cut short is no tombstone yet, but its intention must go too.
         host_action::Kind::LiftTombstone(_) => {
-            done_if(record.is_some_and(|record| !record.tombstone && !record.burial_begun))
+            Probe::done_if(record.is_some_and(|record| !record.tombstone && !record.burial_begun))
         }
     }
-}
-
-fn done_if(done: bool) -> Probe {
-    if done { Probe::Done } else { Probe::NotDone }
 }
 
 #[cfg(test)]

@@ -1,42 +1,26 @@
 //! Every action of the planners, made in one place; their words and time limits stand in `told`. An
 //! undo is idempotent on the host: what is not there is no error.
 
+use crate::systems::host;
+pub(super) use crate::systems::host::actions::{lift_tombstone, release_node, tombstone};
 use bellows_proto::v1::{
-    Action, ClaimNode, HostAction, KwdbAction, KwdbDecommission, KwdbDeployDecommission,
-    KwdbDiscardData, KwdbForgetSigned, KwdbPlaceCertificates, KwdbPlacement, KwdbRecommission,
+    Action, KwdbAction, KwdbDecommission, KwdbDeployDecommission, KwdbDiscardData,
+    KwdbForgetSigned, KwdbPlaceCertificates, KwdbPlacement, KwdbRecommission,
     KwdbRemoveCertificates, KwdbRemoveStart, KwdbRequestCertificates, KwdbRestartNode,
     KwdbSetRebalance, KwdbSignCertificates, KwdbStart, KwdbStartNode, KwdbStopNode, KwdbWriteStart,
-    LiftTombstone, NodeRef, Placement, ReleaseNode, Tombstone, action, host_action,
-    kwdb_action::Kind, placement,
+    NodeRef, action, kwdb_action::Kind, placement,
 };
 
 mod told;
 
 pub(super) use told::{limits, summary};
 
-fn host(kind: host_action::Kind) -> Action {
-    Action { kind: Some(action::Kind::Host(HostAction { kind: Some(kind) })) }
-}
-
 fn kwdb(kind: Kind) -> Action {
     Action { kind: Some(action::Kind::Kwdb(KwdbAction { kind: Some(kind) })) }
 }
 
 pub(super) fn claim_node(node: NodeRef, place: KwdbPlacement) -> Action {
-    let placement = Some(Placement { system: Some(placement::System::Kwdb(place)) });
-    host(host_action::Kind::ClaimNode(ClaimNode { node: Some(node), placement }))
-}
-
-pub(super) fn release_node(node: NodeRef) -> Action {
-    host(host_action::Kind::ReleaseNode(ReleaseNode { node: Some(node) }))
-}
-
-pub(super) fn tombstone(node: NodeRef, wipe_data: bool) -> Action {
-    host(host_action::Kind::Tombstone(Tombstone { node: Some(node), wipe_data }))
-}
-
-pub(super) fn lift_tombstone(node: NodeRef) -> Action {
-    host(host_action::Kind::LiftTombstone(LiftTombstone { node: Some(node) }))
+    host::actions::claim_node(node, placement::System::Kwdb(place))
 }
 
 pub(super) fn write_start(node: NodeRef, start: KwdbStart) -> Action {

@@ -3,11 +3,12 @@
 
 use bellows_proto::v1::{
     Action, HostAction, KwdbAction, KwdbPlacement, KwdbSecurity, KwdbSignCertificates,
-    KwdbWriteStart, NodeRef, action, host_action, kwdb_action::Kind,
+    KwdbWriteStart, NodeRef, action, kwdb_action::Kind,
 };
 
 use super::{changes, view::endpoint};
 use crate::plan::by_hand::{self, quoted, unknown};
+use crate::systems::host;
 
 /// Places by the names of their nodes.
 type Places<'a> = by_hand::Places<'a, KwdbPlacement>;
@@ -22,25 +23,14 @@ pub(super) fn lines(action: &Action, places: &Places<'_>) -> Vec<String> {
 }
 
 fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
-    match &action.kind {
-        Some(host_action::Kind::Tombstone(stone)) => {
-            let Some(at) = places.at(stone.node.as_ref()) else { return unknown() };
-            let mut lines = vec![stopped(at)];
-            if stone.wipe_data {
-                lines.push(format!("rm -r -- {}", quoted(&at.data_dir)));
-            }
-            lines
-        }
-        // Records of the agent: without Bellows nobody asks for them.
-        Some(
-            host_action::Kind::ClaimNode(_)
-            | host_action::Kind::ReleaseNode(_)
-            | host_action::Kind::ClaimResource(_)
-            | host_action::Kind::ReleaseResource(_)
-            | host_action::Kind::LiftTombstone(_),
-        )
-        | None => Vec::new(),
+    // The others are records of the agent: without Bellows nobody asks for them.
+    let Some(stone) = host::actions::burial(action) else { return Vec::new() };
+    let Some(at) = places.at(stone.node.as_ref()) else { return unknown() };
+    let mut lines = vec![stopped(at)];
+    if stone.wipe_data {
+        lines.push(format!("rm -r -- {}", quoted(&at.data_dir)));
     }
+    lines
 }
 
 fn kwdb(action: &KwdbAction, places: &Places<'_>) -> Vec<String> {

@@ -52,12 +52,3 @@ pub fn check(condition: &KwdbCondition, observation: &Observation) -> Verdict {
 
 /// A verdict, or why nothing can be said.
 type Judged = Result<Verdict, String>;
-
-fn not_yet(reason: String) -> Verdict {
-    Verdict::NotYet { reason, progress: None }
-}
-
-/// Holds if nothing is missing.
-fn unless(missing: Vec<String>) -> Verdict {
-    if missing.is_empty() { Verdict::Holds } else { not_yet(missing.join("; ")) }
-}

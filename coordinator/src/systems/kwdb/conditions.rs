@@ -1,12 +1,13 @@
 //! Every condition of the planners, made in one place.
 
+use crate::systems::host::conditions as host_conditions;
+pub(super) use crate::systems::host::conditions::answers as host_answers;
 use bellows_proto::v1::{
-    ClockWithin, Condition, HostAnswers, HostCondition, KwdbAbsentEverywhere, KwdbBalanced,
-    KwdbCanSign, KwdbCertified, KwdbCondition, KwdbDiskFree, KwdbDrained, KwdbEmptied, KwdbFlagged,
-    KwdbHasTombstone, KwdbHealthy, KwdbJoined, KwdbMembersAre, KwdbNoWaiters, KwdbQuiet,
-    KwdbRebalanceIs, KwdbReplicated, KwdbRequested, KwdbRoom, KwdbRuns, KwdbSameKind,
-    KwdbStaysAway, KwdbVacant, KwdbVersionsMatch, KwdbZonesSatisfiable, condition, host_condition,
-    kwdb_condition::Kind,
+    Condition, KwdbAbsentEverywhere, KwdbBalanced, KwdbCanSign, KwdbCertified, KwdbCondition,
+    KwdbDiskFree, KwdbDrained, KwdbEmptied, KwdbFlagged, KwdbHasTombstone, KwdbHealthy, KwdbJoined,
+    KwdbMembersAre, KwdbNoWaiters, KwdbQuiet, KwdbRebalanceIs, KwdbReplicated, KwdbRequested,
+    KwdbRoom, KwdbRuns, KwdbSameKind, KwdbStaysAway, KwdbVacant, KwdbVersionsMatch,
+    KwdbZonesSatisfiable, condition, kwdb_condition::Kind,
 };
 
 /// A host's clock may be so far off for certain: KWDB's own limit between its nodes.
@@ -18,17 +19,8 @@ fn kwdb(kind: Kind) -> Condition {
     Condition { kind: Some(condition::Kind::Kwdb(KwdbCondition { kind: Some(kind) })) }
 }
 
-fn host(kind: host_condition::Kind) -> Condition {
-    Condition { kind: Some(condition::Kind::Host(HostCondition { kind: Some(kind) })) }
-}
-
-pub(super) fn host_answers(host_name: &str) -> Condition {
-    host(host_condition::Kind::Answers(HostAnswers { host: host_name.to_owned() }))
-}
-
-pub(super) fn clock_within(host_name: &str) -> Condition {
-    let limit_ms = CLOCK_AT_MOST_MS;
-    host(host_condition::Kind::ClockWithin(ClockWithin { host: host_name.to_owned(), limit_ms }))
+pub(super) fn clock_within(host: &str) -> Condition {
+    host_conditions::clock_within(host, CLOCK_AT_MOST_MS)
 }
 
 /// Every member but these is available and live for all others, takes SQL, and every range is whole.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    DirectoryState, KwdbMember, KwdbObservation, KwdbReading, KwdbServer, Observation,
-    ServiceState, kwdb_reading,
+    KwdbMember, KwdbObservation, KwdbReading, KwdbServer, Observation, kwdb_reading,
 };
 
-use super::view::{self, View, reading, state_of, state_text};
+use super::view::{self, View, reading, state_of};
+use crate::systems::host::nodes::{self, Common};
 
 /// One sentence per difference.
 pub fn drift(predicted: &KwdbObservation, observation: &Observation) -> Vec<String> {
@@ -37,28 +37,10 @@ fn compare(
     found: &mut Vec<String>,
 ) {
     let node = &member.node;
-    if member.in_spec != seen.in_spec {
-        let is = if seen.in_spec { "still" } else { "not" };
-        found.push(format!("{node} is {is} a member of the spec"));
-    }
-    if member.host != seen.host {
-        found.push(format!("{node} is on {}, not on {}", seen.host, member.host));
-    }
-    for (what, wanted, is) in [
-        ("claim", expected.claimed, read.claimed),
-        ("tombstone", expected.tombstone, read.tombstone),
-    ] {
-        if wanted.is_some() && wanted != is {
-            let has = if is == Some(true) { "a" } else { "no" };
-            found.push(format!("{node} has {has} {what} on {}", seen.host));
-        }
-    }
+    nodes::records(common(member, expected), common(seen, read), found);
     let (wanted, is) = (state_of(expected.service.as_ref()), state_of(read.service.as_ref()));
-    if wanted != ServiceState::Unspecified && wanted != is {
-        let (is, wanted) = (state_text(is), state_text(wanted));
-        found.push(format!("the service of {node} is {is}, not {wanted}"));
-    }
-    directory(node, expected.data_directory(), read.data_directory(), found);
+    nodes::service(&format!("the service of {node}"), wanted, is, found);
+    nodes::directory(node, expected.data_directory(), read.data_directory(), found);
     if let Some(kwdb_reading::Server::Up(wanted)) = &expected.server {
         match view::server(node, read) {
             Ok(is) => servers(node, wanted, is, found),
@@ -67,24 +49,9 @@ fn compare(
     }
 }
 
-fn directory(node: &str, wanted: DirectoryState, is: DirectoryState, found: &mut Vec<String>) {
-    match (wanted, is) {
-        (DirectoryState::Unspecified, _) => {}
-        (DirectoryState::Occupied, DirectoryState::Occupied) => {}
-        (
-            DirectoryState::Absent | DirectoryState::Empty,
-            DirectoryState::Absent | DirectoryState::Empty,
-        ) => {}
-        (_, DirectoryState::Occupied) => {
-            found.push(format!("the data directory of {node} is still there"));
-        }
-        (_, DirectoryState::Absent | DirectoryState::Empty) => {
-            found.push(format!("the data directory of {node} is gone"));
-        }
-        (_, DirectoryState::Unspecified) => {
-            found.push(format!("the data directory of {node} could not be looked at"));
-        }
-    }
+fn common<'a>(member: &'a KwdbMember, reading: &KwdbReading) -> Common<'a> {
+    let (claimed, tombstone) = (reading.claimed, reading.tombstone);
+    Common { node: &member.node, host: &member.host, in_spec: member.in_spec, claimed, tombstone }
 }
 
 fn servers(node: &str, wanted: &KwdbServer, is: &KwdbServer, found: &mut Vec<String>) {

@@ -5,18 +5,20 @@
 //! long lets a window be chosen too wide, one that is too short lets work run into the day.
 
 use bellows_proto::v1::{
-    Action, Condition, HostAction, KwdbAction, Observation, Plan, Step, action, condition,
-    host_action, kwdb_action::Kind, kwdb_condition, step,
+    Action, Condition, KwdbAction, Observation, Plan, Step, action, condition, kwdb_action::Kind,
+    kwdb_condition, step,
 };
 
 use super::{ids, view::View};
+use crate::{
+    plan::moved_ms,
+    systems::host::actions::{self, WIPE_RATE},
+};
 
 const SECOND: u64 = 1000;
 const MIB: u64 = 1 << 20;
 /// Bytes per second that a store sends, where the cluster does not tell another limit: the tool's default.
 const USUAL_RATE: u64 = 8 * MIB;
-/// Files go faster than they come. Bytes per second.
-const WIPE_RATE: u64 = 1024 * MIB;
 /// Every host is asked, some twice.
 const CHECK_MS: u64 = 2 * SECOND;
 /// A reading shows what is waited for a few seconds later.
@@ -85,26 +87,9 @@ fn used_by(sizes: &Sizes<'_>, node: &str, given: u32) -> u64 {
 
 fn one_act(action: Option<&Action>, sizes: &Sizes<'_>) -> u64 {
     match action.and_then(|action| action.kind.as_ref()) {
-        Some(action::Kind::Host(action)) => on_host(action, sizes),
+        Some(action::Kind::Host(action)) => actions::expected_ms(action, sizes.used / sizes.stores),
         Some(action::Kind::Kwdb(action)) => kwdb(action, sizes),
         _ => 0,
-    }
-}
-
-fn on_host(action: &HostAction, sizes: &Sizes<'_>) -> u64 {
-    match &action.kind {
-        Some(host_action::Kind::Tombstone(stone)) if stone.wipe_data => {
-            2 * SECOND + moved_ms(sizes.used / sizes.stores, WIPE_RATE)
-        }
-        Some(
-            host_action::Kind::Tombstone(_)
-            | host_action::Kind::ClaimNode(_)
-            | host_action::Kind::ReleaseNode(_)
-            | host_action::Kind::ClaimResource(_)
-            | host_action::Kind::ReleaseResource(_)
-            | host_action::Kind::LiftTombstone(_),
-        ) => SECOND,
-        None => 0,
     }
 }
 
@@ -130,9 +115,4 @@ fn kwdb(action: &KwdbAction, sizes: &Sizes<'_>) -> u64 {
         ) => 5 * SECOND,
         None => 0,
     }
-}
-
-/// Milliseconds for so many bytes at so many bytes per second.
-fn moved_ms(bytes: u64, rate: u64) -> u64 {
-    bytes.saturating_mul(SECOND) / rate.max(1)
 }

@@ -6,6 +6,9 @@ use bellows_proto::v1::{
     intent_options, spec_options,
 };
 
+use super::view::SYSTEM;
+use crate::plan::{self, options::number};
+
 /// With three replicas of everything, fewer members than this keep nothing whole.
 pub(super) const LEAST_MEMBERS: u32 = 3;
 const MOST_MEMBERS: u32 = 100;
@@ -28,31 +31,14 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         "rejoin" => REJOIN,
         _ => &[],
     };
-    let mut mistakes = Vec::new();
     let mut typed = KwdbIntentOptions::default();
     let mut change = KwdbReconfigure::default();
-    let mut seen: Vec<&str> = Vec::new();
-    for option in options {
-        let key = option.key.as_str();
-        if seen.contains(&key) {
-            mistakes.push(format!("{key} is given twice"));
+    plan::options::typed((SYSTEM, verb), known, options, |key, value| {
+        match ADOPT.contains(&key) {
+            true => of_cluster(&mut change, key, value),
+            false => of_verb(&mut typed, key, value),
         }
-        seen.push(key);
-        let set = if !known.contains(&key) {
-            Err(match known {
-                [] => format!("{key} is no option of {verb}, which has none for kwdb"),
-                known => format!("{key} is no option of {verb}; known: {}", known.join(", ")),
-            })
-        } else if ADOPT.contains(&key) {
-            of_cluster(&mut change, key, &option.value)
-        } else {
-            of_verb(&mut typed, key, &option.value)
-        };
-        mistakes.extend(set.err());
-    }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
+    })?;
     match verb {
         "adopt" => typed.adopt = Some(changed(defaulted(KwdbSpecOptions::default()), &change)),
         "reconfigure" if !options.is_empty() => typed.reconfigure = Some(change),
@@ -101,15 +87,6 @@ fn of_cluster(change: &mut KwdbReconfigure, key: &str, value: &str) -> Result<()
         _ => return Err(format!("{key} is not known")),
     }
     Ok(())
-}
-
-fn number(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
-    match value.parse::<u32>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        Ok(_) | Err(_) => {
-            Err(format!("{key}={value}: a whole number from {least} to {most} is wanted"))
-        }
-    }
 }
 
 /// What an intent says besides its verb; nothing said is the default.

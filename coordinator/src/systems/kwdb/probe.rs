@@ -13,6 +13,7 @@ use super::{
     view::{self, View, active},
 };
 use crate::plan::Probe;
+use crate::systems::host::nodes;
 
 /// Judges an action.
 pub fn probe(action: &KwdbAction, observation: &Observation) -> Probe {
@@ -22,15 +23,16 @@ pub fn probe(action: &KwdbAction, observation: &Observation) -> Probe {
         Some(Kind::RemoveStart(action)) => remove_start(view, name(&action.node)),
         Some(Kind::RequestCertificates(action)) => request(view, name(&action.node)),
         Some(Kind::SignCertificates(action)) => {
-            signed_at(view, name(&action.at), name(&action.node)).map(done_if)
+            signed_at(view, name(&action.at), name(&action.node)).map(Probe::done_if)
         }
-        Some(Kind::ForgetSigned(action)) => {
-            signed_at(view, name(&action.at), name(&action.node)).map(|signed| done_if(!signed))
-        }
+        Some(Kind::ForgetSigned(action)) => signed_at(view, name(&action.at), name(&action.node))
+            .map(|signed| Probe::done_if(!signed)),
         Some(Kind::PlaceCertificates(action)) => place(view, name(&action.node)),
         Some(Kind::RemoveCertificates(action)) => remove_certificates(view, name(&action.node)),
-        Some(Kind::StartNode(action)) => runs(view, name(&action.node)).map(done_if),
-        Some(Kind::StopNode(action)) => runs(view, name(&action.node)).map(|runs| done_if(!runs)),
+        Some(Kind::StartNode(action)) => runs(view, name(&action.node)).map(Probe::done_if),
+        Some(Kind::StopNode(action)) => {
+            runs(view, name(&action.node)).map(|runs| Probe::done_if(!runs))
+        }
         Some(Kind::Decommission(action)) => {
             flagged(view, name(&action.at), name(&action.node), action.node_id, true)
         }
@@ -55,21 +57,12 @@ fn name(node: &Option<NodeRef>) -> &str {
     node.as_ref().map_or("", |node| node.node.as_str())
 }
 
-fn done_if(done: bool) -> Probe {
-    if done { Probe::Done } else { Probe::NotDone }
-}
-
 /// The reading of a node that the host holds a claim for; `None`: the host has no such node, so
 /// nothing of it is there.
 fn claimed<'a>(view: View<'a>, node: &str) -> Result<Option<&'a KwdbReading>, String> {
     let reading = view.reading(node)?;
-    match reading.claimed {
-        Some(true) => Ok(Some(reading)),
-        // A tombstone's directories and services are still looked at.
-        Some(false) if reading.tombstone == Some(true) => Ok(Some(reading)),
-        Some(false) => Ok(None),
-        None => Err(format!("the host does not say whether {node} is claimed")),
-    }
+    let kept = nodes::is_kept(node, reading.claimed, reading.tombstone)?;
+    Ok(kept.then_some(reading))
 }
 
 /// Of the files that start a node: whether all are as Bellows left them, and whether there is any.
@@ -98,7 +91,7 @@ fn write_start(view: View<'_>, action: &KwdbWriteStart) -> Judged {
 fn remove_start(view: View<'_>, node: &str) -> Judged {
     let Some(reading) = claimed(view, node)? else { return Ok(Probe::Done) };
     let (_, any) = files(reading)?;
-    Ok(done_if(!any && reading.start.is_none()))
+    Ok(Probe::done_if(!any && reading.start.is_none()))
 }
 
 fn request(view: View<'_>, node: &str) -> Judged {
@@ -150,7 +143,7 @@ fn remove_certificates(view: View<'_>, node: &str) -> Judged {
     if claimed(view, node)?.is_none() {
         return Ok(Probe::Done);
     }
-    Ok(done_if(certificates::are_absent(certificates::of(view, node)?)))
+    Ok(Probe::done_if(certificates::are_absent(certificates::of(view, node)?)))
 }
 
 /// Whether its service runs. Where the host has no such node it does not.
@@ -192,7 +185,7 @@ fn flagged(view: View<'_>, at: &str, node: &str, given: u32, wanted: bool) -> Ju
 
 fn set_rebalance(view: View<'_>, action: &KwdbSetRebalance) -> Judged {
     match view.cluster()?.rebalance {
-        Some(is) => Ok(done_if(is == action.enabled)),
+        Some(is) => Ok(Probe::done_if(is == action.enabled)),
         None => Err("the setting for rebalancing was not read".to_owned()),
     }
 }
@@ -219,7 +212,7 @@ fn restart(view: View<'_>, action: &KwdbRestartNode) -> Judged {
         again &= row.started_at != action.started_at && row.is_live && row.is_available;
     }
     Ok(match (runs, again) {
-        (true, again) => done_if(again),
+        (true, again) => Probe::done_if(again),
         (false, _) => Probe::Partial(format!("{node} was stopped and does not run")),
     })
 }

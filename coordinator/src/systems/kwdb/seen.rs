@@ -1,14 +1,9 @@
 //! What the guards saw when they let a plan pass: for those who must agree to it. Nothing is decided
 //! here; what could not be read has refused before.
 
-use std::collections::BTreeMap;
-
-use bellows_proto::{
-    names::natural,
-    v1::{
-        GuardSeen, HostReading, KwdbRoom, KwdbStartMode, Observation, Plan, Spec, Step, condition,
-        intent::Verb, kwdb_condition, placement, step,
-    },
+use bellows_proto::v1::{
+    GuardSeen, HostReading, KwdbRoom, KwdbStartMode, Observation, Plan, Spec, Step, condition,
+    intent::Verb, kwdb_condition, placement, step,
 };
 
 use super::{
@@ -21,6 +16,7 @@ use super::{
     view::View,
 };
 use crate::plan::added;
+use crate::plan::{by_value, list};
 
 /// Every guard that has something to show, by number.
 pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec<GuardSeen> {
@@ -35,27 +31,8 @@ pub(super) fn guards(spec: &Spec, observation: &Observation, plan: &Plan) -> Vec
     seen
 }
 
-/// "a", "a, b".
-fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
-    let mut items: Vec<&str> = items.collect();
-    items.sort_by(|a, b| natural(a, b));
-    items.join(", ")
-}
-
-/// Values with who has them: "V3.1.0 (h1, h2)". Mostly there is one.
-fn by_value<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (value, who) in pairs {
-        values.entry(value).or_default().push(who);
-    }
-    let texts =
-        values.iter().map(|(value, who)| format!("{value} ({})", list(who.iter().copied())));
-    texts.collect::<Vec<_>>().join("; ")
-}
-
 fn hosts(view: View<'_>) -> Vec<GuardSeen> {
-    let known =
-        || view.hosts.iter().filter_map(|reading| Some((reading, view.host(&reading.host).ok()?)));
+    let known = || view.hosts.known();
     let names = list(known().map(|(reading, _)| reading.host.as_str()));
     let clocks = known().filter_map(|(reading, _)| clock(reading));
     let modes = known().map(|(reading, facts)| (facts.mode.as_str(), reading.host.as_str()));

@@ -1,11 +1,13 @@
 //! An observation as planners and judges read it: by name, with what is not known as an error
 //! in words. Reads only.
 
+pub(super) use crate::systems::host::nodes::{state_of, state_text};
+use crate::systems::host::{Hosts, nodes};
 use bellows_proto::v1::{
     HostFacts, HostReading, KwdbCluster, KwdbClusterReading, KwdbFoundNode, KwdbFoundReading,
     KwdbMember, KwdbPlacement, KwdbReading, KwdbServer, KwdbSpecOptions, KwdbStatus, Observation,
-    ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading, kwdb_cluster_reading,
-    kwdb_found_reading, kwdb_member, kwdb_reading, observation,
+    SystemFacts, Vacancy, kwdb_cluster_reading, kwdb_found_reading, kwdb_member, kwdb_reading,
+    observation,
 };
 
 /// The name of this system in `agent.toml` and in [`SystemFacts`].
@@ -14,7 +16,7 @@ pub(super) const SYSTEM: &str = "kwdb";
 /// An observation, by name.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    pub(super) hosts: &'a [HostReading],
+    pub(super) hosts: Hosts<'a>,
     pub(super) members: &'a [KwdbMember],
     clusters: &'a [KwdbClusterReading],
     found: &'a [KwdbFoundReading],
@@ -31,7 +33,7 @@ pub(super) struct Witness<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(observation: &'a Observation) -> Self {
-        let hosts = observation.hosts.as_slice();
+        let hosts = Hosts(&observation.hosts);
         match &observation.system {
             Some(observation::System::Kwdb(seen)) => Self {
                 hosts,
@@ -89,37 +91,19 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn host_reading(self, host: &str) -> Option<&'a HostReading> {
-        self.hosts.iter().find(|reading| reading.host == host)
+        self.hosts.reading(host)
     }
 
     pub(super) fn host(self, host: &str) -> Result<&'a HostFacts, String> {
-        let reading = self.host_reading(host).ok_or_else(|| format!("{host} was not asked"))?;
-        match &reading.outcome {
-            Some(host_reading::Outcome::Facts(facts)) => Ok(facts),
-            Some(host_reading::Outcome::Fault(fault)) => {
-                Err(format!("{host} did not answer: {}", fault.message))
-            }
-            None => Err(format!("{host} gave no answer")),
-        }
+        self.hosts.facts(host)
     }
 
     pub(super) fn system_facts(self, host: &str) -> Result<Option<&'a SystemFacts>, String> {
-        Ok(self.host(host)?.systems.iter().find(|facts| facts.system == SYSTEM))
+        self.hosts.system(host, SYSTEM)
     }
 
     pub(super) fn vacancy(self, host: &str, node: &str) -> Result<&'a Vacancy, String> {
-        let silent = || format!("{host} did not say where {node} would live");
-        let reading = self.host_reading(host).ok_or_else(silent)?;
-        let named =
-            |vacancy: &&Vacancy| vacancy.node.as_ref().is_some_and(|named| named.node == node);
-        if let Some(vacancy) = reading.vacancies.iter().find(named) {
-            return Ok(vacancy);
-        }
-        let fault = reading.vacancy_faults.iter().find(|fault| fault.node == node);
-        Err(match fault.and_then(|fault| fault.fault.as_ref()) {
-            Some(fault) => format!("{}: {}", silent(), fault.message),
-            None => silent(),
-        })
+        self.hosts.vacancy(host, node)
     }
 
     /// Members of the spec that answer, but these. One that its host says is down is none; one whose
@@ -219,32 +203,9 @@ pub(super) fn server<'a>(node: &str, reading: &'a KwdbReading) -> Result<&'a Kwd
     }
 }
 
-/// The state of a service; unspecified where it was not read.
-pub(super) fn state_of(service: Option<&ServiceReading>) -> ServiceState {
-    service.map_or(ServiceState::Unspecified, ServiceReading::state)
-}
-
 /// Its service runs, or nobody can say that it does not.
 pub(super) fn runs(reading: &KwdbReading) -> bool {
-    match state_of(reading.service.as_ref()) {
-        ServiceState::Running | ServiceState::Unspecified => true,
-        ServiceState::Absent
-        | ServiceState::Stopped
-        | ServiceState::Failed
-        | ServiceState::Masked => false,
-    }
-}
-
-/// A service's state in words.
-pub(super) fn state_text(state: ServiceState) -> &'static str {
-    match state {
-        ServiceState::Unspecified => "not known",
-        ServiceState::Absent => "absent",
-        ServiceState::Stopped => "stopped",
-        ServiceState::Running => "running",
-        ServiceState::Failed => "failed",
-        ServiceState::Masked => "masked",
-    }
+    nodes::runs(reading.service.as_ref()) != Some(false)
 }
 
 /// The row of an id among the present members, as one node sees them.

@@ -1,13 +1,16 @@
 //! Every action of the planners, made in one place; their words and time limits stand in `told`. An
 //! undo is idempotent on the host: what is not there is no error.
 
+use crate::systems::host;
+pub(super) use crate::systems::host::actions::{
+    claim_resource, release_node, release_resource, tombstone,
+};
 use bellows_proto::v1::{
-    Action, ClaimNode, ClaimResource, CloneStandby, CreateRepmgrDatabase, CreateSlot,
-    DemotePrimary, DiscardData, DropSlot, FollowUpstream, FrontBackend, HbaSettings, HostAction,
-    InitDatabase, NodeRef, PauseRepmgrd, Placement, PostgresqlAction, PostgresqlPlacement,
-    PostgresqlServerSettings, PostgresqlService, PromoteStandby, RegisterPrimary, RegisterStandby,
-    ReleaseNode, ReleaseResource, RemoveConfiguration, SetFront, StartService, StopService,
-    Tombstone, UnregisterStandby, WriteConfiguration, WriteHba, action, host_action, placement,
+    Action, CloneStandby, CreateRepmgrDatabase, CreateSlot, DemotePrimary, DiscardData, DropSlot,
+    FollowUpstream, FrontBackend, HbaSettings, InitDatabase, NodeRef, PauseRepmgrd,
+    PostgresqlAction, PostgresqlPlacement, PostgresqlServerSettings, PostgresqlService,
+    PromoteStandby, RegisterPrimary, RegisterStandby, RemoveConfiguration, SetFront, StartService,
+    StopService, UnregisterStandby, WriteConfiguration, WriteHba, action, placement,
     postgresql_action::Kind,
 };
 
@@ -15,38 +18,12 @@ mod told;
 
 pub(super) use told::{limits, summary};
 
-fn host(kind: host_action::Kind) -> Action {
-    Action { kind: Some(action::Kind::Host(HostAction { kind: Some(kind) })) }
-}
-
 fn postgresql(kind: Kind) -> Action {
     Action { kind: Some(action::Kind::Postgresql(PostgresqlAction { kind: Some(kind) })) }
 }
 
 pub(super) fn claim_node(node: NodeRef, place: PostgresqlPlacement) -> Action {
-    let placement = Some(Placement { system: Some(placement::System::Postgresql(place)) });
-    host(host_action::Kind::ClaimNode(ClaimNode { node: Some(node), placement }))
-}
-
-pub(super) fn release_node(node: NodeRef) -> Action {
-    host(host_action::Kind::ReleaseNode(ReleaseNode { node: Some(node) }))
-}
-
-/// `keeper` is the node of that host whose record keeps the claim.
-pub(super) fn claim_resource(keeper: NodeRef, resource: String) -> Action {
-    host(host_action::Kind::ClaimResource(ClaimResource {
-        node: Some(keeper),
-        resource,
-        prior: String::new(),
-    }))
-}
-
-pub(super) fn release_resource(keeper: NodeRef, resource: String) -> Action {
-    host(host_action::Kind::ReleaseResource(ReleaseResource { node: Some(keeper), resource }))
-}
-
-pub(super) fn tombstone(node: NodeRef, wipe_data: bool) -> Action {
-    host(host_action::Kind::Tombstone(Tombstone { node: Some(node), wipe_data }))
+    host::actions::claim_node(node, placement::System::Postgresql(place))
 }
 
 pub(super) fn write_configuration(

@@ -4,10 +4,11 @@
 use bellows_proto::v1::{
     Action, CloneStandby, DemotePrimary, HostAction, NodeRef, PostgresqlAction,
     PostgresqlPlacement, PostgresqlService, RegisterStandby, SetFront, UnregisterStandby, action,
-    host_action, postgresql_action::Kind,
+    postgresql_action::Kind,
 };
 
 use crate::plan::by_hand::{self, quoted, unknown};
+use crate::systems::host;
 
 /// Places by the names of their nodes.
 type Places<'a> = by_hand::Places<'a, PostgresqlPlacement>;
@@ -22,31 +23,20 @@ pub(super) fn lines(action: &Action, places: &Places<'_>) -> Vec<String> {
 }
 
 fn on_host(action: &HostAction, places: &Places<'_>) -> Vec<String> {
-    match &action.kind {
-        Some(host_action::Kind::Tombstone(stone)) => {
-            let Some(place) = places.at(stone.node.as_ref()) else { return unknown() };
-            let (server, repmgrd) = (quoted(&place.server_service), quoted(&place.repmgrd_service));
-            let mut lines = match place.adopted {
-                true => [PostgresqlService::Repmgrd, PostgresqlService::Server]
-                    .map(|service| stopped(place, service))
-                    .to_vec(),
-                false => vec![format!("systemctl disable --now {repmgrd} {server}")],
-            };
-            if stone.wipe_data {
-                lines.push(format!("rm -r -- {}", quoted(&place.data_dir)));
-            }
-            lines
-        }
-        // Records of the agent: without Bellows nobody asks for them.
-        Some(
-            host_action::Kind::ClaimNode(_)
-            | host_action::Kind::ReleaseNode(_)
-            | host_action::Kind::ClaimResource(_)
-            | host_action::Kind::ReleaseResource(_)
-            | host_action::Kind::LiftTombstone(_),
-        )
-        | None => Vec::new(),
+    // The others are records of the agent: without Bellows nobody asks for them.
+    let Some(stone) = host::actions::burial(action) else { return Vec::new() };
+    let Some(place) = places.at(stone.node.as_ref()) else { return unknown() };
+    let (server, repmgrd) = (quoted(&place.server_service), quoted(&place.repmgrd_service));
+    let mut lines = match place.adopted {
+        true => [PostgresqlService::Repmgrd, PostgresqlService::Server]
+            .map(|service| stopped(place, service))
+            .to_vec(),
+        false => vec![format!("systemctl disable --now {repmgrd} {server}")],
+    };
+    if stone.wipe_data {
+        lines.push(format!("rm -r -- {}", quoted(&place.data_dir)));
     }
+    lines
 }
 
 fn postgresql(action: &PostgresqlAction, places: &Places<'_>) -> Vec<String> {

@@ -18,6 +18,7 @@ use super::{
     view::{NoPrimary, Role, View, role, server, state_text},
 };
 use crate::plan::Verdict;
+use crate::systems::host;
 
 pub(super) use front::difference as front_difference;
 
@@ -74,15 +75,6 @@ pub(super) fn can_take_over(view: View<'_>, node: &str, max_lag_bytes: u64) -> V
 
 /// A verdict, or why nothing can be said.
 type Judged = Result<Verdict, String>;
-
-fn not_yet(reason: String) -> Verdict {
-    Verdict::NotYet { reason, progress: None }
-}
-
-/// Holds if nothing is missing.
-fn unless(missing: Vec<String>) -> Verdict {
-    if missing.is_empty() { Verdict::Holds } else { not_yet(missing.join("; ")) }
-}
 
 fn healthy(view: View<'_>, without: &[String]) -> Judged {
     match view.primary() {
@@ -149,7 +141,7 @@ fn streaming(view: View<'_>, wanted: &Streaming) -> Judged {
             .server(node)
             .err()
             .unwrap_or_else(|| format!("{node} is not connected to {upstream}"));
-        return Ok(not_yet(why));
+        return Ok(Verdict::not_yet(why));
     };
     match (sender.state.as_str(), sender.lag_bytes) {
         ("streaming", Some(lag)) if lag <= wanted.max_lag_bytes => Ok(Verdict::Holds),
@@ -189,7 +181,7 @@ fn not_streaming(view: View<'_>, wanted: &NotStreaming) -> Judged {
             still.push(format!("slot {} is still read at {}", wanted.slot, member.node));
         }
     }
-    Ok(unless(still))
+    Ok(Verdict::unless(&still))
 }
 
 fn service_runs(view: View<'_>, wanted: &ServiceRuns) -> Judged {
@@ -205,15 +197,17 @@ fn service_runs(view: View<'_>, wanted: &ServiceRuns) -> Judged {
             return Ok(Verdict::Refused(format!("{name} of {node} has failed: see its log")));
         }
         state @ (ServiceState::Absent | ServiceState::Stopped | ServiceState::Masked) => {
-            return Ok(not_yet(format!("{name} of {node} is {}", state_text(state))));
+            return Ok(Verdict::not_yet(format!("{name} of {node} is {}", state_text(state))));
         }
     }
     let server = match server(node, reading) {
         Ok(server) => server,
-        Err(why) => return Ok(not_yet(why)),
+        Err(why) => return Ok(Verdict::not_yet(why)),
     };
     if wanted.service() == PostgresqlService::Repmgrd && server.repmgrd_running != Some(true) {
-        return Ok(not_yet(format!("repmgrd of {node} has not reported to its server yet")));
+        return Ok(Verdict::not_yet(format!(
+            "repmgrd of {node} has not reported to its server yet"
+        )));
     }
     Ok(Verdict::Holds)
 }
@@ -234,28 +228,12 @@ fn sync_satisfiable(view: View<'_>, wanted: &SyncSatisfiable) -> Judged {
     })
 }
 
-fn has_tombstone(view: View<'_>, node: &str, host: &str) -> Judged {
-    let named = view.reading(node)?.node.as_ref();
-    let of_node = |record: &bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
-    let stone = view.host(host)?.nodes.iter().any(|record| record.tombstone && of_node(record));
-    Ok(if stone { Verdict::Holds } else { not_yet(format!("{host} has no tombstone for {node}")) })
+fn has_tombstone(view: View<'_>, node: &str, at: &str) -> Judged {
+    host::has_tombstone(view.hosts, view.reading(node)?.node.as_ref(), node, at)
 }
 
-/// It is named dead, and takes no part: silent, or buried. Once it is no member any more its
-/// tombstone is on its way to it.
-fn stays_away(view: View<'_>, node: &str, host: &str) -> Judged {
-    let (facts, reading) = (view.host(host), view.reading(node));
-    if facts.is_err() && reading.is_err() {
-        return Ok(Verdict::Holds);
-    }
-    let text = format!("{host}, which the plan names dead, answers");
-    if view.in_spec().any(|member| member.node == node) {
-        return Ok(Verdict::Refused(format!("{text}: switch it off, or plan for a living host")));
-    }
-    let named = reading?.node.as_ref();
-    let of_node = |record: &&bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
-    if facts?.nodes.iter().filter(of_node).all(|record| record.tombstone) {
-        return Ok(Verdict::Holds);
-    }
-    Err(format!("{text}, and {node} has not got its tombstone yet"))
+fn stays_away(view: View<'_>, node: &str, at: &str) -> Judged {
+    let named = view.reading(node).map(|reading| reading.node.as_ref());
+    let is_member = view.in_spec().any(|member| member.node == node);
+    host::stays_away(view.hosts, named, (node, is_member), at)
 }

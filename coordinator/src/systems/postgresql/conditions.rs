@@ -1,13 +1,14 @@
 //! Every condition of the planners, made in one place.
 
+use crate::systems::host::conditions as host_conditions;
+pub(super) use crate::systems::host::conditions::answers as host_answers;
 use bellows_proto::v1::{
-    AbsentEverywhere, Action, CanFollow, CanTakeOver, ClockWithin, Condition, DiskFree,
-    FrontBackend, FrontServes, HasTombstone, Healthy, HostAnswers, HostCondition, Leads,
-    LoginWorks, MayDiscard, MembersAre, MembersBetween, NodeRef, NotStreaming, PostgresqlCondition,
-    PostgresqlPlacement, PostgresqlService, PrimaryIs, ReceivedAll, RegisteredEverywhere,
-    RepmgrdIs, RoleMoves, SenderHeadroom, ServiceRuns, SlotHeadroom, StaysAway, Streaming,
-    SyncSatisfiable, Vacant, VersionsMatch, action, condition, host_condition, postgresql_action,
-    postgresql_condition::Kind,
+    AbsentEverywhere, Action, CanFollow, CanTakeOver, Condition, DiskFree, FrontBackend,
+    FrontServes, HasTombstone, Healthy, Leads, LoginWorks, MayDiscard, MembersAre, MembersBetween,
+    NodeRef, NotStreaming, PostgresqlCondition, PostgresqlPlacement, PostgresqlService, PrimaryIs,
+    ReceivedAll, RegisteredEverywhere, RepmgrdIs, RoleMoves, SenderHeadroom, ServiceRuns,
+    SlotHeadroom, StaysAway, Streaming, SyncSatisfiable, Vacant, VersionsMatch, action, condition,
+    postgresql_action, postgresql_condition::Kind,
 };
 
 /// A host's clock may be so far off: logs and timeouts of several hosts are read together.
@@ -19,17 +20,8 @@ fn postgresql(kind: Kind) -> Condition {
     Condition { kind: Some(condition::Kind::Postgresql(PostgresqlCondition { kind: Some(kind) })) }
 }
 
-fn host(kind: host_condition::Kind) -> Condition {
-    Condition { kind: Some(condition::Kind::Host(HostCondition { kind: Some(kind) })) }
-}
-
-pub(super) fn host_answers(host_name: &str) -> Condition {
-    host(host_condition::Kind::Answers(HostAnswers { host: host_name.to_owned() }))
-}
-
-pub(super) fn clock_within(host_name: &str) -> Condition {
-    let limit_ms = CLOCK_LIMIT_MS;
-    host(host_condition::Kind::ClockWithin(ClockWithin { host: host_name.to_owned(), limit_ms }))
+pub(super) fn clock_within(host: &str) -> Condition {
+    host_conditions::clock_within(host, CLOCK_LIMIT_MS)
 }
 
 pub(super) fn healthy() -> Condition {

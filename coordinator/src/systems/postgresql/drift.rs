@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    DirectoryState, Observation, PostgresqlMember, PostgresqlObservation, PostgresqlReading,
-    PostgresqlServer, PostgresqlService, ServiceState, postgresql_reading,
+    Observation, PostgresqlMember, PostgresqlObservation, PostgresqlReading, PostgresqlServer,
+    PostgresqlService, postgresql_reading,
 };
 
 use super::{
     health::service_state,
-    view::{self, View, reading, state_text},
+    view::{self, View, reading},
 };
+use crate::systems::host::nodes::{self, Common};
 
 /// One sentence per difference.
 pub fn drift(predicted: &PostgresqlObservation, observation: &Observation) -> Vec<String> {
@@ -40,34 +41,13 @@ fn compare(
     found: &mut Vec<String>,
 ) {
     let node = &member.node;
-    if member.in_spec != seen.in_spec {
-        let is = if seen.in_spec { "still" } else { "not" };
-        found.push(format!("{node} is {is} a member of the spec"));
-    }
-    if member.host != seen.host {
-        found.push(format!("{node} is on {}, not on {}", seen.host, member.host));
-    }
-    for (what, wanted, is) in [
-        ("claim", expected.claimed, read.claimed),
-        ("tombstone", expected.tombstone, read.tombstone),
-    ] {
-        if wanted.is_some() && wanted != is {
-            let has = if is == Some(true) { "a" } else { "no" };
-            found.push(format!("{node} has {has} {what} on {}", seen.host));
-        }
-    }
+    nodes::records(common(member, expected), common(seen, read), found);
     for service in [PostgresqlService::Server, PostgresqlService::Repmgrd] {
         let (wanted, is) = (service_state(expected, service), service_state(read, service));
-        if wanted != ServiceState::Unspecified && wanted != is {
-            let name = super::join::service_name(service);
-            found.push(format!(
-                "{name} of {node} is {}, not {}",
-                state_text(is),
-                state_text(wanted)
-            ));
-        }
+        let name = super::join::service_name(service);
+        nodes::service(&format!("{name} of {node}"), wanted, is, found);
     }
-    directory(node, expected.data_directory(), read.data_directory(), found);
+    nodes::directory(node, expected.data_directory(), read.data_directory(), found);
     if let Some(postgresql_reading::Server::Up(wanted)) = &expected.server {
         match view::server(node, read) {
             Ok(is) => servers(node, wanted, is, found),
@@ -76,24 +56,9 @@ fn compare(
     }
 }
 
-fn directory(node: &str, wanted: DirectoryState, is: DirectoryState, found: &mut Vec<String>) {
-    match (wanted, is) {
-        (DirectoryState::Unspecified, _) => {}
-        (DirectoryState::Occupied, DirectoryState::Occupied) => {}
-        (
-            DirectoryState::Absent | DirectoryState::Empty,
-            DirectoryState::Absent | DirectoryState::Empty,
-        ) => {}
-        (_, DirectoryState::Occupied) => {
-            found.push(format!("the data directory of {node} is still there"))
-        }
-        (_, DirectoryState::Absent | DirectoryState::Empty) => {
-            found.push(format!("the data directory of {node} is gone"));
-        }
-        (_, DirectoryState::Unspecified) => {
-            found.push(format!("the data directory of {node} could not be looked at"))
-        }
-    }
+fn common<'a>(member: &'a PostgresqlMember, reading: &PostgresqlReading) -> Common<'a> {
+    let (claimed, tombstone) = (reading.claimed, reading.tombstone);
+    Common { node: &member.node, host: &member.host, in_spec: member.in_spec, claimed, tombstone }
 }
 
 fn servers(node: &str, wanted: &PostgresqlServer, is: &PostgresqlServer, found: &mut Vec<String>) {

@@ -7,11 +7,15 @@
 use std::collections::BTreeMap;
 
 use bellows_proto::v1::{
-    Act, Action, Group, HostAction, Observation, Plan, PostgresqlAction, PostgresqlService, Step,
-    action, host_action, postgresql_action::Kind, step,
+    Act, Action, Group, Observation, Plan, PostgresqlAction, PostgresqlService, Step, action,
+    postgresql_action::Kind, step,
 };
 
 use super::view::View;
+use crate::{
+    plan::moved_ms,
+    systems::host::actions::{self, WIPE_RATE},
+};
 
 const SECOND: u64 = 1000;
 const KIB: u64 = 1024;
@@ -24,8 +28,6 @@ const FRESH_BYTES: u64 = 40 * MIB;
 const CLONE_RATE: u64 = 64 * MIB;
 /// A base backup begins with a checkpoint and ends with the last WAL.
 const CLONE_OVERHEAD_MS: u64 = 15 * SECOND;
-/// Files go faster than they come. Bytes per second.
-const WIPE_RATE: u64 = 1024 * MIB;
 /// Every host is asked, some twice.
 const CHECK_MS: u64 = SECOND;
 /// A reading shows what is waited for a few seconds later.
@@ -96,25 +98,9 @@ fn one_group(group: &mut Group, sizes: &Sizes) -> u64 {
 /// `sharing`: how many like it run at once.
 fn one_act(action: Option<&Action>, sizes: &Sizes, sharing: u64) -> u64 {
     match action.and_then(|action| action.kind.as_ref()) {
-        Some(action::Kind::Host(action)) => on_host(action, sizes),
+        Some(action::Kind::Host(action)) => actions::expected_ms(action, sizes.database_bytes),
         Some(action::Kind::Postgresql(action)) => postgresql(action, sizes, sharing),
         _ => 0,
-    }
-}
-
-fn on_host(action: &HostAction, sizes: &Sizes) -> u64 {
-    let wipe = || moved_ms(sizes.database_bytes, WIPE_RATE);
-    match &action.kind {
-        Some(host_action::Kind::Tombstone(stone)) if stone.wipe_data => 2 * SECOND + wipe(),
-        Some(
-            host_action::Kind::Tombstone(_)
-            | host_action::Kind::ClaimNode(_)
-            | host_action::Kind::ReleaseNode(_)
-            | host_action::Kind::ClaimResource(_)
-            | host_action::Kind::ReleaseResource(_)
-            | host_action::Kind::LiftTombstone(_),
-        ) => SECOND,
-        None => 0,
     }
 }
 
@@ -161,11 +147,6 @@ fn postgresql(action: &PostgresqlAction, sizes: &Sizes, sharing: u64) -> u64 {
         ) => 3 * SECOND,
         None => 0,
     }
-}
-
-/// Milliseconds for so many bytes at so many bytes per second.
-fn moved_ms(bytes: u64, rate: u64) -> u64 {
-    bytes.saturating_mul(SECOND) / rate.max(1)
 }
 
 #[cfg(test)]

@@ -38,9 +38,8 @@ fn highest(spec: &Spec, view: View<'_>) -> u32 {
     });
     let claims = view
         .hosts
-        .iter()
-        .filter_map(|host| view.host(&host.host).ok())
-        .flat_map(|facts| &facts.nodes)
+        .known()
+        .flat_map(|(_, facts)| &facts.nodes)
         .filter(|record| record.node.as_ref().is_some_and(|node| node.cluster == spec.cluster))
         .flat_map(|record| {
             record.resources.iter().filter_map(|resource| after(resource, NODE_ID_PREFIX))

@@ -9,6 +9,9 @@ use bellows_proto::{
     },
 };
 
+use super::view::SYSTEM;
+use crate::plan::{self, options::number};
+
 /// A cluster that may lose a member has at least two.
 pub(super) const LEAST_MEMBERS: usize = 2;
 const LEAST_MEMBERS_OPTION: u32 = 2;
@@ -43,28 +46,13 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         "reconfigure" => RECONFIGURE,
         _ => &[],
     };
-    let mut mistakes = Vec::new();
     let mut typed = PostgresqlIntentOptions::default();
     let mut spec = defaulted(PostgresqlSpecOptions::default());
-    let mut seen: Vec<&str> = Vec::new();
-    for option in options {
-        if seen.contains(&option.key.as_str()) {
-            mistakes.push(format!("{} is given twice", option.key));
-        }
-        seen.push(&option.key);
-        let set = if known.contains(&option.key.as_str()) && verb == "reconfigure" {
-            change(typed.reconfigure.get_or_insert_default(), &option.key, &option.value)
-        } else if known.contains(&option.key.as_str()) {
-            set(&mut typed, &mut spec, &option.key, &option.value)
-        } else {
-            Err(format!("{} is no option of {verb}; known: {}", option.key, known.join(", ")))
-        };
-        mistakes.extend(set.err());
-    }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    if verb == "adopt" && !seen.contains(&"min_members") {
+    plan::options::typed((SYSTEM, verb), known, options, |key, value| match verb {
+        "reconfigure" => change(typed.reconfigure.get_or_insert_default(), key, value),
+        _ => set(&mut typed, &mut spec, key, value),
+    })?;
+    if verb == "adopt" && options.iter().all(|option| option.key != "min_members") {
         // As many as there are.
         spec.min_members = 0;
     }
@@ -122,15 +110,6 @@ fn change(change: &mut PostgresqlReconfigure, key: &str, value: &str) -> Result<
         _ => return Err(format!("{key} is not known")),
     }
     Ok(())
-}
-
-fn number(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
-    match value.parse::<u32>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        Ok(_) | Err(_) => {
-            Err(format!("{key}={value}: a whole number from {least} to {most} is wanted"))
-        }
-    }
 }
 
 fn networks(value: &str) -> Result<Vec<String>, String> {

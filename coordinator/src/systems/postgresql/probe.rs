@@ -17,6 +17,7 @@ use super::{
     view::{View, row, server},
 };
 use crate::plan::Probe;
+use crate::systems::host::nodes;
 
 /// Judges an action.
 pub fn probe(action: &PostgresqlAction, observation: &Observation) -> Probe {
@@ -36,11 +37,10 @@ pub fn probe(action: &PostgresqlAction, observation: &Observation) -> Probe {
         Some(Kind::RegisterStandby(action)) => register_standby(view, action),
         Some(Kind::UnregisterStandby(action)) => unregister_standby(view, action),
         Some(Kind::CreateSlot(action)) => {
-            slot_there(view, node(action.at.as_ref()), &action.slot).map(done_if)
+            slot_there(view, node(action.at.as_ref()), &action.slot).map(Probe::done_if)
         }
-        Some(Kind::DropSlot(action)) => {
-            slot_there(view, node(action.at.as_ref()), &action.slot).map(|there| done_if(!there))
-        }
+        Some(Kind::DropSlot(action)) => slot_there(view, node(action.at.as_ref()), &action.slot)
+            .map(|there| Probe::done_if(!there)),
         Some(Kind::StartService(action)) => running::start_service(view, action),
         Some(Kind::StopService(action)) => running::stop_service(view, action),
         Some(Kind::DiscardData(action)) => data::discard_data(view, node(action.node.as_ref())),
@@ -61,27 +61,18 @@ fn node(node: Option<&NodeRef>) -> &str {
     node.map_or("", |node| node.node.as_str())
 }
 
-fn done_if(done: bool) -> Probe {
-    if done { Probe::Done } else { Probe::NotDone }
-}
-
 /// The reading of a node that the host holds a claim for; `None`: the host has no such node, so
 /// nothing of it is there.
 fn claimed<'a>(view: View<'a>, node: &str) -> Result<Option<&'a PostgresqlReading>, String> {
     let reading = view.reading(node)?;
-    match reading.claimed {
-        Some(true) => Ok(Some(reading)),
-        // A tombstone's directories and services are still looked at.
-        Some(false) if reading.tombstone == Some(true) => Ok(Some(reading)),
-        Some(false) => Ok(None),
-        None => Err(format!("the host does not say whether {node} is claimed")),
-    }
+    let kept = nodes::is_kept(node, reading.claimed, reading.tombstone)?;
+    Ok(kept.then_some(reading))
 }
 
 fn create_repmgr_database(view: View<'_>, name: &str) -> Judged {
     let Some(reading) = claimed(view, name)? else { return Ok(Probe::NotDone) };
     let server = server(name, reading)?;
-    Ok(done_if(server.objects.iter().any(|object| object == "database:repmgr")))
+    Ok(Probe::done_if(server.objects.iter().any(|object| object == "database:repmgr")))
 }
 
 fn register_primary(view: View<'_>, name: &str) -> Judged {
@@ -124,7 +115,7 @@ fn register_standby(view: View<'_>, action: &RegisterStandby) -> Judged {
 
 fn unregister_standby(view: View<'_>, action: &UnregisterStandby) -> Judged {
     let server = primary(view)?;
-    Ok(done_if(!server.registered.iter().any(|row| row.node_id == action.node_id)))
+    Ok(Probe::done_if(!server.registered.iter().any(|row| row.node_id == action.node_id)))
 }
 
 fn slot_there(view: View<'_>, at: &str, slot: &str) -> Result<bool, String> {

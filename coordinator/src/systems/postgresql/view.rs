@@ -1,13 +1,14 @@
 //! An observation as planners and judges read it: by name, with what is not known as an error
 //! in words. Reads only; decides nothing but roles.
 
+use crate::systems::host::Hosts;
+pub(super) use crate::systems::host::nodes::{runs, state_of, state_text};
 use bellows_proto::v1::{
     Fault, FrontBackend, HostFacts, HostReading, Observation, PostgresqlBackupsReading,
     PostgresqlFoundReading, PostgresqlFoundServer, PostgresqlFront, PostgresqlFrontReading,
     PostgresqlLoginReading, PostgresqlMember, PostgresqlReading, PostgresqlServer, RepmgrNode,
-    ServiceReading, ServiceState, SystemFacts, Vacancy, host_reading, observation,
-    postgresql_found_reading, postgresql_front_reading, postgresql_login_reading,
-    postgresql_member, postgresql_reading,
+    SystemFacts, Vacancy, observation, postgresql_found_reading, postgresql_front_reading,
+    postgresql_login_reading, postgresql_member, postgresql_reading,
 };
 
 /// The name of this system in `agent.toml` and in [`SystemFacts`].
@@ -61,7 +62,7 @@ pub(super) struct Primary<'a> {
 /// An observation, by name.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    pub(super) hosts: &'a [HostReading],
+    pub(super) hosts: Hosts<'a>,
     pub(super) members: &'a [PostgresqlMember],
     /// Only where they were asked for.
     pub(super) backups: &'a [PostgresqlBackupsReading],
@@ -73,7 +74,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(observation: &'a Observation) -> Self {
-        let hosts = observation.hosts.as_slice();
+        let hosts = Hosts(&observation.hosts);
         match &observation.system {
             Some(observation::System::Postgresql(seen)) => Self {
                 hosts,
@@ -123,37 +124,19 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn host_reading(self, host: &str) -> Option<&'a HostReading> {
-        self.hosts.iter().find(|reading| reading.host == host)
+        self.hosts.reading(host)
     }
 
     pub(super) fn host(self, host: &str) -> Result<&'a HostFacts, String> {
-        let reading = self.host_reading(host).ok_or_else(|| format!("{host} was not asked"))?;
-        match &reading.outcome {
-            Some(host_reading::Outcome::Facts(facts)) => Ok(facts),
-            Some(host_reading::Outcome::Fault(fault)) => {
-                Err(format!("{host} did not answer: {}", fault.message))
-            }
-            None => Err(format!("{host} gave no answer")),
-        }
+        self.hosts.facts(host)
     }
 
     pub(super) fn system_facts(self, host: &str) -> Result<Option<&'a SystemFacts>, String> {
-        Ok(self.host(host)?.systems.iter().find(|facts| facts.system == SYSTEM))
+        self.hosts.system(host, SYSTEM)
     }
 
     pub(super) fn vacancy(self, host: &str, node: &str) -> Result<&'a Vacancy, String> {
-        let silent = || format!("{host} did not say where {node} would live");
-        let reading = self.host_reading(host).ok_or_else(silent)?;
-        let named =
-            |vacancy: &&Vacancy| vacancy.node.as_ref().is_some_and(|named| named.node == node);
-        if let Some(vacancy) = reading.vacancies.iter().find(named) {
-            return Ok(vacancy);
-        }
-        let fault = reading.vacancy_faults.iter().find(|fault| fault.node == node);
-        Err(match fault.and_then(|fault| fault.fault.as_ref()) {
-            Some(fault) => format!("{}: {}", silent(), fault.message),
-            None => silent(),
-        })
+        self.hosts.vacancy(host, node)
     }
 
     pub(super) fn login(
@@ -302,25 +285,10 @@ pub(super) fn role(member: &PostgresqlMember) -> Role<'_> {
     };
     let recovers =
         matches!(reading.control_state.as_str(), "in archive recovery" | "shut down in recovery");
-    if recovers || state_is_down(reading.server_service.as_ref()) {
+    if recovers || runs(reading.server_service.as_ref()) == Some(false) {
         Role::Down(why)
     } else {
         Role::Unknown(why)
-    }
-}
-
-/// The state of a service; unspecified where it was not read.
-pub(super) fn state_of(service: Option<&ServiceReading>) -> ServiceState {
-    service.map_or(ServiceState::Unspecified, ServiceReading::state)
-}
-
-fn state_is_down(service: Option<&ServiceReading>) -> bool {
-    match state_of(service) {
-        ServiceState::Absent
-        | ServiceState::Stopped
-        | ServiceState::Failed
-        | ServiceState::Masked => true,
-        ServiceState::Running | ServiceState::Unspecified => false,
     }
 }
 
@@ -349,16 +317,4 @@ pub(super) fn number(server: &PostgresqlServer, name: &str) -> Result<u32, Strin
 /// WAL senders or slots that are still free.
 pub(super) fn free(server: &PostgresqlServer, setting: &str, used: usize) -> Result<u32, String> {
     Ok(number(server, setting)?.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX)))
-}
-
-/// A service's state in words.
-pub(super) fn state_text(state: ServiceState) -> &'static str {
-    match state {
-        ServiceState::Unspecified => "not known",
-        ServiceState::Absent => "absent",
-        ServiceState::Stopped => "stopped",
-        ServiceState::Running => "running",
-        ServiceState::Failed => "failed",
-        ServiceState::Masked => "masked",
-    }
 }

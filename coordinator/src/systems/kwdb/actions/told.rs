@@ -1,8 +1,9 @@
 //! What is said of an action: its summary, and how long its job may take.
 
-use bellows_proto::v1::{Action, HostAction, KwdbAction, action, host_action, kwdb_action::Kind};
+use bellows_proto::v1::{Action, KwdbAction, action, kwdb_action::Kind};
 
 use crate::plan::Limits;
+use crate::systems::host;
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -10,25 +11,11 @@ const MINUTE: u64 = 60 * SECOND;
 /// The time limits of an action.
 pub(in super::super) fn limits(action: &Action) -> Limits {
     let deadline_ms = match &action.kind {
-        Some(action::Kind::Host(action)) => on_host(action),
+        Some(action::Kind::Host(action)) => return host::actions::limits(action),
         Some(action::Kind::Kwdb(action)) => kwdb(action),
         _ => MINUTE,
     };
     Limits { deadline_ms, stall_ms: 0 }
-}
-
-fn on_host(action: &HostAction) -> u64 {
-    match &action.kind {
-        // Wiping a large data directory takes its time.
-        Some(host_action::Kind::Tombstone(_) | host_action::Kind::ReleaseNode(_)) => 30 * MINUTE,
-        Some(
-            host_action::Kind::ClaimNode(_)
-            | host_action::Kind::ClaimResource(_)
-            | host_action::Kind::ReleaseResource(_)
-            | host_action::Kind::LiftTombstone(_),
-        )
-        | None => MINUTE,
-    }
 }
 
 fn kwdb(action: &KwdbAction) -> u64 {
@@ -58,24 +45,11 @@ fn kwdb(action: &KwdbAction) -> u64 {
 /// An action in a few words.
 pub(in super::super) fn summary(action: &Action) -> String {
     match &action.kind {
-        Some(action::Kind::Host(action)) => host_summary(action).to_owned(),
+        Some(action::Kind::Host(action)) => {
+            host::actions::summary(action, "directories, ports and the unit")
+        }
         Some(action::Kind::Kwdb(action)) => kwdb_summary(action),
         _ => String::new(),
-    }
-}
-
-fn host_summary(action: &HostAction) -> &'static str {
-    match &action.kind {
-        Some(host_action::Kind::ClaimNode(_)) => "claim directories, ports and the unit",
-        Some(host_action::Kind::ReleaseNode(_)) => "give the node's claim back",
-        Some(host_action::Kind::ClaimResource(_)) => "claim a resource",
-        Some(host_action::Kind::ReleaseResource(_)) => "give a resource back",
-        Some(host_action::Kind::Tombstone(stone)) if stone.wipe_data => {
-            "tombstone, remove the data"
-        }
-        Some(host_action::Kind::Tombstone(_)) => "tombstone, keep the data",
-        Some(host_action::Kind::LiftTombstone(_)) => "take the tombstone back",
-        None => "",
     }
 }
 

@@ -7,9 +7,10 @@ use super::{
         departure::Departure,
         view::{self, View},
     },
-    Judged, not_yet, unless,
+    Judged,
 };
 use crate::plan::Verdict;
+use crate::systems::host;
 
 pub(super) fn zones_satisfiable(view: View<'_>, wanted: &KwdbZonesSatisfiable) -> Judged {
     let KwdbZonesSatisfiable { without, node_id } = wanted;
@@ -40,31 +41,15 @@ pub(super) fn no_waiters(view: View<'_>, without: &[String]) -> Judged {
             waiting.push(format!("on {}: {command}", member.host));
         }
     }
-    Ok(unless(waiting))
+    Ok(Verdict::unless(&waiting))
 }
 
-pub(super) fn has_tombstone(view: View<'_>, node: &str, host: &str) -> Judged {
-    let named = view.reading(node)?.node.as_ref();
-    let of_node = |record: &bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
-    let stone = view.host(host)?.nodes.iter().any(|record| record.tombstone && of_node(record));
-    Ok(if stone { Verdict::Holds } else { not_yet(format!("{host} has no tombstone for {node}")) })
+pub(super) fn has_tombstone(view: View<'_>, node: &str, at: &str) -> Judged {
+    host::has_tombstone(view.hosts, view.reading(node)?.node.as_ref(), node, at)
 }
 
-/// It is named dead, and takes no part: silent, or buried. Once it is no member any more its
-/// tombstone is on its way to it.
-pub(super) fn stays_away(view: View<'_>, node: &str, host: &str) -> Judged {
-    let (facts, reading) = (view.host(host), view.reading(node));
-    if facts.is_err() && reading.is_err() {
-        return Ok(Verdict::Holds);
-    }
-    let text = format!("{host}, which the plan names dead, answers");
-    if view.in_spec().any(|member| member.node == node) {
-        return Ok(Verdict::Refused(format!("{text}: switch it off, or plan for a living host")));
-    }
-    let named = reading?.node.as_ref();
-    let of_node = |record: &&bellows_proto::v1::NodeRecord| record.node.as_ref() == named;
-    if facts?.nodes.iter().filter(of_node).all(|record| record.tombstone) {
-        return Ok(Verdict::Holds);
-    }
-    Err(format!("{text}, and {node} has not got its tombstone yet"))
+pub(super) fn stays_away(view: View<'_>, node: &str, at: &str) -> Judged {
+    let named = view.reading(node).map(|reading| reading.node.as_ref());
+    let is_member = view.in_spec().any(|member| member.node == node);
+    host::stays_away(view.hosts, named, (node, is_member), at)
 }

@@ -12,7 +12,7 @@ use super::{
         health, ids,
         view::{self, View, Witness, active, known},
     },
-    Judged, not_yet, unless,
+    Judged,
 };
 use crate::plan::Verdict;
 
@@ -61,7 +61,7 @@ pub(super) fn members_are(view: View<'_>, wanted: &KwdbMembersAre) -> Judged {
     for witness in seen {
         as_seen(view, wanted, witness, &mut wrong)?;
     }
-    Ok(unless(wrong))
+    Ok(Verdict::unless(&wrong))
 }
 
 fn as_seen(
@@ -121,7 +121,7 @@ pub(super) fn joined(view: View<'_>, node: &str) -> Judged {
             Seen::Never(why) => return Ok(Verdict::Refused(format!("{node} {why}"))),
         }
     }
-    Ok(unless(missing))
+    Ok(Verdict::unless(&missing))
 }
 
 enum Seen {
@@ -185,7 +185,7 @@ pub(super) fn flagged(view: View<'_>, wanted: &KwdbFlagged) -> Judged {
             None => return Err(format!("{} does not tell of node {id}", witness.node)),
         }
     }
-    Ok(unless(others))
+    Ok(Verdict::unless(&others))
 }
 
 pub(in super::super) fn is_flagged(server: &KwdbServer, id: u32) -> Option<bool> {
@@ -206,7 +206,7 @@ pub(super) fn absent_everywhere(view: View<'_>, wanted: &KwdbAbsentEverywhere) -
             still.push(format!("{} still lists {}", witness.node, wanted.node));
         }
     }
-    Ok(unless(still))
+    Ok(Verdict::unless(&still))
 }
 
 /// A node that left long ago keeps its flag: it counts as long as it is listed.
@@ -237,6 +237,6 @@ pub(super) fn quiet(view: View<'_>, wanted: &KwdbQuiet) -> Judged {
     busy.dedup();
     Ok(match busy.as_slice() {
         [] => Verdict::Holds,
-        busy => not_yet(busy.join("; ")),
+        busy => Verdict::not_yet(busy.join("; ")),
     })
 }

@@ -9,7 +9,7 @@ use super::{
         certificates, guards, kinds, sizes, versions,
         view::{self, View},
     },
-    Judged, not_yet, unless,
+    Judged,
 };
 use crate::plan::Verdict;
 
@@ -49,7 +49,7 @@ pub(super) fn requested(view: View<'_>, node: &str) -> Judged {
             missing.push(format!("{node} has no request for its {what} certificate"));
         }
     }
-    Ok(unless(missing))
+    Ok(Verdict::unless(&missing))
 }
 
 pub(super) fn certified(view: View<'_>, node: &str) -> Judged {
@@ -63,7 +63,7 @@ pub(super) fn certified(view: View<'_>, node: &str) -> Judged {
     );
     Ok(match wrong.as_slice() {
         [] => Verdict::Holds,
-        wrong => not_yet(format!("certificates of {node}: {}", wrong.join("; "))),
+        wrong => Verdict::not_yet(format!("certificates of {node}: {}", wrong.join("; "))),
     })
 }
 
@@ -87,11 +87,11 @@ pub(super) fn runs(view: View<'_>, wanted: &KwdbRuns) -> Judged {
         }
         (ServiceState::Running, true) => match answers {
             Ok(_) => Verdict::Holds,
-            Err(why) => not_yet(why),
+            Err(why) => Verdict::not_yet(why),
         },
         (ServiceState::Failed, true) => Verdict::Refused(format!("{}: see its log", text())),
         (ServiceState::Absent | ServiceState::Stopped | ServiceState::Masked, true)
-        | (ServiceState::Running, false) => not_yet(text()),
+        | (ServiceState::Running, false) => Verdict::not_yet(text()),
         (
             ServiceState::Absent
             | ServiceState::Stopped
@@ -99,7 +99,7 @@ pub(super) fn runs(view: View<'_>, wanted: &KwdbRuns) -> Judged {
             | ServiceState::Failed,
             false,
         ) => match answers {
-            Ok(_) => not_yet(format!("{node} still answers")),
+            Ok(_) => Verdict::not_yet(format!("{node} still answers")),
             Err(_) => Verdict::Holds,
         },
     })
@@ -136,7 +136,7 @@ pub(super) fn emptied(view: View<'_>, node: &str) -> Judged {
     let state = view::state_of(reading.service.as_ref());
     match state {
         ServiceState::Unspecified => return Err(format!("the service of {node} was not read")),
-        ServiceState::Running => return Ok(not_yet(format!("{node} runs"))),
+        ServiceState::Running => return Ok(Verdict::not_yet(format!("{node} runs"))),
         ServiceState::Absent
         | ServiceState::Stopped
         | ServiceState::Failed
@@ -145,7 +145,7 @@ pub(super) fn emptied(view: View<'_>, node: &str) -> Judged {
     match reading.data_directory() {
         DirectoryState::Absent | DirectoryState::Empty => Ok(Verdict::Holds),
         DirectoryState::Occupied => {
-            Ok(not_yet(format!("the data directory of {node} is not empty")))
+            Ok(Verdict::not_yet(format!("the data directory of {node} is not empty")))
         }
         DirectoryState::Unspecified => {
             Err(format!("the data directory of {node} could not be looked at"))

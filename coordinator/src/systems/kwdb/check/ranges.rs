@@ -10,7 +10,7 @@ use super::{
         ids, sizes,
         view::{View, Witness, known},
     },
-    Judged, not_yet, unless,
+    Judged,
 };
 use crate::plan::Verdict;
 
@@ -56,7 +56,7 @@ pub(super) fn balanced(view: View<'_>, nodes: &[String]) -> Judged {
     let (mut done, mut total, mut missing) = (0_u64, 0_u64, Vec::new());
     for node in nodes {
         let Some((_, count)) = counts.iter().find(|(name, _)| name == node) else {
-            return Ok(not_yet(format!("{node} is no member yet")));
+            return Ok(Verdict::not_yet(format!("{node} is no member yet")));
         };
         done = done.saturating_add(goal.min(*count));
         total = total.saturating_add(goal);
@@ -159,7 +159,7 @@ pub(super) fn replicated(view: View<'_>) -> Judged {
 pub(super) fn available(view: View<'_>) -> Judged {
     let (unavailable, _) = broken(view.cluster()?)?;
     let text = format!("{} unavailable", sizes::many(unavailable, "range"));
-    Ok(unless(if unavailable == 0 { Vec::new() } else { vec![text] }))
+    Ok(if unavailable == 0 { Verdict::Holds } else { Verdict::not_yet(text) })
 }
 
 /// Ranges that are unavailable, and under-replicated.
@@ -176,7 +176,7 @@ pub(super) fn rebalance_is(view: View<'_>, enabled: bool) -> Judged {
     let is = view.cluster()?.rebalance;
     let is = is.ok_or_else(|| "the setting for rebalancing was not read".to_owned())?;
     let value = format!("kv.allocator.ts_consider_rebalance.enabled is {is}");
-    Ok(unless(if is == enabled { Vec::new() } else { vec![value] }))
+    Ok(if is == enabled { Verdict::Holds } else { Verdict::not_yet(value) })
 }
 
 #[cfg(test)]

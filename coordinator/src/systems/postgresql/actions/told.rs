@@ -1,11 +1,11 @@
 //! What is said of an action: its summary, and how long its job may take.
 
 use bellows_proto::v1::{
-    Action, HostAction, PostgresqlAction, PostgresqlService, action, host_action,
-    postgresql_action::Kind,
+    Action, PostgresqlAction, PostgresqlService, action, postgresql_action::Kind,
 };
 
 use crate::plan::Limits;
+use crate::systems::host;
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -14,19 +14,7 @@ const MINUTE: u64 = 60 * SECOND;
 pub(in super::super) fn limits(action: &Action) -> Limits {
     let deadline = |deadline_ms| Limits { deadline_ms, stall_ms: 0 };
     match &action.kind {
-        Some(action::Kind::Host(action)) => match &action.kind {
-            // Wiping a large data directory takes its time.
-            Some(host_action::Kind::Tombstone(_) | host_action::Kind::ReleaseNode(_)) => {
-                deadline(30 * MINUTE)
-            }
-            Some(
-                host_action::Kind::ClaimNode(_)
-                | host_action::Kind::ClaimResource(_)
-                | host_action::Kind::ReleaseResource(_)
-                | host_action::Kind::LiftTombstone(_),
-            )
-            | None => deadline(MINUTE),
-        },
+        Some(action::Kind::Host(action)) => host::actions::limits(action),
         Some(action::Kind::Postgresql(action)) => match &action.kind {
             // Hours are usual. Ten minutes without a byte are not: a spread checkpoint is over by then.
             Some(Kind::CloneStandby(_)) => Limits { deadline_ms: 0, stall_ms: 10 * MINUTE },
@@ -59,26 +47,11 @@ pub(in super::super) fn limits(action: &Action) -> Limits {
 /// An action in a few words.
 pub(in super::super) fn summary(action: &Action) -> String {
     match &action.kind {
-        Some(action::Kind::Host(action)) => host_summary(action),
+        Some(action::Kind::Host(action)) => {
+            host::actions::summary(action, "directories, port and services")
+        }
         Some(action::Kind::Postgresql(action)) => postgresql_summary(action).to_owned(),
         _ => String::new(),
-    }
-}
-
-fn host_summary(action: &HostAction) -> String {
-    match &action.kind {
-        Some(host_action::Kind::ClaimNode(_)) => "claim directories, port and services".to_owned(),
-        Some(host_action::Kind::ReleaseNode(_)) => "give the node's claim back".to_owned(),
-        Some(host_action::Kind::ClaimResource(claim)) => format!("claim {}", claim.resource),
-        Some(host_action::Kind::ReleaseResource(release)) => {
-            format!("give {} back", release.resource)
-        }
-        Some(host_action::Kind::Tombstone(stone)) if stone.wipe_data => {
-            "tombstone, remove the data".to_owned()
-        }
-        Some(host_action::Kind::Tombstone(_)) => "tombstone, keep the data".to_owned(),
-        Some(host_action::Kind::LiftTombstone(_)) => "take the tombstone back".to_owned(),
-        None => String::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use bellows_proto::v1::{FrontBackend, FrontServes, PostgresqlFront};
 
 use super::{
     super::view::{self, View},
-    Judged, not_yet,
+    Judged,
 };
 use crate::plan::Verdict;
 
@@ -12,7 +12,7 @@ pub(super) fn serves(view: View<'_>, wanted: &FrontServes) -> Judged {
     let seen = view.front(&wanted.host, &wanted.front)?;
     Ok(match difference(seen, &wanted.backends) {
         None => Verdict::Holds,
-        Some(text) => not_yet(format!("{} on {}: {text}", wanted.front, wanted.host)),
+        Some(text) => Verdict::not_yet(format!("{} on {}: {text}", wanted.front, wanted.host)),
     })
 }
 

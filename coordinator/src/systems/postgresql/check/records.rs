@@ -9,7 +9,7 @@ use super::{
         health,
         view::{self, Primary, View, row, server},
     },
-    Judged, unless,
+    Judged,
 };
 use crate::plan::Verdict;
 
@@ -26,7 +26,7 @@ pub(super) fn members_are(view: View<'_>, nodes: &[String], without: &[String]) 
             missing.push(format!("{} names {}, not {}", member.node, list(&names), list(&wanted)));
         }
     }
-    Ok(unless(missing))
+    Ok(Verdict::unless(&missing))
 }
 
 pub(super) fn members_between(view: View<'_>, wanted: &MembersBetween) -> Judged {
@@ -79,7 +79,7 @@ pub(super) fn registered_everywhere(view: View<'_>, wanted: &RegisteredEverywher
             None => missing.push(format!("{} has no record of {} yet", member.node, wanted.node)),
         }
     }
-    Ok(unless(missing))
+    Ok(Verdict::unless(&missing))
 }
 
 pub(super) fn absent_everywhere(view: View<'_>, wanted: &AbsentEverywhere) -> Judged {
@@ -101,5 +101,5 @@ pub(super) fn absent_everywhere(view: View<'_>, wanted: &AbsentEverywhere) -> Ju
             left.push(format!("{at} sends WAL to {} still", wanted.node));
         }
     }
-    Ok(unless(left))
+    Ok(Verdict::unless(&left))
 }

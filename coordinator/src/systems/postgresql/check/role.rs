@@ -10,7 +10,7 @@ use super::{
         lineage::SHUT_DOWN,
         view::{self, NoPrimary, Role, View, role, state_of},
     },
-    Judged, not_yet, records, streaming,
+    Judged, records, streaming,
 };
 use crate::plan::Verdict;
 
@@ -28,7 +28,7 @@ pub(super) fn received_all(view: View<'_>, wanted: &ReceivedAll) -> Judged {
         return Ok(Verdict::Holds);
     }
     if state_of(reading.server_service.as_ref()) == ServiceState::Running {
-        return Ok(not_yet(format!("the server of {from} runs still")));
+        return Ok(Verdict::not_yet(format!("the server of {from} runs still")));
     }
     if reading.control_state != SHUT_DOWN {
         return Ok(Verdict::Refused(format!(
@@ -45,7 +45,9 @@ pub(super) fn received_all(view: View<'_>, wanted: &ReceivedAll) -> Judged {
     if received > last {
         return Ok(Verdict::Holds);
     }
-    Ok(not_yet(format!("{node} has received WAL up to {received}, {from} wrote beyond {last}")))
+    Ok(Verdict::not_yet(format!(
+        "{node} has received WAL up to {received}, {from} wrote beyond {last}"
+    )))
 }
 
 /// Nobody else is primary. While there is one, its records are as they may be.
@@ -90,19 +92,19 @@ pub(super) fn repmgrd_is(view: View<'_>, wanted: &RepmgrdIs) -> Judged {
     let member = view.member(node).ok_or_else(|| format!("{node} was not asked"))?;
     let server = match role(member) {
         Role::Primary(server) | Role::Standby(server) => server,
-        Role::Down(why) => return Ok(not_yet(why)),
+        Role::Down(why) => return Ok(Verdict::not_yet(why)),
         Role::Unknown(why) => return Err(why),
     };
     let reading = view::reading(member)?;
     if state_of(reading.repmgrd_service.as_ref()) != ServiceState::Running {
         // One that does not run decides nothing.
         let text = format!("repmgrd of {node} does not run");
-        return Ok(if wanted.paused { Verdict::Holds } else { not_yet(text) });
+        return Ok(if wanted.paused { Verdict::Holds } else { Verdict::not_yet(text) });
     }
     match server.repmgrd_paused {
         Some(paused) if paused == wanted.paused => Ok(Verdict::Holds),
-        Some(true) => Ok(not_yet(format!("repmgrd of {node} is paused"))),
-        Some(false) => Ok(not_yet(format!("repmgrd of {node} is not paused"))),
+        Some(true) => Ok(Verdict::not_yet(format!("repmgrd of {node} is paused"))),
+        Some(false) => Ok(Verdict::not_yet(format!("repmgrd of {node} is not paused"))),
         None => Err(format!("{node} does not say whether its repmgrd is paused")),
     }
 }

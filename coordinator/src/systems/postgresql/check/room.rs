@@ -7,14 +7,14 @@ use super::{
         guards, sizes, versions,
         view::{self, View},
     },
-    Judged, not_yet,
+    Judged,
 };
 use crate::plan::Verdict;
 
 pub(super) fn login_works(view: View<'_>, wanted: &LoginWorks) -> Judged {
     Ok(match view.login(&wanted.host, &wanted.address, wanted.port)? {
         Ok(()) => Verdict::Holds,
-        Err(reason) => not_yet(format!(
+        Err(reason) => Verdict::not_yet(format!(
             "no login from {} to {} port {}: {reason}",
             wanted.host, wanted.address, wanted.port
         )),

@@ -7,7 +7,7 @@ use super::{
         health,
         view::{View, row, server},
     },
-    Judged, claimed, done_if, node, primary,
+    Judged, claimed, node, primary,
 };
 use crate::plan::Probe;
 
@@ -20,7 +20,7 @@ pub(super) fn pause_repmgrd(view: View<'_>, action: &PauseRepmgrd) -> Judged {
         paused.ok_or_else(|| format!("{name} does not say whether its repmgrd is paused"))?;
     // The mark outlives the process: one that ended decides nothing.
     let decides = action.paused || server.repmgrd_running == Some(true);
-    Ok(done_if(paused == action.paused && decides))
+    Ok(Probe::done_if(paused == action.paused && decides))
 }
 
 /// It takes writes, and repmgr has it as the primary.
@@ -68,7 +68,7 @@ pub(super) fn demote(view: View<'_>, action: &DemotePrimary) -> Judged {
         standby.ok_or_else(|| format!("whether {name} starts as a standby was not read"))?;
     // What cannot be read of it shows when it starts.
     let led = reading.standby_of.as_ref().is_none_or(|of| leads_to(of, action));
-    Ok(done_if(standby && led))
+    Ok(Probe::done_if(standby && led))
 }
 
 fn leads_to(of: &StandbyOf, action: &DemotePrimary) -> bool {
