@@ -23,4 +23,5 @@ pub mod programs;
 pub mod run;
 #[cfg(feature = "program")]
 pub mod server;
+pub mod surveys;
 pub mod tools;

@@ -118,6 +118,7 @@ async fn facts_are_told_and_faults_travel() {
             })),
         }),
         deadline_ms: 5000,
+        ..AskRequest::default()
     };
     let answer = client.ask(facts).await.unwrap().into_inner().answer.unwrap();
     let Some(answer::Kind::Host(answer)) = answer.kind else {

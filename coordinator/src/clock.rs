@@ -26,6 +26,15 @@ impl Clock for RealClock {
         now_ms()
     }
 
+    fn elapsed(&self) -> Duration {
+        // Since boot, with the time in which the machine was suspended.
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(
+            u64::try_from(since.tv_sec).unwrap_or(0),
+            u32::try_from(since.tv_nsec).unwrap_or(0),
+        )
+    }
+
     fn utc_offset_s(&self, at_ms: i64) -> i32 {
         let zone = jiff::tz::TimeZone::system();
         jiff::Timestamp::from_millisecond(at_ms).map_or(0, |at| zone.to_offset(at).seconds())

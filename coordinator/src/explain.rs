@@ -217,6 +217,12 @@ fn fault(code: FaultCode) -> Option<Explanation> {
              or an old one. It changes nothing from then on.",
             "see bellows status; make sure that one coordinator runs, then start that one with --take-over",
         ),
+        FaultCode::Surveying => (
+            "a survey is under way, or not due yet",
+            "What takes long to read (a tool that starts a Java machine, a list of all ledgers) is read on its host by a survey: one at a \
+             time, and the same one again only after ten times as long as the last one took. An operation that needs it waits.",
+            "ask again later",
+        ),
     };
     let code = code.as_str_name();
     explanation(code.strip_prefix("FAULT_CODE_").unwrap_or(code), name, text, remedy)

@@ -29,6 +29,8 @@ mod said;
 mod shelf;
 #[path = "engine/skip.rs"]
 mod skip;
+#[path = "engine/surveys.rs"]
+mod surveys;
 #[path = "engine/window.rs"]
 mod window;
 

@@ -1,6 +1,6 @@
 //! The calls.
 
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use bellows_proto::{
     audit, digest,
@@ -8,36 +8,32 @@ use bellows_proto::{
     tls::Peer,
     v1::{
         AnnounceTermReply, AnnounceTermRequest, AskReply, AskRequest, AuditChunk, CancelJobRequest,
-        CloseReply, CloseRequest, ConfirmProgramReply, ConfirmProgramRequest, Fault, FaultCode,
-        GetJobRequest, GetProgramRequest, HelloReply, HelloRequest, Job, JobKey, ListJobsReply,
-        ListJobsRequest, Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ProgramState,
-        PutProgramReply, PutProgramRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest,
-        Recalled, RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest,
-        StartJobRequest, SwitchProgramReply, SwitchProgramRequest, agent_server, seal_reply,
+        CloseReply, CloseRequest, ConfirmProgramReply, ConfirmProgramRequest, Fault, GetJobRequest,
+        GetProgramRequest, HelloReply, HelloRequest, Job, JobKey, ListJobsReply, ListJobsRequest,
+        Never, OutputChunk, PlantFenceReply, PlantFenceRequest, ProgramState, PutProgramReply,
+        PutProgramRequest, ReadAuditRequest, ReadOutputRequest, RecallRequest, Recalled,
+        RenewCertificateReply, RenewCertificateRequest, SealReply, SealRequest, StartJobRequest,
+        SwitchProgramReply, SwitchProgramRequest, agent_server, seal_reply,
     },
 };
 use futures::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{arriving, missing, shown::Shown};
-use crate::{
-    audit::Caller,
-    facilities::Local,
-    jobs::Jobs,
-    programs::Programs,
-    tools::{self, QUERY_DEADLINE, QueryContext},
-};
+use crate::{audit::Caller, facilities::Local, jobs::Jobs, programs::Programs, surveys::Surveys};
 
 pub(super) struct Service {
     local: Local,
     jobs: Jobs,
     shown: Shown,
     programs: Programs,
+    surveys: Surveys,
 }
 
 impl Service {
     pub(super) fn new(local: Local, jobs: Jobs, shown: Shown, programs: Programs) -> Self {
-        Self { local, jobs, shown, programs }
+        let surveys = Surveys::new(local.clone());
+        Self { local, jobs, shown, programs, surveys }
     }
 
     fn host(&self) -> &str {
@@ -61,23 +57,6 @@ impl Service {
             head: audit::carried(request.metadata()),
         })
     }
-
-    async fn answer(&self, request: AskRequest) -> Result<AskReply, Fault> {
-        let query = request.query.ok_or_else(|| missing("query"))?;
-        let deadline = match request.deadline_ms {
-            0 => QUERY_DEADLINE,
-            wanted => Duration::from_millis(wanted.into()).min(QUERY_DEADLINE),
-        };
-        let context = QueryContext::new(self.local.clone(), deadline);
-        let answering = Box::pin(tools::answer(&query, &context));
-        match tokio::time::timeout(deadline, answering).await {
-            Ok(answer) => Ok(AskReply { answer: Some(answer?) }),
-            Err(_) => {
-                let message = format!("no answer within {} ms", deadline.as_millis());
-                Err(Fault::new(FaultCode::Deadline, message))
-            }
-        }
-    }
 }
 
 #[tonic::async_trait]
@@ -92,7 +71,7 @@ impl agent_server::Agent for Service {
     }
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskReply>, Status> {
-        self.reply(self.answer(request.into_inner()).await)
+        self.reply(self.surveys.answer(request.into_inner()).await)
     }
 
     async fn announce_term(

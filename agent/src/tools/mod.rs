@@ -62,6 +62,17 @@ pub async fn answer(query: &Query, context: &QueryContext) -> Result<Answer, Fau
     Ok(Answer { kind: Some(kind) })
 }
 
+/// Whether a query is a survey: it may take longer than [`QUERY_DEADLINE`], runs at intervals, and its answer
+/// has an age. See [`crate::surveys`].
+pub fn is_survey(query: &Query) -> bool {
+    match &query.kind {
+        Some(query::Kind::Host(_) | query::Kind::Postgresql(_) | query::Kind::Kwdb(_)) | None => {
+            false
+        }
+        Some(query::Kind::Bookkeeper(query)) => bookkeeper::is_survey(query),
+    }
+}
+
 /// Performs an action. Runs in the job shim.
 ///
 /// # Errors

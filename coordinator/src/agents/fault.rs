@@ -43,7 +43,8 @@ pub fn from_status(status: &Status, host: &str) -> Fault {
         | FaultCode::Io
         | FaultCode::NotFound
         | FaultCode::Internal
-        | FaultCode::StaleTerm => return own,
+        | FaultCode::StaleTerm
+        | FaultCode::Surveying => return own,
     };
     own.remedy(remedy)
 }

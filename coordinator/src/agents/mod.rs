@@ -18,7 +18,7 @@ use bellows_proto::{
     audit,
     tls::{self, Live},
     v1::{
-        AnnounceTermRequest, Answer, AskRequest, AuditChunk, AuditHead, CancelJobRequest,
+        AnnounceTermRequest, AskReply, AskRequest, AuditChunk, AuditHead, CancelJobRequest,
         CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, HelloRequest, Job, JobState,
         ListJobsRequest, OutputChunk, PlantFenceRequest, Query, ReadAuditRequest,
         ReadOutputRequest, RecallRequest, Recalled, SealRequest, StartJobRequest, Term,
@@ -32,7 +32,10 @@ use tonic::{
 };
 
 use crate::{
-    engine::{ReadOnly, ports::Agents},
+    engine::{
+        ReadOnly,
+        ports::{Agents, Reading},
+    },
     term::is_strange,
 };
 
@@ -345,13 +348,14 @@ impl Agents for GrpcAgents {
         Ok(reply)
     }
 
-    async fn ask(&self, host: &str, query: Query) -> Result<Answer, Fault> {
-        let request = AskRequest { query: Some(query), deadline_ms: QUERY_MS };
+    async fn ask(&self, host: &str, query: Query, max_age_ms: u64) -> Result<Reading, Fault> {
+        let request = AskRequest { query: Some(query), deadline_ms: QUERY_MS, max_age_ms };
         let reply = self
             .call(host, ASK_DEADLINE, |mut client| async move { client.ask(request).await })
             .await?;
-        let reply = reply.into_inner();
-        reply.answer.filter(|answer| answer.kind.is_some()).ok_or_else(|| fault::empty(host))
+        let AskReply { answer, age_ms } = reply.into_inner();
+        let answer = answer.filter(|answer| answer.kind.is_some());
+        answer.map(|answer| Reading { answer, age_ms }).ok_or_else(|| fault::empty(host))
     }
 
     async fn plant_fence(&self, host: &str, request: PlantFenceRequest) -> Result<(), Fault> {

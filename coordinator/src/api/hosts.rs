@@ -83,7 +83,7 @@ impl<W: World> Api<W> {
     async fn facts(&self, host: &str) -> Result<HostFacts, Fault> {
         let facts = host_query::Kind::Facts(HostFactsQuery {});
         let query = Query { kind: Some(query::Kind::Host(HostQuery { kind: Some(facts) })) };
-        let answer = self.agents.ask(host, query).await?;
+        let answer = self.agents.ask(host, query, 0).await?.answer;
         if let Some(answer::Kind::Host(answer)) = answer.kind
             && let Some(host_answer::Kind::Facts(facts)) = answer.kind
         {
@@ -95,7 +95,7 @@ impl<W: World> Api<W> {
     async fn inventory_of(&self, host: &str) -> Result<HostInventory, Fault> {
         let kind = Some(host_query::Kind::Inventory(HostInventoryQuery {}));
         let query = Query { kind: Some(query::Kind::Host(HostQuery { kind })) };
-        let answer = self.agents.ask(host, query).await?;
+        let answer = self.agents.ask(host, query, 0).await?.answer;
         if let Some(answer::Kind::Host(answer)) = answer.kind
             && let Some(host_answer::Kind::Inventory(inventory)) = answer.kind
         {

@@ -32,6 +32,8 @@ pub const DEFAULT_SOCKET: &str = "/run/bellows/bellows.sock";
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Observing a cluster takes a few rounds of queries of 6 s.
 const CALL_DEADLINE: Duration = Duration::from_secs(90);
+/// The same of a call that makes a plan: surveys are waited for 10 minutes.
+const PLAN_DEADLINE: Duration = Duration::from_secs(12 * 60);
 /// Messages are at most so big: an operation with all its events.
 const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -91,18 +93,37 @@ impl Client {
     ///
     /// # Errors
     /// If the call was refused, broke, or took longer than 90 s.
-    pub async fn answer<T>(
+    pub fn answer<T>(
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        self.within(CALL_DEADLINE, call)
+    }
+
+    /// The same of a call that makes a plan: it may wait for surveys.
+    ///
+    /// # Errors
+    /// If the call was refused, broke, or took longer than 12 minutes.
+    pub fn planned<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        self.within(PLAN_DEADLINE, call)
+    }
+
+    async fn within<T>(
+        &self,
+        deadline: Duration,
+        call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Failure> {
-        match tokio::time::timeout(CALL_DEADLINE, call).await {
+        match tokio::time::timeout(deadline, call).await {
             Ok(Ok(response)) => {
                 self.answered.store(true, Ordering::Relaxed);
                 Ok(response.into_inner())
             }
             Ok(Err(status)) => Err(self.failure(&status)),
             Err(_) => {
-                let text = format!("no answer within {} s", CALL_DEADLINE.as_secs());
+                let text = format!("no answer within {} s", deadline.as_secs());
                 Err(self.failure(&Status::deadline_exceeded(text)))
             }
         }

@@ -141,7 +141,8 @@ impl Failure {
             | FaultCode::Lost
             | FaultCode::Secret
             | FaultCode::Io
-            | FaultCode::Internal => Exit::BeforeFirstAct,
+            | FaultCode::Internal
+            | FaultCode::Surveying => Exit::BeforeFirstAct,
         };
         if seen.remedy.is_empty() {
             seen.remedy = "look at the coordinator's log".to_owned();

@@ -128,7 +128,7 @@ pub async fn plan_and_go_on(
     agreement: &Agreement,
 ) -> Result<Exit, Failure> {
     let mut api = client.api.clone();
-    let reply = client.answer(api.plan_intent(request)).await?;
+    let reply = client.planned(api.plan_intent(request)).await?;
     let mut plan = match reply.outcome {
         Some(plan_reply::Outcome::Plan(plan)) => plan,
         Some(plan_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),
@@ -182,7 +182,7 @@ pub async fn agree_and_apply(
     };
     let request = ApplyPlanRequest { plan: Some(plan), on_failure: on_failure.into() };
     let mut api = client.api.clone();
-    let reply = client.answer(api.apply_plan(request)).await.map_err(maybe_begun)?;
+    let reply = client.planned(api.apply_plan(request)).await.map_err(maybe_begun)?;
     let operation = match reply.outcome {
         Some(apply_reply::Outcome::Operation(operation)) => operation,
         Some(apply_reply::Outcome::Refusals(refusals)) => return refused(context, refusals),

@@ -1,6 +1,6 @@
 //! One act: journal, start, follow, probe. An exit status never decides; the probe does.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bellows_proto::{
     defect::{Defect, is_seeded},
@@ -128,8 +128,11 @@ impl<W: World> Run<W> {
     ) -> Result<Observation, Stop> {
         let mut left = PATIENCE;
         let (mut meter, mut pause) = (Meter::default(), RETRY_PAUSE);
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        let invariants = plan.invariants.iter().filter(|_| way == Way::Forward);
+        let readings = self.readings_of(step, conditions.iter().chain(invariants));
         loop {
-            let observation = self.observe().await?;
+            let observation = self.observe(readings).await?;
             // Backwards the picture has changed: only the act's own needs count.
             let invariants = match way {
                 Way::Forward => {
@@ -193,8 +196,9 @@ impl<W: World> Run<W> {
     /// Probes without a job; what cannot be known is asked again for a while.
     async fn probed(&self, step: u32, action: Option<&Action>) -> Result<Probe, Stop> {
         let mut left = PATIENCE;
+        let readings = self.readings_to_probe(step, action);
         loop {
-            let observation = self.observe().await?;
+            let observation = self.observe(readings).await?;
             match self.probe(action, &observation) {
                 Probe::Unknown(reason) if !left.is_zero() => {
                     self.show(Meter::default().show(self.world.clock().now_ms(), step, &reason));
@@ -262,8 +266,9 @@ impl<W: World> Run<W> {
             let evidence = Some(evidence_of(job, "the tool says so".to_owned()));
             return self.record(Kind::ActDone(ActDone { act, attempt, evidence }));
         }
+        let readings = self.readings_to_probe(known.step, known.act.action.as_ref());
         let (verdict, text) = loop {
-            let observation = self.observe().await?;
+            let observation = self.observe(readings).await?;
             let verdict = match self.probe(known.act.action.as_ref(), &observation) {
                 Probe::Done => {
                     let evidence = Some(evidence_of(job, "the system shows its effect".to_owned()));

@@ -226,7 +226,7 @@ async fn deliver<W: World>(world: &W, owed: &Owed) -> Result<(), NotYet> {
 async fn grave<W: World>(world: &W, owed: &Owed) -> Result<Grave, Fault> {
     let kind = Some(host_query::Kind::Facts(HostFactsQuery {}));
     let query = Query { kind: Some(query::Kind::Host(HostQuery { kind })) };
-    let answer = world.agents().ask(&owed.stone.host, query).await?;
+    let answer = world.agents().ask(&owed.stone.host, query, 0).await?.answer;
     let Some(answer::Kind::Host(answer)) = answer.kind else { return Err(odd(owed)) };
     let Some(host_answer::Kind::Facts(facts)) = answer.kind else { return Err(odd(owed)) };
     let named = node(owed);

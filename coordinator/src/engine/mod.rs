@@ -14,6 +14,7 @@ mod observe;
 pub mod ports;
 mod rate;
 mod read_only;
+mod readings;
 pub(crate) mod reconcile;
 mod run;
 pub mod skip;
@@ -35,6 +36,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use damaged::Found;
 pub use job::has_ended;
+use observe::Surveys;
 use ports::{Agents, Clock, Journal, JournalError, Systems};
 pub use read_only::ReadOnly;
 use run::{Run, Stop};
@@ -166,9 +168,11 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// Asks a cluster's hosts now. `intent` only where something is wanted of it.
+    /// Asks a cluster's hosts now. `intent` only where something is wanted of it. What surveys told may be
+    /// of any age.
     pub async fn observe(&self, spec: &Spec, intent: Option<&Intent>) -> Observation {
-        observe::observe(&*self.inner.world, spec, intent).await
+        let seen = observe::observe(&*self.inner.world, spec, intent, Surveys::AnyAge);
+        seen.await.observation
     }
 
     /// The systems' functions, for `status`.

@@ -17,8 +17,14 @@ pub use crate::plan::{Description, Probe, Question, Systems, Verdict, added};
 pub trait Agents: Send + Sync + 'static {
     /// Who is there.
     fn hello(&self, host: &str) -> impl Future<Output = Result<HelloReply, Fault>> + Send;
-    /// Answers a query within 5 s.
-    fn ask(&self, host: &str, query: Query) -> impl Future<Output = Result<Answer, Fault>> + Send;
+    /// Answers a query within 5 s. The reading of a survey began at most `max_age_ms` ago; one that is not
+    /// there yet is `FAULT_CODE_SURVEYING`.
+    fn ask(
+        &self,
+        host: &str,
+        query: Query,
+        max_age_ms: u64,
+    ) -> impl Future<Output = Result<Reading, Fault>> + Send;
     /// Plants a fence, durably. Idempotent.
     fn plant_fence(
         &self,
@@ -61,6 +67,22 @@ pub trait Agents: Send + Sync + 'static {
         host: &str,
         request: CloseRequest,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// An answer to a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The answer.
+    pub answer: Answer,
+    /// How long ago the reading of a survey began, milliseconds; 0 for what is no survey.
+    pub age_ms: u64,
+}
+
+impl From<Answer> for Reading {
+    /// Of what is no survey.
+    fn from(answer: Answer) -> Self {
+        Self { answer, age_ms: 0 }
+    }
 }
 
 /// What changes in the same transaction as an event.
@@ -196,6 +218,11 @@ pub fn owed_by(spec: &Spec) -> Vec<Owed> {
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
+    /// Since a moment that is the same for this clock: never goes back, whoever sets the time of day. Clocks
+    /// of tests and simulations, which nobody sets, take the time of day for it.
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.now_ms()).unwrap_or(0))
+    }
     /// Seconds that local time is ahead of UTC at a moment: for maintenance windows. UTC unless a clock
     /// knows better.
     fn utc_offset_s(&self, at_ms: i64) -> i32 {

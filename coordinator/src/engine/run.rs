@@ -10,9 +10,9 @@ use std::{
 };
 
 use bellows_proto::v1::{
-    Event, Fault, FaultCode, Fenced, Held, HoldCause, Intent, Observation, Outcome,
-    PlantFenceRequest, Rested, Resumed, Spec, StepProgress, StepSkipped, UndoStarted, WatchUpdate,
-    event::Kind, step, watch_update,
+    Event, Fault, FaultCode, Fenced, Held, HoldCause, Observation, Outcome, PlantFenceRequest,
+    Rested, Resumed, Spec, StepProgress, StepSkipped, UndoStarted, WatchUpdate, event::Kind, step,
+    watch_update,
 };
 use tokio::sync::{Notify, broadcast};
 
@@ -213,14 +213,6 @@ impl<W: World> Run<W> {
         Ok(known.unwrap_or_else(|| spec::blank(&plan.cluster, plan.system())))
     }
 
-    /// Asks everybody, now.
-    pub(super) async fn observe(&self) -> Result<Observation, Stop> {
-        let spec = self.spec()?;
-        let plan = self.look(|state| Arc::clone(&state.plan));
-        let intent: Option<&Intent> = plan.intent.as_ref();
-        Ok(observe::observe(&*self.world, &spec, intent).await)
-    }
-
     /// Whether the picture that the plan was made of still is the one.
     pub(super) fn invariants(&self, observation: &Observation) -> Verdict {
         let plan = self.look(|state| Arc::clone(&state.plan));
@@ -357,7 +349,7 @@ impl<W: World> Run<W> {
         let plan = self.look(|state| Arc::clone(&state.plan));
         let mut left = PATIENCE;
         loop {
-            let observation = self.observe().await?;
+            let observation = self.observe(self.quick(0)).await?;
             let prediction = plan.prediction.clone().unwrap_or_default();
             let drift = self.world.systems().drift(&prediction, &observation);
             if drift.is_empty() {

@@ -92,10 +92,12 @@ impl<W: World> Run<W> {
             ms => Duration::from_millis(ms),
         };
         let mut meter = Meter::default();
+        let plan = self.look(|state| Arc::clone(&state.plan));
+        let readings = self.readings_of(number, wait.conditions.iter().chain(&plan.invariants));
         loop {
             self.close_window()?;
             self.stop_if_turned()?;
-            let observation = self.observe().await?;
+            let observation = self.observe(readings).await?;
             self.hold_invariants(&observation, PATIENCE)?;
             let now = self.world.clock().now_ms();
             let reason = match observe::all(self.world.systems(), &wait.conditions, &observation) {
@@ -182,6 +184,10 @@ impl<W: World> Run<W> {
             // A crash, or a cancel that nobody could answer: bring it to its end first. How it
             // ended does not matter here, as long as it is known.
             match self.act_to_its_end(&known).await {
+                // What it was about to be judged by is not there yet, and something else is wanted first.
+                Err(Stop::Wish) if self.look(|state| state.wish.is_some()) => {
+                    return Err(Stop::Wish);
+                }
                 Ok(()) | Err(Stop::Wish) => {}
                 Err(Stop::Failed(failure)) if failure.cause != HoldCause::Unknown => {}
                 Err(stop) => return Err(stop),

@@ -19,7 +19,16 @@ impl<'a> Questions<'a> {
 
     /// Asks a host this, unless it was asked.
     pub fn ask(&mut self, host: &str, query: Query) {
-        let question = Question { host: host.to_owned(), query };
+        self.add(Question::new(host, query));
+    }
+
+    /// Asks a host for this survey, unless it was asked.
+    pub fn survey(&mut self, host: &str, query: Query) {
+        self.add(Question::survey(host, query));
+    }
+
+    /// Asks this, unless it was asked.
+    pub fn add(&mut self, question: Question) {
         let asked = self
             .answers
             .iter()

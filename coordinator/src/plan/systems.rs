@@ -23,6 +23,17 @@ pub trait Systems: Send + Sync + 'static {
     fn planning_queries(&self, spec: &Spec, intent: &Intent, answers: &[Asked]) -> Vec<Question> {
         self.next_queries(spec, Some(intent), answers)
     }
+    /// Whether a condition is judged by surveys. Where none of a step's conditions is, none is asked, and the
+    /// answers are without any: a survey of many ledgers takes long, and the next one ten times as long.
+    fn needs_surveys(&self, condition: &Condition) -> bool {
+        let _ = condition;
+        false
+    }
+    /// The same of the probe of an action.
+    fn probe_needs_surveys(&self, action: &Action) -> bool {
+        let _ = action;
+        false
+    }
     /// Makes the snapshot. What did not answer stays a hole with its fault.
     fn observation(&self, spec: &Spec, answers: &[Asked]) -> Observation;
     /// The steps to what is wanted, or every guard that says no.

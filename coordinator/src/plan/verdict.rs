@@ -59,6 +59,20 @@ pub struct Question {
     pub host: String,
     /// What.
     pub query: Query,
+    /// It is a survey: slow to tell, with an age. Asked only where a step needs it.
+    pub survey: bool,
+}
+
+impl Question {
+    /// A query that is answered at once.
+    pub fn new(host: impl Into<String>, query: Query) -> Self {
+        Self { host: host.into(), query, survey: false }
+    }
+
+    /// A survey.
+    pub fn survey(host: impl Into<String>, query: Query) -> Self {
+        Self { survey: true, ..Self::new(host, query) }
+    }
 }
 
 /// What `status` shows of an observation.

@@ -47,6 +47,26 @@ impl Systems for AllSystems {
         }
     }
 
+    fn needs_surveys(&self, condition: &Condition) -> bool {
+        match &condition.kind {
+            Some(condition::Kind::Bookkeeper(condition)) => bookkeeper::needs_surveys(condition),
+            Some(
+                condition::Kind::Host(_)
+                | condition::Kind::Postgresql(_)
+                | condition::Kind::Kwdb(_),
+            )
+            | None => false,
+        }
+    }
+
+    fn probe_needs_surveys(&self, action: &Action) -> bool {
+        match &action.kind {
+            Some(action::Kind::Bookkeeper(action)) => bookkeeper::probe_needs_surveys(action),
+            Some(action::Kind::Host(_) | action::Kind::Postgresql(_) | action::Kind::Kwdb(_))
+            | None => false,
+        }
+    }
+
     fn observation(&self, spec: &Spec, answers: &[Asked]) -> Observation {
         let seen = match spec.system() {
             System::Postgresql => {

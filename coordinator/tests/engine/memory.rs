@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use bellows::engine::ports::{Agents, Clock};
+use bellows::engine::ports::{Agents, Clock, Reading};
 use bellows_proto::v1::{
     Action, Answer, CancelJobRequest, CloseRequest, Fault, FaultCode, Fence, GetJobRequest,
     HelloReply, HostAnswer, HostFacts, Job, JobKey, JobState, NodeRecord, NodeRef,
     PlantFenceRequest, Query, SealRequest, StartJobRequest, Term, action, answer, host_action,
-    host_answer,
+    host_answer, host_query, query,
 };
 
 /// What happens to the first attempt of an act that gets to its host.
@@ -58,6 +58,47 @@ pub struct MemoryAgents {
     pub blind: Mutex<BTreeSet<String>>,
     /// Length of a job.
     pub job_time: Duration,
+    /// The survey of h1.
+    pub survey: Mutex<Survey>,
+}
+
+/// A survey as an agent has it: it tells what was there when it began, takes its time, and the next one is due
+/// ten times as long after its end.
+#[derive(Default)]
+pub struct Survey {
+    /// How long it takes.
+    pub length_ms: i64,
+    /// The last one, or the one that is under way: when it began, and what was there.
+    pub last: Option<(i64, Answer)>,
+    /// When they began.
+    pub began: Vec<i64>,
+    /// When they were asked for.
+    pub asked: Vec<i64>,
+}
+
+impl Survey {
+    fn ask(&mut self, max_age_ms: u64, seen: Answer) -> Result<Reading, Fault> {
+        let now = now_ms();
+        self.asked.push(now);
+        let since = now.saturating_sub_unsigned(max_age_ms);
+        let later = Err(fault(FaultCode::Surveying, "h1", "a survey is under way since 1 s"));
+        let Some((began, answer)) = self.last.clone() else {
+            self.begin(now, seen);
+            return later;
+        };
+        if now >= began + self.length_ms && began >= since {
+            return Ok(Reading { answer, age_ms: now.abs_diff(began) });
+        }
+        if now >= began + 11 * self.length_ms {
+            self.begin(now, seen);
+        }
+        later
+    }
+
+    pub fn begin(&mut self, now: i64, seen: Answer) {
+        self.began.push(now);
+        self.last = Some((now, seen));
+    }
 }
 
 impl Default for MemoryAgents {
@@ -70,6 +111,7 @@ impl Default for MemoryAgents {
             unreachable: Mutex::default(),
             blind: Mutex::default(),
             job_time: Duration::from_millis(300),
+            survey: Mutex::default(),
         }
     }
 }
@@ -187,6 +229,11 @@ fn is_tombstone(action: Option<&Action>) -> bool {
     matches!(host.kind, Some(host_action::Kind::Tombstone(_)))
 }
 
+fn is_inventory(query: &Query) -> bool {
+    let Some(query::Kind::Host(host)) = &query.kind else { return false };
+    matches!(host.kind, Some(host_query::Kind::Inventory(_)))
+}
+
 fn work(shelf: &mut BTreeSet<String>, action: Option<&Action>, effect: bool, half: bool) {
     let Some(Action { kind: Some(action::Kind::Host(host)) }) = action else { return };
     match &host.kind {
@@ -223,7 +270,7 @@ impl Agents for MemoryAgents {
         Ok(HelloReply { term, fences: fences.into_iter().collect(), ..HelloReply::default() })
     }
 
-    async fn ask(&self, host: &str, _: Query) -> Result<Answer, Fault> {
+    async fn ask(&self, host: &str, asked: Query, max_age_ms: u64) -> Result<Reading, Fault> {
         travel().await;
         self.reach(host)?;
         if self.blind.lock().unwrap().contains(host) {
@@ -236,7 +283,11 @@ impl Agents for MemoryAgents {
         let nodes = state.members.get(host).cloned().into_iter().chain([shelf]).collect();
         let facts = HostFacts { nodes, ..HostFacts::default() };
         let host = HostAnswer { kind: Some(host_answer::Kind::Facts(facts)) };
-        Ok(Answer { kind: Some(answer::Kind::Host(host)) })
+        let seen = Answer { kind: Some(answer::Kind::Host(host)) };
+        match is_inventory(&asked) {
+            true => self.survey.lock().unwrap().ask(max_age_ms, seen),
+            false => Ok(seen.into()),
+        }
     }
 
     async fn plant_fence(&self, host: &str, request: PlantFenceRequest) -> Result<(), Fault> {
@@ -359,7 +410,7 @@ pub struct PausedClock {
     counter: Mutex<u64>,
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     // Tokio's paused clock, from an arbitrary zero.
     thread_local! { static ZERO: std::cell::OnceCell<tokio::time::Instant> = const { std::cell::OnceCell::new() } }
     ZERO.with(|zero| {

@@ -4,10 +4,10 @@
 use bellows::engine::ports::{Description, Probe, Question, Systems, Verdict};
 use bellows_proto::v1::{
     Act, Action, Asked, Check, ClaimResource, ClockWithin, Condition, Group, HostAction,
-    HostAnswers, HostCondition, HostFactsQuery, HostQuery, HostReading, Intent, IntentOptions,
-    KeyValue, Lock, NewCluster, NodeRef, Observation, Plan, Query, Refusal, ReleaseResource, Spec,
-    SpecChange, SpecNode, Step, System, Wait, answer, asked, host_action, host_answer,
-    host_condition, host_query, host_reading, query, spec_change, step,
+    HostAnswers, HostCondition, HostFactsQuery, HostInventoryQuery, HostQuery, HostReading, Intent,
+    IntentOptions, KeyValue, Lock, NewCluster, NodeRef, Observation, Plan, Query, Refusal,
+    ReleaseResource, Spec, SpecChange, SpecNode, Step, System, Wait, answer, asked, host_action,
+    host_answer, host_condition, host_query, host_reading, query, spec_change, step,
 };
 
 pub const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
@@ -23,11 +23,16 @@ pub struct Shelf {
     pub no_return: u32,
     /// So many things must be on h2 before the first act is taken back; 0: it does not matter.
     pub undo_at: i64,
+    /// What is on h1 is also told by a survey: the wait and the probe of the last act need it.
+    pub surveyed: bool,
 }
+
+/// What the survey told of h1.
+const SURVEY: &str = "survey of h1";
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { revision: 1, no_return: 0, undo_at: 0 }
+        Self { revision: 1, no_return: 0, undo_at: 0, surveyed: false }
     }
 }
 
@@ -124,7 +129,18 @@ impl Systems for Shelf {
         }
         let facts = HostQuery { kind: Some(host_query::Kind::Facts(HostFactsQuery {})) };
         let query = Query { kind: Some(query::Kind::Host(facts)) };
-        HOSTS.iter().map(|host| Question { host: (*host).into(), query: query.clone() }).collect()
+        let survey = HostQuery { kind: Some(host_query::Kind::Inventory(HostInventoryQuery {})) };
+        let survey = Query { kind: Some(query::Kind::Host(survey)) };
+        let survey = self.surveyed.then(|| Question::survey("h1", survey));
+        HOSTS.iter().map(|host| Question::new(*host, query.clone())).chain(survey).collect()
+    }
+
+    fn needs_surveys(&self, condition: &Condition) -> bool {
+        *condition == at_least(SURVEY, 2)
+    }
+
+    fn probe_needs_surveys(&self, action: &Action) -> bool {
+        self.surveyed && *action == put("c")
     }
 
     fn observation(&self, _: &Spec, answers: &[Asked]) -> Observation {
@@ -142,7 +158,13 @@ impl Systems for Shelf {
                 Some(asked::Outcome::Fault(fault)) => Some(host_reading::Outcome::Fault(fault)),
                 None => None,
             };
-            HostReading { host: asked.host.clone(), outcome, ..HostReading::default() }
+            let host = match asked.query.as_ref().and_then(|query| query.kind.as_ref()) {
+                Some(query::Kind::Host(HostQuery {
+                    kind: Some(host_query::Kind::Inventory(_)),
+                })) => SURVEY.to_owned(),
+                _ => asked.host.clone(),
+            };
+            HostReading { host, outcome, ..HostReading::default() }
         });
         Observation { hosts: hosts.collect(), system: None }
     }
@@ -166,8 +188,9 @@ impl Systems for Shelf {
                 .iter_mut()
                 .for_each(|undo| undo.requires = vec![at_least("h2", self.undo_at)]);
         }
+        let told_by = if self.surveyed { SURVEY } else { "h1" };
         let wait =
-            Wait { conditions: vec![at_least("h1", 2)], stall_ms: 120_000, interval_ms: 1000 };
+            Wait { conditions: vec![at_least(told_by, 2)], stall_ms: 120_000, interval_ms: 1000 };
         Ok(Plan {
             cluster: intent.cluster.clone(),
             system: System::Postgresql.into(),
@@ -229,6 +252,9 @@ impl Systems for Shelf {
             _ => return Probe::Unknown("not of this shelf".into()),
         };
         let (host, _) = *GOAL.iter().find(|(_, name)| name == thing).unwrap();
+        if self.probe_needs_surveys(action) && things(observation, SURVEY).is_none() {
+            return Probe::Unknown("the survey is not there".into());
+        }
         let Some(seen) = things(observation, host) else {
             return Probe::Unknown(format!("{host} did not answer"));
         };

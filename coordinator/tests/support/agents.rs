@@ -50,9 +50,9 @@ impl Agent for OnTheWire {
     }
 
     async fn ask(&self, request: Request<AskRequest>) -> Result<Response<AskReply>, Status> {
-        let query = request.into_inner().query.unwrap();
-        let said = self.hosts.ask(&self.host, query).await;
-        answer(said.map(|answer| AskReply { answer: Some(answer) }))
+        let AskRequest { query, max_age_ms, .. } = request.into_inner();
+        let said = self.hosts.ask(&self.host, query.unwrap(), max_age_ms).await;
+        answer(said.map(|said| AskReply { answer: Some(said.answer), age_ms: said.age_ms }))
     }
 
     async fn announce_term(

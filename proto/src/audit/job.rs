@@ -39,6 +39,7 @@ pub fn words(fault: &Fault) -> String {
         | FaultCode::Io
         | FaultCode::NotFound
         | FaultCode::Internal
-        | FaultCode::StaleTerm => fault.message.clone(),
+        | FaultCode::StaleTerm
+        | FaultCode::Surveying => fault.message.clone(),
     }
 }

@@ -13,7 +13,7 @@ use crate::v1::{Fault, FaultCode};
 pub fn grpc_code(code: FaultCode) -> Code {
     match code {
         FaultCode::Unspecified | FaultCode::Internal => Code::Internal,
-        FaultCode::Unreachable => Code::Unavailable,
+        FaultCode::Unreachable | FaultCode::Surveying => Code::Unavailable,
         FaultCode::Deadline => Code::DeadlineExceeded,
         FaultCode::Invalid => Code::InvalidArgument,
         FaultCode::Denied => Code::PermissionDenied,

@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use bellows::engine::ports::Agents;
-use bellows_agent::tools::{self, QUERY_DEADLINE, QueryContext};
+use bellows::engine::ports::{Agents, Reading};
 use bellows_proto::v1::{
-    Answer, CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job,
+    AskRequest, CancelJobRequest, CloseRequest, Fault, FaultCode, GetJobRequest, HelloReply, Job,
     PlantFenceRequest, Query, SealRequest, StartJobRequest,
 };
 
@@ -181,19 +180,15 @@ impl Agents for SimAgents {
         self.call(("Hello", true), host, Duration::from_secs(5), work).await
     }
 
-    async fn ask(&self, host: &str, query: Query) -> Result<Answer, Fault> {
+    async fn ask(&self, host: &str, query: Query, max_age_ms: u64) -> Result<Reading, Fault> {
+        let request = AskRequest { query: Some(query), deadline_ms: 0, max_age_ms };
         let work = move |agent: Agent| {
-            let query = query.clone();
-            async move {
-                let context = QueryContext::new(agent.local.clone(), QUERY_DEADLINE);
-                let answering = Box::pin(tools::answer(&query, &context));
-                match tokio::time::timeout(QUERY_DEADLINE, answering).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(Fault::new(FaultCode::Deadline, "the query took too long")),
-                }
-            }
+            let request = request.clone();
+            async move { Box::pin(agent.surveys.answer(request)).await }
         };
-        self.call(("Ask", true), host, ASK_DEADLINE, work).await
+        let reply = self.call(("Ask", true), host, ASK_DEADLINE, work).await?;
+        let empty = || fault(FaultCode::Unreadable, host, "the answer is empty");
+        Ok(Reading { answer: reply.answer.ok_or_else(empty)?, age_ms: reply.age_ms })
     }
 
     async fn plant_fence(&self, host: &str, request: PlantFenceRequest) -> Result<(), Fault> {

@@ -7,6 +7,7 @@ use bellows_agent::{
     config::{self, LaunchForm},
     facilities::{Local, services},
     jobs::{Jobs, ShimProgram, shim, store::JobDir},
+    surveys::Surveys,
     tools::{self, QueryContext},
 };
 use bellows_proto::v1::{Fault, ServiceState};
@@ -62,6 +63,8 @@ pub struct Agent {
     pub local: Local,
     /// Its jobs.
     pub jobs: Jobs,
+    /// What it answers to queries.
+    pub surveys: Surveys,
 }
 
 /// `bellows-agent run`, up to where it serves.
@@ -74,7 +77,8 @@ pub async fn agent(machine: &Arc<Machine>, process: Arc<Process>) -> Result<Agen
     let jobs = Jobs::open(local.clone(), shim)?;
     let context = QueryContext::unhurried(local.clone(), BURIAL);
     tools::host::enforce(&context).await;
-    Ok(Agent { process, local, jobs })
+    let surveys = Surveys::new(local.clone());
+    Ok(Agent { process, local, jobs, surveys })
 }
 
 /// What an administrator does after a reboot where there is no systemd: starts the services that

@@ -118,6 +118,20 @@ const TABLE: &[Row] = &[
         why: "jobs know the world through `Host` and `Clock`, so that they run in a simulation",
     },
     Row {
+        module: "agent::surveys",
+        may: Some(&["proto", "agent::host", "agent::facilities", "agent::tools"]),
+        never: &[STORES, FILES, SOCKETS, RPC, PROCESSES, THREADS, TIME, CHANCE],
+        sync: false,
+        why: "surveys know the world through `Host` and `Clock`, so that they run in a simulation",
+    },
+    Row {
+        module: "agent::surveys::schedule",
+        may: Some(&["proto"]),
+        never: PURE,
+        sync: true,
+        why: "when a survey runs and what of it is told is a pure function",
+    },
+    Row {
         module: "agent::audit",
         may: Some(&["proto", "agent::host", "agent::facilities"]),
         never: &[STORES, FILES, SOCKETS, RPC, PROCESSES, THREADS, TIME, CHANCE],

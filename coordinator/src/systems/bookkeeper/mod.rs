@@ -46,13 +46,13 @@ use queries::For;
 
 use crate::plan::Question;
 
-pub(super) use check::check;
+pub(super) use check::{check, needs_surveys};
 pub(super) use describe::describe;
 pub(super) use drift::drift;
 pub use guards::explanations;
 pub(super) use observation::{node_seen, observation};
 pub(super) use options::options;
-pub(super) use probe::probe;
+pub(super) use probe::{needs_surveys as probe_needs_surveys, probe};
 pub(super) use resolve::resolve;
 
 /// Revision of this planner. Raised when the steps that it makes change their meaning.

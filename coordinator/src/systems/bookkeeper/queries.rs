@@ -116,7 +116,7 @@ fn surveys(
         let at = named(spec, node);
         let gone = if is_dead(intent) { going.clone() } else { Vec::new() };
         let query = BookkeeperLedgersQuery { at, bookies, gone };
-        round.ask(host, bookkeeper(bookkeeper_query::Kind::Ledgers(query)));
+        round.survey(host, bookkeeper(bookkeeper_query::Kind::Ledgers(query)));
     }
     // What has ledgers by the metadata has them: the shell is not asked. Of a dead one lost ledgers stay in the
     // metadata, and its cookie is to be known all the same.
@@ -125,7 +125,7 @@ fn surveys(
     for bookie in going.into_iter().filter(empty).chain(coming) {
         let at = named(spec, &other);
         let query = BookkeeperShellQuery { at, bookie };
-        round.ask(&other_host, bookkeeper(bookkeeper_query::Kind::Shell(query)));
+        round.survey(&other_host, bookkeeper(bookkeeper_query::Kind::Shell(query)));
     }
 }
 

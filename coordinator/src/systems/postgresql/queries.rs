@@ -80,8 +80,8 @@ pub fn planning_queries(
     policy: &Policy,
 ) -> Vec<Question> {
     let mut questions = Questions::besides(answers);
-    for Question { host, query } in next_queries(spec, Some(intent), answers, policy) {
-        questions.ask(&host, query);
+    for question in next_queries(spec, Some(intent), answers, policy) {
+        questions.add(question);
     }
     if policy.backup_max_age_ms.is_some() {
         for node in &spec.nodes {
