@@ -47,13 +47,24 @@ pub(super) fn text(
 /// What is wrong with what clients are said to ask for: an ensemble holds the copies, and the copies those that
 /// are waited for.
 pub(super) fn odd(quorum: &BookkeeperQuorum) -> Option<String> {
-    let BookkeeperQuorum { name, ensemble, write_quorum, ack_quorum } = quorum;
+    let BookkeeperQuorum { ensemble, write_quorum, ack_quorum, .. } = quorum;
     let good = ensemble >= write_quorum && write_quorum >= ack_quorum && *ack_quorum > 0;
     (!good).then(|| {
         format!(
-            "{name}={ensemble}/{write_quorum}/{ack_quorum}: an ensemble is at least as large as the write quorum, that as the ack quorum, and that is at least 1"
+            "{}: an ensemble is at least as large as the write quorum, that as the ack quorum, and that is at least 1",
+            told(quorum)
         )
     })
+}
+
+/// "broker=3/2/2, public/big=5/3/2".
+pub(super) fn listed(quorums: &[BookkeeperQuorum]) -> String {
+    quorums.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+fn told(quorum: &BookkeeperQuorum) -> String {
+    let BookkeeperQuorum { name, ensemble, write_quorum, ack_quorum } = quorum;
+    format!("{name}={ensemble}/{write_quorum}/{ack_quorum}")
 }
 
 #[cfg(test)]

@@ -4,15 +4,22 @@
 
 mod adopting;
 mod cluster;
+mod departing;
 mod judge;
+mod leaving_by;
 mod newcomers;
+mod replacing;
+mod soft;
 
 use super::view::View;
 use crate::plan;
 
 pub(super) use adopting::Adopting;
+pub(super) use departing::{Leaving, shrink};
 pub(super) use judge::{Expanding, adopt, expand, growing};
 pub(super) use newcomers::{needed_bytes, obstacles};
+pub(super) use replacing::{Replacing, reconfigure, replace};
+pub(super) use soft::accepted_with_a_reason;
 
 /// Everything that said no so far.
 type Findings<'a> = plan::Findings<'a, View<'a>, Rule>;
@@ -111,4 +118,43 @@ plan::rules! {
     MinimumBookies = "BK-35", "minimum bookies",
         "With fewer bookies there is no place for the copies of the next one that fails.",
         "remove fewer bookies, or expand the cluster first";
+    EnoughBookies = "BK-40", "more bookies than any ensemble",
+        "With fewer nobody can write, and copies are waited for without end; with as many none may fail.",
+        "expand the cluster first; delete the ledgers that are named if nobody needs them: bookkeeper shell deleteledger; or mend what clients ask for: bellows reconfigure CLUSTER --option broker=E/Qw/Qa";
+    Room = "BK-41", "room for its ledgers at those who stay",
+        "A bookie whose disk fills up turns read-only by itself.",
+        "free space on those who stay, or expand the cluster first";
+    NoSoleCopies = "BK-42", "no ledger has its only copy there",
+        "What has one copy cannot be made anew once its bookie is stopped: it is waited for without end.",
+        "use --option way=drain, which moves it too; or delete these ledgers";
+    Autorecovers = "BK-43", "autorecovery on, with an auditor and somebody who copies",
+        "Without an audit nobody knows what lacks a copy, and nobody makes new ones.",
+        "switch it on: bookkeeper shell autorecovery -e; have autoRecoveryDaemonEnabled=true at bookies that stay";
+    NothingLacking = "BK-44", "no ledger lacks a copy",
+        "What lacks a copy may lose the last one while others move.",
+        "wait until autorecovery has made them; see bookkeeper shell listunderreplicated";
+    StateKept = "BK-45", "stays read-only over a restart",
+        "A bookie that comes back writable gets new ledgers, and its last one never expires.",
+        "have persistBookieStatusEnabled=true in its configuration and restart it, with 4.17.3, 4.16.8 or later; or use another way";
+    TheirsToKeep = "BK-46", "what stays somebody else's",
+        "Data of an adopted bookie are not Bellows' own: it does not remove them.",
+        "leave data=wipe out, and empty the directories by hand afterwards";
+    HoursToMove = "BK-47", "hours in which data may move",
+        "With a budget of 0 at all hours nothing ever moves.",
+        "give some hours a rate: bellows reconfigure CLUSTER --option budget=22:00-06:00=50MB/s";
+    BudgetKept = "BK-48", "a budget that can be kept",
+        "Autorecovery keeps to no rate that could change without a restart: only hours of 0 are kept.",
+        "use --option way=drain; or accept it: --accept BK-48=REASON";
+    DeadIsSilent = "BK-50", "a host that is named dead does not answer",
+        "What answers is not dead: it would be forgotten while it runs.",
+        "switch the host off, or replace the bookie without --dead";
+    DeadIsGone = "BK-51", "a bookie that is named dead is registered nowhere",
+        "A bookie that others see lives, whatever its agent says: it would be forgotten while it has clients.",
+        "look at the host: its agent may be stopped, or the network between it and the coordinator cut; after a crash it stays registered as long as its ZooKeeper session";
+    LostLedgers = "BK-52", "no ledger is lost with a dead bookie",
+        "What has no other copy is gone for good when nobody brings that disk back.",
+        "bring the host or its disk back; if it is gone for good: --accept BK-52=REASON";
+    LostListed = "BK-53", "lost ledgers that can be listed",
+        "What is agreed to is agreed to by name.",
+        "bring the host or its disk back; or delete ledgers that are lost: bookkeeper shell deleteledger";
 }

@@ -1,8 +1,6 @@
 //! Apache BookKeeper: what is asked, seen, planned and judged. Pure: knows plans and proto types only, no clock, no I/O,
 //! no other system.
 
-#![allow(dead_code, unused_imports, reason = "the verbs by which bookies leave come next")]
-
 mod actions;
 mod adopt;
 mod autorecovery;
@@ -14,13 +12,16 @@ mod check;
 mod conditions;
 mod describe;
 mod draft;
+mod drain;
 mod drift;
 mod enough;
 mod estimate;
 mod expand;
+mod expire;
 mod guards;
 mod health;
 mod join;
+mod leave;
 mod metadata;
 mod moving;
 mod notes;
@@ -29,12 +30,16 @@ mod options;
 mod predict;
 mod probe;
 mod queries;
+mod reconfigure;
+mod replace;
 mod resolve;
 mod room;
 mod seen;
 mod settings;
+mod shrink;
 mod state;
 mod staying;
+mod stop;
 mod versions;
 mod view;
 mod ways;
@@ -87,10 +92,15 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Guards that protect data cannot be accepted.
+/// Of the guards only two can be accepted with a reason.
 fn accepted(intent: &Intent) -> Vec<Refusal> {
-    let no = |code: &String| Rule::ValidIntent.refusal(format!("{code} cannot be accepted"));
-    intent.accepted.iter().map(|one| no(&one.code)).collect()
+    let soft = guards::accepted_with_a_reason();
+    let no = |code: &String| {
+        let value = format!("{code} cannot be accepted; these can: {}", soft.join(", "));
+        Rule::ValidIntent.refusal(value)
+    };
+    let hard = intent.accepted.iter().filter(|one| !soft.contains(&one.code));
+    hard.map(|one| no(&one.code)).collect()
 }
 
 fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan, Vec<Refusal>> {
@@ -98,9 +108,14 @@ fn steps(spec: &Spec, observation: &Observation, intent: &Intent) -> Result<Plan
     match &intent.verb {
         Some(Verb::Adopt(wanted)) => adopt::plan(spec, observation, intent, wanted),
         Some(Verb::Expand(_)) => expand::plan(spec, observation, intent),
-        Some(Verb::Shrink(_)) => not_ours("shrink is not there yet"),
-        Some(Verb::Replace(_)) => not_ours("replace is not there yet"),
-        Some(Verb::Reconfigure(_)) => not_ours("reconfigure is not there yet"),
+        Some(Verb::Shrink(wanted)) => {
+            let (intent, why) = by_number::named(spec, intent, wanted)?;
+            let mut plan = shrink::plan(spec, observation, &intent)?;
+            plan.notes.splice(0..0, why);
+            Ok(plan)
+        }
+        Some(Verb::Replace(wanted)) => replace::plan(spec, observation, intent, wanted),
+        Some(Verb::Reconfigure(_)) => reconfigure::plan(spec, observation, intent),
         Some(Verb::Create(_)) => not_ours("a cluster of BookKeeper is not made by Bellows"),
         Some(Verb::Switchover(_)) => not_ours("a cluster of BookKeeper has no primary"),
         Some(Verb::Restart(_)) => not_ours("bookies are not restarted by Bellows"),

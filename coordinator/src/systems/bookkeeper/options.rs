@@ -102,7 +102,7 @@ fn quorum(change: &mut BookkeeperReconfigure, quorum: Option<BookkeeperQuorum>) 
     all.quorums.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
-/// What an intent says besides its verb; nothing said is the default.
+/// What an intent says besides its verb. Where no way is named it is unspecified: who leaves alive is drained.
 pub(super) fn of_intent(intent: &Intent) -> BookkeeperIntentOptions {
     let stored = intent.options.as_ref().and_then(|options| {
         let intent_options::System::Bookkeeper(options) = options.system.as_ref()? else {
@@ -110,11 +110,7 @@ pub(super) fn of_intent(intent: &Intent) -> BookkeeperIntentOptions {
         };
         Some(options.clone())
     });
-    let mut options = stored.unwrap_or_default();
-    if options.way() == BookkeeperWay::Unspecified {
-        options.set_way(BookkeeperWay::Drain);
-    }
-    options
+    stored.unwrap_or_default()
 }
 
 fn defaulted(mut options: BookkeeperSpecOptions) -> BookkeeperSpecOptions {

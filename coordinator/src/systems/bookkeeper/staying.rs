@@ -53,7 +53,7 @@ pub(super) fn room(view: View<'_>, without: &[String]) -> Result<Room, String> {
     Ok(room::room(held(view, without)?, &disks(view, without)?))
 }
 
-/// The ledger disks of all members but these.
+/// The ledger disks of the members but these.
 pub(super) fn disks(view: View<'_>, without: &[String]) -> Result<Vec<Disk>, String> {
     let mut disks = Vec::new();
     for member in view.in_spec().filter(|member| !without.contains(&member.node)) {

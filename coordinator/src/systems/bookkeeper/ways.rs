@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn what_is_not_possible_says_why() {
-        let why = "BK-43: ledger 7 has its only copy at bk4".to_owned();
+        let why = "BK-42: ledger 7 has its only copy at bk4".to_owned();
         let possible = [(BookkeeperWay::Stop, Err(why))];
         let told = side_by_side(choice(&[], false), &possible);
-        assert_eq!(told, ["way=stop: not possible: BK-43: ledger 7 has its only copy at bk4"]);
+        assert_eq!(told, ["way=stop: not possible: BK-42: ledger 7 has its only copy at bk4"]);
     }
 }

@@ -8,10 +8,12 @@ use crate::plan::{Verdict, sizes};
 /// So many ledgers are named.
 const SHOWN: usize = 8;
 
-/// How many are left of so many, those not counted that were agreed to be lost. Of a list that was cut
-/// off only what it shows can be left out.
+/// How many are left of so many, those not counted that were agreed to be lost. A list may be cut off: where all
+/// that it shows were agreed to, the others count as the rest of those.
 fn left(count: u64, listed: &[u64], lost: &[u64]) -> u64 {
-    let agreed = listed.iter().filter(|ledger| lost.contains(ledger)).count();
+    let shown = listed.iter().filter(|ledger| lost.contains(ledger)).count();
+    let cut_off = u64::try_from(listed.len()).unwrap_or(u64::MAX) < count;
+    let agreed = if cut_off && shown == listed.len() { lost.len() } else { shown };
     count.saturating_sub(u64::try_from(agreed).unwrap_or(0))
 }
 
@@ -65,6 +67,10 @@ pub(super) fn no_sole_copies(view: View<'_>, node: &str) -> Judged {
 pub(super) fn emptied(view: View<'_>, wanted: &BookkeeperEmptied) -> Judged {
     let (node, lost) = (&wanted.node, wanted.lost.as_slice());
     let id = view.id(node)?;
+    if view.witnesses()?.iter().any(|witness| witness.is_writable(&id)) {
+        // It may have got some just when nobody looked.
+        return Ok(Verdict::Refused(format!("{node} is writable: it gets new ledgers")));
+    }
     let all = view.ledgers()?.count;
     let held = view.held(&id)?;
     let by_metadata = left(held.ledgers, &held.first, lost);
@@ -85,4 +91,20 @@ pub(super) fn emptied(view: View<'_>, wanted: &BookkeeperEmptied) -> Judged {
         }
     }
     Ok(Verdict::Holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn what_was_agreed_to_be_lost_is_not_left() {
+        assert_eq!(left(3, &[1, 2, 3], &[]), 3);
+        assert_eq!(left(3, &[1, 2, 3], &[1, 2, 3]), 0);
+        assert_eq!(left(3, &[1, 2, 9], &[1, 2, 3]), 1);
+        // Cut off after two.
+        assert_eq!(left(4, &[1, 2], &[1, 2, 3, 4]), 0);
+        assert_eq!(left(4, &[1, 9], &[1, 2, 3, 4]), 3);
+        assert_eq!(left(5, &[1, 2], &[1, 2, 3, 4]), 1);
+    }
 }

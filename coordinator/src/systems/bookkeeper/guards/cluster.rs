@@ -111,7 +111,7 @@ pub(in super::super) fn one_version(findings: &mut Findings<'_>, nodes: &[String
     }
 }
 
-fn every_bookie_known(findings: &mut Findings<'_>) {
+pub(super) fn every_bookie_known(findings: &mut Findings<'_>) {
     let known: Vec<String> =
         findings.spec.nodes.iter().filter_map(placed).map(|member| member.id()).collect();
     let Some(registered) = findings.known("", "", findings.view.registered()) else { return };
