@@ -6,7 +6,7 @@ use bellows_proto::v1::{Act, Action, BookkeeperPlacement, SpecNode, placement};
 use super::{REVISION, actions, by_hand, changes, view};
 use crate::plan::{self, Acts, Limits, by_hand::Places};
 
-pub(super) use crate::plan::{Back, Pace, Task, back, in_order, listed, names};
+pub(super) use crate::plan::{Back, Pace, Task, back, in_order, names};
 
 /// A node with the place where it lives or will live.
 pub(super) type Placed = plan::Placed<BookkeeperPlacement>;

@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(none.quorums, Some(Default::default()));
         assert!(given("reconfigure", &[]).unwrap().reconfigure.is_none());
         let left_out = of_intent(&Intent::default());
-        assert_eq!(left_out.way(), BookkeeperWay::Drain);
+        assert_eq!(left_out.way(), BookkeeperWay::Unspecified);
     }
 
     #[test]

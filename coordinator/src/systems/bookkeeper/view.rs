@@ -234,11 +234,6 @@ impl<'a> View<'a> {
         Ok(shells.into_iter().find_map(|shell| shell.cookie.as_deref()))
     }
 
-    /// A setting of a node's configuration; `Ok(None)`: it is not in there.
-    pub(super) fn setting(self, node: &str, key: &str) -> Result<Option<&'a str>, String> {
-        Ok(setting(self.reading(node)?, key))
-    }
-
     /// All ids that somebody sees registered.
     pub(super) fn registered(self) -> Result<BTreeSet<&'a str>, String> {
         let witnesses = self.witnesses()?.into_iter();
