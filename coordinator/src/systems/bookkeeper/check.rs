@@ -52,7 +52,6 @@ pub fn check(condition: &BookkeeperCondition, observation: &Observation) -> Verd
 }
 
 /// The condition needs what is slow to tell.
-#[allow(dead_code, reason = "asked once surveys are told apart from queries")]
 pub fn needs_surveys(condition: &BookkeeperCondition) -> bool {
     match &condition.kind {
         Some(

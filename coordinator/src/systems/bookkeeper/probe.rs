@@ -42,7 +42,6 @@ pub fn probe(action: &BookkeeperAction, observation: &Observation) -> Probe {
 }
 
 /// Its probe needs what is slow to tell.
-#[allow(dead_code, reason = "asked once surveys are told apart from queries")]
 pub fn needs_surveys(action: &BookkeeperAction) -> bool {
     match &action.kind {
         Some(
