@@ -273,9 +273,15 @@ const TOOLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kwdb", &["kwdb", "kwbase", "deploy_sh"]),
+    ("bookkeeper", &["bookkeeper", "bookkeeper_http", "bookkeeper_shell"]),
 ];
 /// Modules beside tools and systems that all of them may use.
-const SHARED: &[&str] = &["agent::tools::context", "coordinator::systems::host"];
+const SHARED: &[&str] = &[
+    "agent::tools::context",
+    "agent::tools::proc",
+    "agent::tools::values",
+    "coordinator::systems::host",
+];
 
 /// The engine does not know a system, not even by name. Names of folders in `systems/` are added.
 const SYSTEM_NAMES: &[&str] =
