@@ -144,6 +144,7 @@ test-kwdb: setup-hosts build-tests ## KWDB's adapter, on loopback and on real ho
 	KWBASE='$(KWBASE)' cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(KWDB_TESTS))
 
 test-bookkeeper: setup-hosts setup-bookkeeper build-tests ## BookKeeper's adapter with the real BookKeeper, on loopback and on real hosts (root)
+	cargo test --locked --no-fail-fast -p bellows-agent --test bookkeeper_tools -- --test-threads 1
 	cargo test --locked --no-fail-fast -p bellows-tests $(addprefix --test ,$(BOOKKEEPER_TESTS))
 
 keep-protocol: ## keep the protocol of this version in proto/releases; never over another one (NAME=VERSION)

@@ -63,7 +63,6 @@ async fn is_read_only(bookie: &Host<'_>) -> bool {
 /// Ledgers with one copy each leave with it as all others do; a bookie that becomes writable again is caught; a drain that is
 /// killed goes on where it was; the cookie is the way back, and without it and its data the bookie is a new one.
 #[tokio::test]
-#[ignore = "minutes, and the real BookKeeper"]
 async fn a_living_bookie_is_drained_leaves_and_comes_back() {
     let bed = Bed::new().await;
     let hosts = bed.cluster(4).await;
@@ -173,7 +172,6 @@ async fn a_living_bookie_is_drained_leaves_and_comes_back() {
 
 /// Stopped first: refused while its cookie was not saved there, and while it runs; audits are proven; in hours of 0 nothing is moved.
 #[tokio::test]
-#[ignore = "minutes, and the real BookKeeper"]
 async fn a_stopped_bookie_is_decommissioned() {
     let bed = Bed::new().await;
     let hosts = bed.cluster(3).await;

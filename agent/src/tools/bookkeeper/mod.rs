@@ -22,10 +22,8 @@ pub mod listledgers;
 mod place;
 mod processes;
 mod reading;
-#[allow(dead_code)] // Until the actions are there.
 mod saved;
 mod service;
-#[allow(dead_code)] // Likewise.
 mod session;
 mod shell;
 pub mod values;

@@ -52,6 +52,11 @@ impl Hours {
         Ok(Self(budgets.to_vec()))
     }
 
+    /// Whether there are hours in which nothing is moved.
+    pub fn pause(&self) -> bool {
+        self.0.iter().any(|band| band.bytes_per_s == 0)
+    }
+
     /// The pace at a moment. `utc_offset_s`: seconds that local time is ahead of UTC at a moment.
     pub fn at(&self, now_ms: i64, utc_offset_s: impl Fn(i64) -> i32) -> Present {
         let offset_ms = |at_ms: i64| i64::from(utc_offset_s(at_ms)) * 1000;

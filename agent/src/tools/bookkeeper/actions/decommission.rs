@@ -35,7 +35,7 @@ struct Decommission<'a> {
     at: Node,
     id: BookieId,
     meter: Meter,
-    /// It was switched off by this job.
+    /// Autorecovery was switched off by this job, or by one that it goes on for.
     paused: bool,
 }
 
@@ -57,7 +57,9 @@ pub(super) async fn decommission(
     }
     let hours = Hours::new(&action.budgets)?;
     let meter = Meter::default();
-    let mut job = Decommission { context, at, id, meter, paused: false };
+    // Off where there are hours of a pause: one before this was killed in one.
+    let paused = hours.pause() && !is_on(context, &at).await?;
+    let mut job = Decommission { context, at, id, meter, paused };
     let done = job.run(&hours).await;
     // A pause that is left by a fault must not leave the cluster without its repairs.
     if job.paused && done.is_err() && !context.cancel().is_cancelled() {
@@ -104,8 +106,10 @@ impl Decommission<'_> {
     }
 
     async fn look(&mut self) -> Result<Held, Fault> {
+        let clock = &self.context.local().clock;
+        let from = clock.elapsed();
         let held = held::read(self.context, &self.at, &self.id, true).await?;
-        self.context.progress(self.meter.show(&held));
+        self.context.progress(self.meter.read(&held, from, clock.elapsed()));
         Ok(held)
     }
 
@@ -132,10 +136,12 @@ impl Decommission<'_> {
         let mut run = Box::pin(context.run(invocation));
         let ended = loop {
             // The first reading at once: its number is what all later ones are held against.
-            let look = Box::pin(self.look());
-            match select(run, look).await {
-                Either::Left((ended, _)) => break ended,
-                Either::Right((_, going_on)) => run = going_on,
+            if self.meter.is_due(context.local().clock.elapsed()) {
+                let look = Box::pin(self.look());
+                match select(run, look).await {
+                    Either::Left((ended, _)) => break ended,
+                    Either::Right((_, going_on)) => run = going_on,
+                }
             }
             match select(run, context.local().clock.sleep(EVERY)).await {
                 Either::Left((ended, _)) => break ended,

@@ -126,9 +126,19 @@ impl Drain<'_> {
     /// What it still holds, after it was made sure that nothing is added.
     async fn look(&mut self) -> Result<Held, Fault> {
         self.keep_read_only().await?;
+        let clock = &self.context.local().clock;
+        let from = clock.elapsed();
         let held = held::read(self.context, &self.at, &self.id, !self.alive).await?;
-        self.context.progress(self.meter.show(&held));
+        self.context.progress(self.meter.read(&held, from, clock.elapsed()));
         Ok(held)
+    }
+
+    /// While a run copies: what is cheap each time, what is dear when it is due. What cannot be read now is read after the run.
+    async fn glance(&mut self) {
+        let _ = match self.meter.is_due(self.context.local().clock.elapsed()) {
+            true => self.look().await.map(|_| ()),
+            false => self.keep_read_only().await,
+        };
     }
 
     /// As [`Self::look`] after a long run: a busy moment is no reason to give it up.
@@ -177,9 +187,8 @@ impl Drain<'_> {
                 Either::Left((ended, _)) => break ended,
                 Either::Right(((), going_on)) => {
                     run = going_on;
-                    // What cannot be read now is read after the run.
-                    let look = Box::pin(self.look());
-                    match select(run, look).await {
+                    let glance = Box::pin(self.glance());
+                    match select(run, glance).await {
                         Either::Left((ended, _)) => break ended,
                         Either::Right((_, going_on)) => run = going_on,
                     }

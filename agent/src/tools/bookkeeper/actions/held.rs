@@ -13,8 +13,10 @@ use crate::tools::{
     bookkeeper_shell::BookieId,
 };
 
-/// Between two readings while something else copies.
+/// Between two readings while something else copies, at least.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
+/// A reading of all metadata costs ZooKeeper something: between two there is so many times the time that one takes.
+const REST: u32 = 10;
 /// So many ledgers are named in an error.
 const NAMED: usize = 10;
 
@@ -88,11 +90,23 @@ pub(super) fn named(held: &Held) -> String {
 pub(super) struct Meter {
     ledgers: u64,
     bytes: u64,
+    next_at: Duration,
 }
 
 impl Meter {
-    /// Takes a reading in and shows it.
-    pub fn show(&mut self, held: &Held) -> Progress {
+    /// Whether it is time to read again, by the clock that does not go back.
+    pub fn is_due(&self, now: Duration) -> bool {
+        now >= self.next_at
+    }
+
+    /// Takes a reading in that lasted from one moment to another, and shows it.
+    pub fn read(&mut self, held: &Held, from: Duration, to: Duration) -> Progress {
+        let rest = to.saturating_sub(from).saturating_mul(REST).max(EVERY);
+        self.next_at = to.saturating_add(rest);
+        self.show(held)
+    }
+
+    fn show(&mut self, held: &Held) -> Progress {
         self.ledgers = self.ledgers.max(held.ledgers);
         self.bytes = self.bytes.max(held.bytes);
         Progress {
@@ -123,6 +137,17 @@ mod tests {
                 (8, Some(12), Some(60), Some(100)),
             ]
         );
+    }
+
+    #[test]
+    fn a_slow_reading_is_made_less_often() {
+        let second = Duration::from_secs;
+        let mut meter = Meter::default();
+        assert!(meter.is_due(second(0)));
+        meter.read(&Held::default(), second(100), second(100));
+        assert!(!meter.is_due(second(109)) && meter.is_due(second(110)));
+        meter.read(&Held::default(), second(200), second(220));
+        assert!(!meter.is_due(second(419)) && meter.is_due(second(420)));
     }
 
     #[test]
