@@ -19,11 +19,13 @@ use bellows_agent::{
     tools::{self, JobContext, QueryContext, Recorder},
 };
 use bellows_proto::v1::{
-    Action, Answer, BookkeeperAction, BookkeeperAnswer, BookkeeperHeld, BookkeeperLedgersQuery,
-    BookkeeperNodeQuery, BookkeeperQuery, BookkeeperReading, BookkeeperSetting, BookkeeperShell,
-    BookkeeperShellQuery, BookkeeperWriteConfig, ClaimNode, Fault, HostAction, NodeRef, Placement,
-    Progress, Query, ToolRun, action, answer, bookkeeper_action, bookkeeper_answer,
-    bookkeeper_query, host_action, placement, query,
+    Action, Answer, BookkeeperAction, BookkeeperAnswer, BookkeeperCluster, BookkeeperClusterQuery,
+    BookkeeperFindQuery, BookkeeperFoundBookie, BookkeeperHeld, BookkeeperLedgers,
+    BookkeeperLedgersQuery, BookkeeperNodeQuery, BookkeeperPlacement, BookkeeperQuery,
+    BookkeeperReading, BookkeeperSetting, BookkeeperShell, BookkeeperShellQuery,
+    BookkeeperWriteConfig, ClaimNode, Fault, HostAction, NodeRef, Placement, Progress, Query,
+    ToolRun, action, answer, bookkeeper_action, bookkeeper_answer, bookkeeper_query, host_action,
+    placement, query,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +67,7 @@ pub struct Bed {
     home: Utf8PathBuf,
     subnet: [u8; 2],
     zookeeper: Mutex<Option<Child>>,
+    installed: Mutex<Vec<Child>>,
     services: Mutex<Vec<(Local, String)>>,
 }
 
@@ -90,8 +93,9 @@ impl Bed {
         let sum = sum.fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
         let [low, high, ..] = sum.to_le_bytes();
         let subnet = [64 + low % 128, high];
-        let (zookeeper, services) = (Mutex::default(), Mutex::default());
-        let bed = Self { folder, home, subnet, zookeeper, services };
+        let (zookeeper, installed, services) =
+            (Mutex::default(), Mutex::default(), Mutex::default());
+        let bed = Self { folder, home, subnet, zookeeper, installed, services };
         bed.start_zookeeper().await;
         bed
     }
@@ -178,6 +182,37 @@ impl Bed {
 
     /// A host; `port` and folders as its `agent.toml` says.
     pub fn host(&self, number: u8) -> Host<'_> {
+        self.host_with(number, "")
+    }
+
+    /// A host with a bookie that somebody has set up, and that may be adopted. `more`: lines at the end of its configuration.
+    pub fn installed(&self, number: u8, more: &str) -> Host<'_> {
+        let conf = self.path().join(format!("b{number}.conf"));
+        let host = self.host_with(number, &format!("adopt_conf_file = \"{conf}\"\n"));
+        let (data, address) = (self.path().join(format!("b{number}")), host.address);
+        let own = format!(
+            "bookiePort={PORT}\nadvertisedAddress={address}\njournalDirectories={data}/journal\n\
+             ledgerDirectories={data}/l1,{data}/l2\nindexDirectories={data}/l1,{data}/l2\nhttpServerEnabled=true\n\
+             httpServerHost={address}\nhttpServerPort={HTTP_PORT}\nallowMultipleDirsUnderSameDiskPartition=true\n\
+             persistBookieStatusEnabled=true\n"
+        );
+        let lines = self.settings().into_iter().map(|s| format!("{}={}\n", s.key, s.value));
+        std::fs::write(&conf, format!("{own}{}{more}", lines.collect::<String>())).unwrap();
+        host
+    }
+
+    /// Starts such a bookie, as an administrator does.
+    pub fn start(&self, number: u8) {
+        let log = std::fs::File::create(self.path().join(format!("logs/b{number}"))).unwrap();
+        let mut command = self.command("bookkeeper");
+        let conf = self.path().join(format!("b{number}.conf"));
+        command.arg("bookie").env("BOOKIE_CONF", conf);
+        let child = command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap();
+        self.installed.lock().unwrap().push(child);
+    }
+
+    /// `more`: lines at the end of `agent.toml`.
+    fn host_with(&self, number: u8, more: &str) -> Host<'_> {
         let (name, address) = (format!("b{number}"), self.address(number + 1));
         let folder = self.path().join(format!("h{number}"));
         let text = format!(
@@ -185,7 +220,7 @@ impl Bed {
              address = \"{address}\"\nlaunch = \"process\"\n\
              [systems.bookkeeper]\nprogram = \"{}/bin/bookkeeper\"\nos_user = \"{}\"\n\
              journal_roots = [\"{folder}/journal\"]\nledger_roots = [\"{folder}/ledgers\"]\nconf_root = \"{folder}/conf\"\n\
-             log_root = \"{folder}/log\"\nport = {PORT}\nhttp_port = {HTTP_PORT}\nhttp_host = \"{address}\"\n",
+             log_root = \"{folder}/log\"\nport = {PORT}\nhttp_port = {HTTP_PORT}\nhttp_host = \"{address}\"\n{more}",
             self.home,
             user_name(),
         );
@@ -222,6 +257,10 @@ impl Drop for Bed {
             for process in local.host.marked(&process_mark(local, name)).unwrap_or_default() {
                 let _ = local.host.signal(process, Signal::Kill);
             }
+        }
+        for mut child in self.installed.lock().unwrap().drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
         }
         if let Some(mut child) = self.zookeeper.lock().unwrap().take() {
             let _ = child.kill();
@@ -266,9 +305,16 @@ impl Host<'_> {
 
     pub async fn claim(&self) {
         let proposed = tools::propose("bookkeeper", &self.local, &self.node().unwrap(), 0).unwrap();
-        let Some(placement::System::Bookkeeper(found)) = &proposed.system else { panic!() };
-        self.bed.services.lock().unwrap().push((self.local.clone(), found.service.clone()));
-        let claim = ClaimNode { node: self.node(), placement: Some(Placement { ..proposed }) };
+        let Some(placement::System::Bookkeeper(found)) = proposed.system else { panic!() };
+        self.claim_as(found).await;
+    }
+
+    /// Claims its bookie as it was found.
+    pub async fn claim_as(&self, found: BookkeeperPlacement) {
+        let service = format!("bellows-{CLUSTER}-{}-bookie", self.name);
+        self.bed.services.lock().unwrap().push((self.local.clone(), service));
+        let system = Some(placement::System::Bookkeeper(found));
+        let claim = ClaimNode { node: self.node(), placement: Some(Placement { system }) };
         let kind = Some(host_action::Kind::ClaimNode(claim));
         let action = action::Kind::Host(HostAction { kind });
         self.perform(action, &CancellationToken::new(), &Arc::default()).await.unwrap();
@@ -333,19 +379,46 @@ impl Host<'_> {
         }
     }
 
-    /// What a bookie holds, by HTTP at this one.
-    pub async fn held(&self, bookie: &Host<'_>) -> BookkeeperHeld {
-        let (at, bookies) = (self.node(), vec![bookie.id()]);
-        let query = BookkeeperLedgersQuery { at, bookies, gone: Vec::new() };
-        match self.ask(bookkeeper_query::Kind::Ledgers(query)).await.unwrap() {
-            bookkeeper_answer::Kind::Ledgers(read) => read.held[0].clone(),
+    /// The bookie that is on it.
+    pub async fn find(&self) -> Option<BookkeeperFoundBookie> {
+        let query = bookkeeper_query::Kind::Find(BookkeeperFindQuery {});
+        match self.ask(query).await.unwrap() {
+            bookkeeper_answer::Kind::Found(found) => found.bookie,
             other => panic!("{other:?}"),
         }
     }
 
+    /// The cluster as its bookie sees it.
+    pub async fn sees(&self) -> Result<BookkeeperCluster, Fault> {
+        let query = BookkeeperClusterQuery { at: self.node() };
+        match self.ask(bookkeeper_query::Kind::Cluster(query)).await? {
+            bookkeeper_answer::Kind::Cluster(cluster) => Ok(cluster),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// All ledgers, by HTTP at this one's bookie.
+    pub async fn ledgers(&self, bookies: Vec<String>, gone: Vec<String>) -> BookkeeperLedgers {
+        let query = BookkeeperLedgersQuery { at: self.node(), bookies, gone };
+        match self.ask(bookkeeper_query::Kind::Ledgers(query)).await.unwrap() {
+            bookkeeper_answer::Kind::Ledgers(read) => read,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a bookie holds, by HTTP at this one.
+    pub async fn held(&self, bookie: &Host<'_>) -> BookkeeperHeld {
+        self.ledgers(vec![bookie.id()], Vec::new()).await.held[0].clone()
+    }
+
     /// What the shell says of a bookie.
     pub async fn shell(&self, bookie: &Host<'_>) -> BookkeeperShell {
-        let query = BookkeeperShellQuery { at: self.node(), bookie: bookie.id() };
+        self.shell_of(bookie.id()).await
+    }
+
+    /// The same of any id.
+    pub async fn shell_of(&self, bookie: String) -> BookkeeperShell {
+        let query = BookkeeperShellQuery { at: self.node(), bookie };
         match self.ask(bookkeeper_query::Kind::Shell(query)).await.unwrap() {
             bookkeeper_answer::Kind::Shell(read) => read,
             other => panic!("{other:?}"),

@@ -5,3 +5,4 @@
 
 mod actions;
 mod bed;
+mod readings;
