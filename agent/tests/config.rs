@@ -107,6 +107,34 @@ fn nothing_of_a_database_lies_in_the_folder_of_the_coordinator() {
 }
 
 #[test]
+fn a_bookie_s_section_has_defaults_and_limits() {
+    let text = |lines: &str| {
+        format!("[agent]\nhost = \"h4\"\naddress = \"10.0.0.4\"\n[systems.bookkeeper]\n{lines}")
+    };
+    let read = |lines: &str| parse(Utf8Path::new("agent.toml"), &text(lines));
+    let section = read("").unwrap().systems.bookkeeper.unwrap();
+    assert_eq!((section.port, section.http_port), (3181, 8080));
+    assert!(section.http_host.is_loopback() && section.adopted.is_none());
+    let lines = "adopt_conf_file = \"/etc/bk.conf\"\nadopt_unit = \"bookkeeper.service\"\n";
+    let adopted = read(lines).unwrap().systems.bookkeeper.unwrap().adopted.unwrap();
+    assert_eq!(
+        (adopted.conf_file.as_str(), adopted.unit.as_deref()),
+        ("/etc/bk.conf", Some("bookkeeper.service"))
+    );
+    for (lines, key) in [
+        ("http_host = \"here\"", "http_host"),
+        ("http_port = 0", "http_port"),
+        ("ledger_roots = []", "ledger_roots"),
+        ("journal_roots = [\"/a\", \"b\"]", "journal_roots"),
+        ("adopt_unit = \"bookkeeper.service\"", "adopt_unit"),
+        ("adopt_conf_file = \"bk.conf\"", "adopt_conf_file"),
+    ] {
+        let error = read(lines).unwrap_err().to_string();
+        assert!(error.contains(&format!("systems.bookkeeper.{key}")), "{error}");
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let error = parse(Utf8Path::new("agent.toml"), BAD).unwrap_err();
     assert_eq!(error.to_string(), BAD_SAYS);

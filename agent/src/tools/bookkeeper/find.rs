@@ -43,7 +43,7 @@ pub(super) async fn find(runner: &dyn Runner) -> Result<BookkeeperFound, Fault> 
             let process = all.into_iter().find(|process| process.conf_file == named.conf_file);
             (named.conf_file.clone(), conf, process)
         }
-        None => match by_process(local, section, all)? {
+        None => match by_process(local, all)? {
             Some((conf_file, conf, process)) => (conf_file, conf, Some(process)),
             None => return Ok(BookkeeperFound::default()),
         },
@@ -52,24 +52,22 @@ pub(super) async fn find(runner: &dyn Runner) -> Result<BookkeeperFound, Fault> 
     Ok(BookkeeperFound { bookie: Some(bookie) })
 }
 
-/// Where one machine is several hosts there are several: the address tells. One whose configuration cannot be read may be ours.
+/// Where one machine is several hosts there are several: the address tells. One whose configuration is there and cannot be read
+/// may be this host's.
 fn by_process(
     local: &Local,
-    section: &BookkeeperConfig,
     all: Vec<Running>,
 ) -> Result<Option<(Utf8PathBuf, Conf, Running)>, Fault> {
+    let address = local.config.agent.address.to_string();
     for process in all {
         let path = Utf8PathBuf::from(&process.conf_file);
         if !path.is_absolute() {
             continue;
         }
         let Some(conf) = conf::load(local, &path)? else { continue };
-        let address = local.config.agent.address.to_string();
-        let told = conf.get("advertisedAddress").is_none_or(|told| told == address);
-        if told {
+        if conf.get("advertisedAddress").is_none_or(|told| told == address) {
             return Ok(Some((path, conf, process)));
         }
-        tracing::debug!(conf_file = %path, root = %section.conf_root, "a bookie of another address");
     }
     Ok(None)
 }

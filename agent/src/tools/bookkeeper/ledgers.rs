@@ -228,3 +228,6 @@ impl<'a> Sum<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -315,3 +315,87 @@ fn taken(node: &NodeRef, holder: &str) -> Fault {
     )
     .remedy("choose another node name, or finish the operation that holds it")
 }
+
+#[cfg(test)]
+mod tests {
+    use bellows_proto::v1::Placement;
+    use camino::Utf8PathBuf;
+
+    use super::*;
+    use crate::facilities::claims::worst_state;
+
+    /// A host whose bookie has data in several directories, and its HTTP at another address.
+    fn host(folder: &Utf8Path) -> Local {
+        let text = format!(
+            "[agent]\nhost = \"h4\"\naddress = \"10.0.0.4\"\nlaunch = \"process\"\ndata_dir = \"{folder}/agent\"\n\
+             [systems.bookkeeper]\njournal_roots = [\"{folder}/j\"]\nledger_roots = [\"{folder}/d1\", \"{folder}/d2\"]\n"
+        );
+        let config = crate::config::parse(Utf8Path::new("agent.toml"), &text);
+        crate::run::local(config.unwrap()).unwrap()
+    }
+
+    fn put(local: &Local, node: &NodeRef, placement: &Placement, tombstone: bool) {
+        let holdings = crate::tools::holdings(local, node, placement).unwrap();
+        let directories = holdings.all_data().map(|path| ClaimedDirectory {
+            path: path.to_string(),
+            data: true,
+            ..ClaimedDirectory::default()
+        });
+        let claim = NodeClaim {
+            placement: Some(placement.clone()),
+            directories: directories.collect(),
+            ..NodeClaim::default()
+        };
+        let known = Remembered {
+            node: Some(node.clone()),
+            claim: Some(claim),
+            tombstone,
+            buried: tombstone,
+            ..Remembered::default()
+        };
+        local.claims().put(node, &known).unwrap();
+    }
+
+    #[test]
+    fn all_directories_and_addresses_of_a_node_are_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = host(Utf8Path::from_path(folder.path()).unwrap());
+        let node = |name: &str| NodeRef { cluster: "events".into(), node: name.into() };
+        let propose = |name: &str| crate::tools::propose("bookkeeper", &local, &node(name), 0);
+        let first = propose("b1").unwrap();
+        put(&local, &node("b1"), &first, false);
+        let wanted = crate::tools::takes(&node("b2"), &propose("b2").unwrap()).unwrap();
+        let found = held(&local, &node("b2"), &wanted).unwrap();
+        assert!(
+            found.port.contains("port 3181 of 10.0.0.4") && found.directory.is_empty(),
+            "{found:?}"
+        );
+        // The other address counts by itself.
+        let other = Holdings { port: 3182, ..wanted.clone() };
+        let found = held(&local, &node("b2"), &other).unwrap();
+        assert!(found.port.contains("port 8080 of 127.0.0.1"), "{found:?}");
+        // A further directory is as much a node's own as the first.
+        let journal = crate::tools::takes(&node("b1"), &first).unwrap().more_data.pop().unwrap();
+        assert!(journal.as_str().contains("/j/"));
+        let overlapping = Holdings { more_data: vec![journal], ..Holdings::default() };
+        assert!(!held(&local, &node("b2"), &overlapping).unwrap().directory.is_empty());
+        // What has left for good keeps its directories alone.
+        put(&local, &node("b1"), &first, true);
+        let found = held(&local, &node("b2"), &wanted).unwrap();
+        assert!(found.port.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn the_worst_of_several_directories_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let local = host(root);
+        let paths: Vec<Utf8PathBuf> = ["a", "b", "c"].iter().map(|name| root.join(name)).collect();
+        let state = || worst_state(&local, &paths).unwrap();
+        assert_eq!(state(), DirectoryState::Absent);
+        std::fs::create_dir(root.join("b")).unwrap();
+        assert_eq!(state(), DirectoryState::Empty);
+        std::fs::create_dir_all(root.join("a/current")).unwrap();
+        assert_eq!(state(), DirectoryState::Occupied);
+    }
+}
