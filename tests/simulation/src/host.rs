@@ -195,7 +195,8 @@ impl SimHost {
         let trouble = if changes { world.next_tool(&label) } else { None };
         match trouble {
             None => {
-                let job = call.environment.get(JOB_MARK).cloned().filter(|_| changes);
+                let whole = changes && world.tools.is_whole(&call);
+                let job = call.environment.get(JOB_MARK).cloned().filter(|_| whole);
                 let ended = run(&world, call).await;
                 if let Some(job) = job.filter(|_| ended.status == 0) {
                     world.tool_works(&job);

@@ -53,7 +53,7 @@ impl SimHost {
         let trouble = world.next_tool(&|| format!("{}: {}", self.machine.name, run.name()));
         let reply = troubled(&world, &run, call, trouble).await;
         self.machine.exited(run.process.id);
-        if trouble.is_none() && is_good(&reply) {
+        if trouble.is_none() && is_good(&reply) && world.tools.is_whole(&run) {
             world.tool_works(&job);
         }
         reply

@@ -78,6 +78,11 @@ pub trait System: Send + Sync {
     /// Whether this fact of the model is brought about by a step that may be passed over: it is left to
     /// the administrator then.
     fn is_left_to_hand(&self, fact: &str) -> bool;
+    /// Whether its waits are long: what is read over and over, and nothing journalled meanwhile, is then no point
+    /// from some rounds on.
+    fn waits_long(&self) -> bool {
+        false
+    }
     /// Whether an operation may end otherwise than it would have when the system changed by itself.
     fn is_moved_by_failover(&self) -> bool;
 }
@@ -88,5 +93,6 @@ pub fn systems() -> Vec<Box<dyn System>> {
         Box::new(super::listed_postgresql::Postgresql),
         Box::new(super::listed_kwdb::Kwdb { secure: false }),
         Box::new(super::listed_kwdb::Kwdb { secure: true }),
+        Box::new(super::listed_bookkeeper::Bookkeeper),
     ]
 }

@@ -109,7 +109,6 @@ impl System for Bookkeeper {
         let wipe = [("way", "drain"), ("data", "wipe")];
         vec![
             operation("adopt", &[], adopt(), None),
-            operation("expand", &three, expand(&[4]), None),
             operation("expand-cancelled", &three, expand(&[4, 5]), Some(20)),
             operation("shrink-drain", &four, shrink("b4", &wipe), None),
             operation("drain-cancelled", &four, shrink("h3", &way("drain")), Some(16)),
@@ -119,7 +118,6 @@ impl System for Bookkeeper {
                 "expires 600",
                 operation("shrink-expire", &four, shrink("h3", &way("expire")), None),
             ),
-            refused(operation("shrink-refused", &three, shrink("h3", &way("drain")), None)),
             meddled(
                 "sole-copy 10.0.0.3:3181",
                 refused(operation("stop-refused", &four, shrink("h3", &way("stop")), None)),
@@ -129,10 +127,12 @@ impl System for Bookkeeper {
         ]
     }
 
-    /// How a bookie that was there before is started, from its first stop on, and what a bookie was told to be.
+    /// How a bookie that was there before is started, from its first stop on, what a bookie was told to be, saved
+    /// cookies and when an audit has ended.
     fn is_only_remembered(&self, path: &Utf8Path) -> bool {
         let adopted = |name: &str| ["h1", "h2", "h3"].iter().any(|host| name.contains(host));
         path.file_name() == Some("BOOKIE_STATUS")
+            || path.starts_with("/var/lib/bellows-agent/bookkeeper")
             || path.starts_with("/var/log/bellows/bookkeeper")
                 && path.file_name().is_some_and(adopted)
             || path.parent() == Some(Utf8Path::new("/var/lib/bellows-agent/services"))
@@ -141,6 +141,11 @@ impl System for Bookkeeper {
 
     fn is_left_to_hand(&self, _: &str) -> bool {
         false
+    }
+
+    /// For what is surveyed, which is done anew each 20 s at most.
+    fn waits_long(&self) -> bool {
+        true
     }
 
     fn is_moved_by_failover(&self) -> bool {

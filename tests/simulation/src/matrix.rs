@@ -244,7 +244,11 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             let plan = Plan::from([(moment, fault)]);
             tasks.push(Task { case, seed: SEED, plan, listed: true });
         };
+        let sampled = of.system.waits_long();
         for (number, label) in of.clean.labels.iter().enumerate() {
+            if sampled && label.again {
+                continue;
+            }
             add(Moment::Before(number), Fault::Kill);
             // After a reading is before whatever comes next.
             if label.ended && !label.reads {
@@ -256,6 +260,9 @@ pub fn points(cases: &[Case<'_>]) -> Vec<Task> {
             }
         }
         for call in 0..of.clean.counts.calls {
+            if sampled && of.clean.repeated_calls.contains(&call) {
+                continue;
+            }
             add(Moment::Call(call), Fault::Call(Fate::RequestLost));
             if !of.clean.reading_calls.contains(&call) {
                 add(Moment::Call(call), Fault::Call(Fate::AnswerLost));

@@ -90,6 +90,8 @@ pub struct Ended {
     pub labels: Vec<Label>,
     /// Which calls only read.
     pub reading_calls: BTreeSet<usize>,
+    /// Which of them were made over and over.
+    pub repeated_calls: BTreeSet<usize>,
     /// What has struck.
     pub struck: Vec<(Moment, Fault, String)>,
     /// Broken promises.
@@ -180,6 +182,7 @@ fn ended(
         counts: world.counts(),
         labels: world.labels(),
         reading_calls: world.reading_calls(),
+        repeated_calls: world.repeated_calls(),
         struck: world.struck(),
         broken: world.broken(),
         story: world.story(),

@@ -109,6 +109,11 @@ pub trait Tools: Send + Sync + 'static {
     /// Whether a run of it may change the system: what must not happen twice.
     fn changes(&self, call: &Call) -> bool;
 
+    /// Whether a run that ends well is all that its job is there for.
+    fn is_whole(&self, _: &Call) -> bool {
+        true
+    }
+
     /// Runs a program to its end.
     fn run(&self, call: Call) -> BoxFuture<'static, Ending>;
 

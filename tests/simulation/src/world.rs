@@ -24,6 +24,8 @@ use super::{
 pub const BEGINNING_MS: i64 = 1_700_000_000_000;
 /// A full disk has space again after so long.
 const DISK_FULL_MS: i64 = 40_000;
+/// A reading that was made so often without an event is made over and over.
+const ROUNDS: u32 = 2;
 /// So many lines of a run's story are kept.
 const STORY: usize = 100_000;
 
@@ -58,6 +60,8 @@ pub struct Label {
     pub ended: bool,
     /// It only read: dying before or after it is all that can matter.
     pub reads: bool,
+    /// The same was read over and over, and nothing was journalled meanwhile.
+    pub again: bool,
 }
 
 /// How often each kind of moment has passed.
@@ -77,6 +81,10 @@ pub struct Counts {
 struct State {
     /// Which calls only read.
     reading_calls: BTreeSet<usize>,
+    /// Which of them were made over and over.
+    repeated_calls: BTreeSet<usize>,
+    /// How often each was made since the last event.
+    readings: BTreeMap<String, u32>,
     armed: bool,
     plan: Plan,
     counts: Counts,
@@ -242,6 +250,11 @@ impl World {
         self.state().reading_calls.clone()
     }
 
+    /// Which of them were made over and over: a wait that goes on.
+    pub fn repeated_calls(&self) -> BTreeSet<usize> {
+        self.state().repeated_calls.clone()
+    }
+
     /// What has struck, and where.
     pub fn struck(&self) -> Vec<(Moment, Fault, String)> {
         self.state().struck.clone()
@@ -274,7 +287,8 @@ impl World {
             }
             let number = state.counts.points;
             state.counts.points += 1;
-            state.labels.push(Label { text: label(), ended: false, reads: false });
+            let label = Label { text: label(), ended: false, reads: false, again: false };
+            state.labels.push(label);
             number
         };
         self.strike(who, Moment::Before(number), self.fault(Moment::Before(number)), label);
@@ -358,6 +372,9 @@ impl World {
             let mut state = self.state();
             let number = state.counts.calls;
             state.reading_calls.insert(number);
+            if state.readings.get(&label()).is_some_and(|often| *often > ROUNDS) {
+                state.repeated_calls.insert(number);
+            }
         }
         let (moment, fault) = self.next(|counts| &mut counts.calls, Moment::Call)?;
         self.struck_at(moment, fault, label);
@@ -395,6 +412,7 @@ impl World {
 
     /// An event is in the journal.
     pub fn next_event(&self, who: &Arc<Process>, label: &dyn Fn() -> String) {
+        self.state().readings.clear();
         if let Some((moment, fault)) = self.next(|counts| &mut counts.events, Moment::Event) {
             self.strike(who, moment, Some(fault), label);
         }
@@ -428,8 +446,13 @@ impl World {
 
     /// The point was one of a call that only reads.
     pub fn only_reads(&self, number: usize) {
-        if let Some(label) = self.state().labels.get_mut(number) {
+        let mut state = self.state();
+        let State { labels, readings, .. } = &mut *state;
+        if let Some(label) = labels.get_mut(number) {
             label.reads = true;
+            let often = readings.entry(label.text.clone()).or_default();
+            *often += 1;
+            label.again = *often > ROUNDS;
         }
     }
 

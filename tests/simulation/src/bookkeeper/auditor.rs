@@ -38,7 +38,7 @@ impl Cluster {
             let other = |id: &&BookieId| **id != old && self.serves(id);
             self.auditor = self.registered.keys().find(other).cloned().or(Some(old));
             self.audit_owed = true;
-            self.audit = None;
+            (self.audit, self.audits) = (None, 0);
         }
     }
 
@@ -53,6 +53,7 @@ impl Cluster {
             self.servers.get(*id).is_some_and(|server| server.recovers && server.connected)
         };
         self.auditor = self.registered.keys().find(daemon).cloned();
+        self.audits = 0;
         // A new one begins with a look at everything.
         self.audit_owed |= self.auditor.is_some();
         self.audit = None;
@@ -78,6 +79,7 @@ impl Cluster {
                     self.marked.entry(ledger).or_default().missing.extend(missing);
                 }
                 if ended {
+                    self.audits += 1;
                     self.audit = None;
                 }
             }

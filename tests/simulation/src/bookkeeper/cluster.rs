@@ -78,6 +78,8 @@ pub struct Cluster {
     pub audit_owed: bool,
     /// An audit runs.
     pub audit: Option<Audit>,
+    /// So many have ended since the auditor was elected.
+    pub audits: u64,
     /// The list of ledgers that lack copies.
     pub marked: BTreeMap<LedgerId, Mark>,
     /// When the next ledger of that list is taken up.
@@ -105,6 +107,7 @@ impl Cluster {
             auditor: None,
             audit_owed: false,
             audit: None,
+            audits: 0,
             marked: BTreeMap::new(),
             next_copy_ms: now_ms,
             seen: BTreeSet::new(),

@@ -68,7 +68,10 @@ fn fields<const N: usize>(pairs: [(&str, String); N]) -> String {
 
 /// It can be told without the metadata service.
 fn is_own(path: &str) -> bool {
-    matches!(path, "/api/v1/bookie/state" | "/api/v1/bookie/info" | "/api/v1/bookie/is_ready")
+    matches!(
+        path,
+        "/metrics" | "/api/v1/bookie/state" | "/api/v1/bookie/info" | "/api/v1/bookie/is_ready"
+    )
 }
 
 /// What a bookie says of itself; `None`: it is not asked for that.
@@ -87,8 +90,21 @@ fn of_itself(cluster: &Cluster, bookie: &str, path: &str) -> Option<Reply> {
             fields([("freeSpace", free().to_string()), ("totalSpace", DISK.to_string())])
         }
         "/api/v1/bookie/is_ready" => "OK\n".to_owned(),
+        "/metrics" => metrics(cluster, bookie),
         _ => return None,
     }))
+}
+
+/// Its statistics: of them only what tells that an audit has ended, and that at the auditor alone.
+fn metrics(cluster: &Cluster, bookie: &str) -> String {
+    let ended = match &cluster.auditor {
+        Some(auditor) if auditor == bookie => cluster.audits,
+        Some(_) | None => 0,
+    };
+    let name = "replication_auditor_AUDIT_BOOKIES_TIME";
+    format!(
+        "# TYPE {name} summary\n{name}_count{{success=\"false\"}} 0\n{name}_count{{success=\"true\"}} {ended}\n"
+    )
 }
 
 /// What it says of the cluster; `None`: there is nothing there.

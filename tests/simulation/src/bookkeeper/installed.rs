@@ -44,7 +44,7 @@ fn conf(number: u8) -> String {
          httpServerPort=8080\nhttpServerClass=org.apache.bookkeeper.http.vertx.VertxHttpServer\n\
          autoRecoveryDaemonEnabled=true\nlostBookieRecoveryDelay=0\n\
          openLedgerRereplicationGracePeriod=3000\npersistBookieStatusEnabled=true\nzkTimeout=10000\n\
-         logSizeLimit=67108864\n"
+         statsProviderClass=org.apache.bookkeeper.stats.prometheus.PrometheusMetricsProvider\nlogSizeLimit=67108864\n"
     )
 }
 

@@ -70,7 +70,11 @@ impl Model {
                 Ok(_) => told.info(ADMIN, &format!("Recovered ledger {id}.")),
                 Err(_) => {
                     told.error(ADMIN, &format!("Failed to recover ledger {id} : {FAILED}"));
-                    failed |= !words.has("-sku");
+                    // Else all that come after it stay as they are.
+                    if !words.has("-sku") {
+                        failed = true;
+                        break;
+                    }
                 }
             }
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use bellows_proto::v1::{
-    BookkeeperMembersAre, BookkeeperRegistered, BookkeeperRegistration, Progress, ServiceState,
+    BookkeeperMembersAre, BookkeeperReading, BookkeeperRegistered, BookkeeperRegistration,
+    Progress, ServiceState, bookkeeper_reading,
 };
 
 use super::{
@@ -113,9 +114,20 @@ pub(super) fn versions_match(view: View<'_>, nodes: &[String]) -> Judged {
 }
 
 pub(super) fn same_cluster(view: View<'_>) -> Judged {
-    let members: Vec<&str> = view.in_spec().map(|member| member.node.as_str()).collect();
+    let mut members = Vec::new();
+    for member in view.in_spec() {
+        // One that is being emptied has nothing any more that could be of another cluster.
+        if !has_left(view.reading(&member.node)?) {
+            members.push(member.node.as_str());
+        }
+    }
     Ok(match metadata::one_cluster(view, &members)? {
         Ok(_) => Verdict::Holds,
         Err(difference) => Verdict::Refused(difference),
     })
+}
+
+fn has_left(reading: &BookkeeperReading) -> bool {
+    let is_up = matches!(reading.server, Some(bookkeeper_reading::Server::Up(_)));
+    reading.cookie.is_none() && !is_up
 }
