@@ -30,15 +30,17 @@ pub(super) fn named(
         let value = format!("by {by}: there are {}", sizes::count(spec.nodes.len(), "bookie"));
         return Err(vec![Rule::ValidIntent.refusal(value)]);
     }
-    // The spec lists them in the order in which they came.
-    let mut nodes: Vec<String> =
-        spec.nodes.iter().rev().take(by).map(|node| node.node.clone()).collect();
+    // Which one came last is written down nowhere: the spec lists them by name.
+    let mut nodes: Vec<String> = spec.nodes.iter().map(|node| node.node.clone()).collect();
     nodes.sort_by(|a, b| natural(a, b));
-    let text = format!(
-        "{} leave{}, one after another: the last that came",
-        nodes.join(", "),
-        if by == 1 { "s" } else { "" },
-    );
+    let nodes = nodes.split_off(nodes.len().saturating_sub(by));
+    let text = match nodes.as_slice() {
+        [one] => format!("{one} leaves: the last by name, numbers counted as numbers"),
+        all => format!(
+            "{} leave, one after another: the last by name, numbers counted as numbers",
+            all.join(", ")
+        ),
+    };
     let verb = Some(Verb::Shrink(Shrink { nodes, by: 0 }));
     let note = Note { kind: NoteKind::Impact.into(), text };
     Ok((Intent { verb, ..intent.clone() }, Some(note)))

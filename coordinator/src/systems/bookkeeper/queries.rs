@@ -118,11 +118,13 @@ fn surveys(
         let query = BookkeeperLedgersQuery { at, bookies, gone };
         round.survey(host, bookkeeper(bookkeeper_query::Kind::Ledgers(query)));
     }
-    // What has ledgers by the metadata has them: the shell is not asked. Of a dead one lost ledgers stay in the
-    // metadata, and its cookie is to be known all the same.
-    let dead = is_dead(intent);
-    let empty = |id: &String| view.held(id).is_ok_and(|held| dead || held.ledgers == 0);
-    for bookie in going.into_iter().filter(empty).chain(coming) {
+    // What lives and has ledgers by the metadata has them: the shell is not asked. Of one that is stopped or dead the
+    // cookie is to be known all the same: a way back begins with it.
+    let registered = view.registered().unwrap_or_default();
+    let asked = |id: &String| {
+        !registered.contains(id.as_str()) || view.held(id).is_ok_and(|held| held.ledgers == 0)
+    };
+    for bookie in going.into_iter().filter(asked).chain(coming) {
         let at = named(spec, &other);
         let query = BookkeeperShellQuery { at, bookie };
         round.survey(&other_host, bookkeeper(bookkeeper_query::Kind::Shell(query)));
