@@ -59,6 +59,11 @@ fn every_guard_of_kwdb_is_explained() {
     every_guard_is_explained("kwdb", "KW-");
 }
 
+#[test]
+fn every_guard_of_bookkeeper_is_explained() {
+    every_guard_is_explained("bookkeeper", "BK-");
+}
+
 fn every_guard_is_explained(system: &str, mark: &str) {
     let source = read(&format!("coordinator/src/systems/{system}/guards.rs"));
     let codes = guard_codes(mark, source.split_once("rules! {\n    ").unwrap().1);
@@ -83,6 +88,7 @@ fn every_option_of_a_system_is_explained() {
     let systems = [
         ("postgresql", ["CREATE", "EXPAND", "SHRINK"].as_slice()),
         ("kwdb", &["ADOPT", "EXPAND", "SHRINK", "REPLACE", "REJOIN"]),
+        ("bookkeeper", &["CLUSTER", "LEAVING"]),
     ];
     for (system, verbs) in systems {
         let source = read(&format!("coordinator/src/systems/{system}/options.rs"));

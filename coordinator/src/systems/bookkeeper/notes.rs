@@ -25,11 +25,13 @@ pub(super) fn joining(draft: &mut Draft, guarded: &Expanding) {
             ),
         );
     }
-    let text = format!(
-        "the configuration is that of {}, by the keys that Bellows knows; what else is in there (passwords, racks, plug-ins) is not taken over",
-        guarded.model
-    );
+    let model = &guarded.model;
+    let text = format!("the configuration is that of {model}, by the keys that Bellows knows");
     draft.note(NoteKind::Data, text);
+    if !guarded.left_out.is_empty() {
+        let keys = guarded.left_out.join(", ");
+        draft.note(NoteKind::Risk, format!("not taken over from {model}: {keys}"));
+    }
     draft.note(
         NoteKind::Risk,
         "racks and isolation groups are not set: where Pulsar uses them, tell it of the new bookie by hand: pulsar-admin bookies set-bookie-rack"

@@ -11,24 +11,32 @@ use super::{
 /// Set by each host itself, whatever the others have.
 const ALWAYS: &str = "persistBookieStatusEnabled";
 
-/// Of the first member that answers, in order of its keys: its name, and what is taken over.
+/// A member's settings, as new ones take them over.
+pub(super) struct Model {
+    /// Whose they are.
+    pub(super) node: String,
+    /// In order of their keys.
+    pub(super) settings: Vec<BookkeeperSetting>,
+    /// Keys that nobody takes over.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Of the first member that answers.
 ///
 /// # Errors
 /// If none of them answers.
-pub(super) fn of_a_member(
-    view: View<'_>,
-    members: &[&Placed],
-) -> Result<(String, Vec<BookkeeperSetting>), String> {
+pub(super) fn of_a_member(view: View<'_>, members: &[&Placed]) -> Result<Model, String> {
     for member in members {
         let Ok(reading) = view.reading(&member.node) else { continue };
         if server(&member.node, reading).is_err() || reading.settings.is_empty() {
             continue;
         }
-        let mut settings: Vec<BookkeeperSetting> =
-            reading.settings.iter().filter(|one| one.key != ALWAYS).cloned().collect();
+        let taken = reading.settings.iter().filter(|one| one.key != ALWAYS);
+        let mut settings: Vec<BookkeeperSetting> = taken.cloned().collect();
         settings.sort_by(|a, b| a.key.cmp(&b.key));
         settings.dedup_by(|a, b| a.key == b.key);
-        return Ok((member.node.clone(), settings));
+        let (node, left_out) = (member.node.clone(), reading.other_keys.clone());
+        return Ok(Model { node, settings, left_out });
     }
     Err("no member that stays answers and tells its configuration".to_owned())
 }

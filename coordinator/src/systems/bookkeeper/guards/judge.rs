@@ -3,7 +3,12 @@
 use bellows_proto::v1::{Adopt, BookkeeperSetting, BookkeeperSpecOptions, Intent, Refusal, Spec};
 
 use super::{
-    super::{draft::Placed, options, settings, view::View},
+    super::{
+        draft::Placed,
+        options,
+        settings::{self, Model},
+        view::View,
+    },
     Findings, Rule,
     adopting::{self, Adopting},
     cluster, newcomers,
@@ -20,6 +25,8 @@ pub(in super::super) struct Expanding {
     pub(in super::super) settings: Vec<BookkeeperSetting>,
     /// Whose it is.
     pub(in super::super) model: String,
+    /// Keys that are not taken over.
+    pub(in super::super) left_out: Vec<String>,
 }
 
 /// Whether what was found on these hosts may be taken into care.
@@ -62,13 +69,14 @@ pub(in super::super) fn growing(findings: &mut Findings<'_>, intent: &Intent) ->
         .iter()
         .filter(|member| !crate::plan::leaving(intent).contains(&member.node))
         .collect();
-    let (model, settings) = match settings::of_a_member(findings.view, &staying) {
-        Ok(found) => found,
+    let model = match settings::of_a_member(findings.view, &staying) {
+        Ok(model) => model,
         Err(why) => {
             findings.say(Rule::ModelFound, "", "", why);
             return None;
         }
     };
+    let Model { node: model, settings, left_out } = model;
     let new = super::super::draft::in_order(new.iter());
-    Some(Expanding { options, members, new, settings, model })
+    Some(Expanding { options, members, new, settings, model, left_out })
 }
