@@ -177,9 +177,25 @@ fn decommission(view: View<'_>, action: &BookkeeperDecommission) -> Judged {
     Ok(done_if(view.cookie(&action.bookie)?.is_none()))
 }
 
+/// Where there is none, none is to be kept: a bookie that is to go again may never have come.
 fn save_cookie(view: View<'_>, action: &BookkeeperSaveCookie) -> Judged {
     let saved = &view.reading(name(&action.at))?.saved_cookies;
-    Ok(done_if(saved.iter().any(|cookie| cookie.bookie == action.bookie)))
+    let kept = saved.iter().any(|cookie| cookie.bookie == action.bookie);
+    Ok(done_if(kept || has_no_cookie(view, name(&action.node), &action.bookie)?))
+}
+
+/// Nobody sees it, and of the bookies that have a cookie and are seen nowhere none is left over for it.
+fn has_no_cookie(view: View<'_>, node: &str, bookie: &str) -> Result<bool, String> {
+    for witness in view.witnesses()? {
+        let others = view.in_spec().filter(|member| member.node != node);
+        let ids = others.filter_map(|member| view.id(&member.node).ok());
+        let missing = ids.filter(|id| !witness.is_registered(id)).count();
+        let unavailable = usize::try_from(witness.cluster.unavailable).unwrap_or(usize::MAX);
+        if witness.is_registered(bookie) || unavailable > missing {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn discard_data(view: View<'_>, node: &str) -> Judged {
