@@ -116,7 +116,9 @@ impl World {
             Kind::DiscardData(_) => {
                 assert!(!self.hosts[at].running && !self.hosts[at].foreign);
                 assert!(!self.cookies.contains_key(&id(at)), "it has a cookie still");
-                self.host(at).stamped = None;
+                // What it was told to be is in there too.
+                let host = self.host(at);
+                (host.stamped, host.read_only) = (None, false);
             }
         }
     }

@@ -11,10 +11,13 @@
 mod answers;
 mod apply;
 mod departing;
+mod golden;
+mod judgments;
 mod leaving;
 #[allow(dead_code)]
 #[path = "../postgresql/play.rs"]
 mod play;
+mod refusals;
 #[path = "../postgresql/render.rs"]
 mod render;
 mod world;
