@@ -4,6 +4,7 @@
 
 use super::Lang;
 
+mod bookkeeper;
 mod kwdb;
 mod table;
 
@@ -17,7 +18,8 @@ pub(super) fn told(lang: Lang, sentence: &str) -> String {
 
 /// The Chinese of a planner's sentence; `None`: it has none, and is told in English.
 pub fn translated(sentence: &str) -> Option<String> {
-    table::TABLE.iter().chain(kwdb::TABLE).find_map(|(english, chinese)| {
+    let all = table::TABLE.iter().chain(kwdb::TABLE).chain(bookkeeper::TABLE);
+    all.into_iter().find_map(|(english, chinese)| {
         let inserted: Vec<String> = fits(english, sentence)?
             .into_iter()
             .map(|part| match part.len() < sentence.len() {

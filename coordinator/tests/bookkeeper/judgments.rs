@@ -194,6 +194,9 @@ fn emptied(node: &str, lost: &[u64]) -> Kind {
 #[test]
 fn empty_is_what_two_readings_say() {
     let (mut world, spec) = world::cluster(4, 0, &[]);
+    // Whoever is writable gets new ledgers.
+    assert!(refused(&judged(&world, &spec, emptied("h3", &[]))));
+    world.host("h3").read_only = true;
     let on = world.on(&id("h3"));
     let Verdict::NotYet { reason, progress } = judged(&world, &spec, emptied("h3", &[])) else {
         panic!("it is empty")

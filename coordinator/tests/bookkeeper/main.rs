@@ -14,6 +14,7 @@ mod departing;
 mod golden;
 mod judgments;
 mod leaving;
+mod paper;
 #[allow(dead_code)]
 #[path = "../postgresql/play.rs"]
 mod play;

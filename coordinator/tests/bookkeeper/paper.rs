@@ -1,0 +1,58 @@
+//! Plans on paper: every sentence of the planner in Chinese.
+
+use std::collections::BTreeSet;
+
+use bellows::{paper, spec};
+use bellows_proto::v1::{Plan, System, step::Kind};
+
+use crate::{
+    play,
+    world::{self, CLUSTER},
+};
+
+/// Plans of all kinds, as `golden` has them.
+fn all_kinds() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let all = ["h1", "h2", "h3"];
+    let options = [("broker", "3/2/2"), ("budget", "22:00-06:00=50MB/s,06:00-22:00=0")];
+    for options in [&[][..], &options] {
+        let world = world::installed(3, 0);
+        let blank = spec::blank(CLUSTER, System::Bookkeeper);
+        plans.push(play::plan(&world, &blank, &world::adopt(&all, options)));
+    }
+    let (world, spec) = world::cluster(3, 2, &options);
+    let new = world::expand(&[("bk4", "h4"), ("bk5", "h5")]);
+    plans.push(play::plan(&world, &spec, &new));
+    plans
+}
+
+#[test]
+fn what_planners_say_has_a_chinese_form() {
+    let mut english = BTreeSet::new();
+    for plan in all_kinds() {
+        let mut said: Vec<String> = plan.notes.iter().map(|note| note.text.clone()).collect();
+        said.extend(plan.guards.iter().map(|guard| guard.rule.clone()));
+        for step in plan.steps {
+            said.extend([step.title, step.reason]);
+            if let Some(Kind::Act(act)) = step.kind {
+                said.push(act.summary);
+                said.extend(act.undo.into_iter().map(|undo| undo.summary));
+            }
+        }
+        english.extend(said.into_iter().filter(|text| {
+            // Commands have one name in all languages.
+            let command = ["bookkeeper shell ", "PUT /api/"].iter().any(|c| text.starts_with(c));
+            !text.is_empty() && !command && paper::in_chinese(text).is_none()
+        }));
+    }
+    assert!(english.is_empty(), "coordinator/src/paper/sentences/bookkeeper.rs lacks {english:#?}");
+}
+
+#[test]
+fn every_guard_has_a_chinese_name() {
+    let rules =
+        bellows::systems::explanations().into_iter().filter(|one| one.code.starts_with("BK-"));
+    let english: Vec<String> =
+        rules.map(|rule| rule.name).filter(|name| paper::in_chinese(name).is_none()).collect();
+    assert!(english.is_empty(), "coordinator/src/paper/sentences/bookkeeper.rs lacks {english:#?}");
+}
