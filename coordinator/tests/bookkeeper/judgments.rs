@@ -243,9 +243,7 @@ fn what_was_agreed_to_be_lost_is_not_counted() {
     let on = world.on(&id("h3"));
     let intent = world::replace("h3", ("bk5", "h5"), true, &[]);
     let seen = world.observe(&spec, Some(&intent));
-    let check = |lost: &[u64]| {
-        AllSystems::default().check(&bookkeeper(emptied("h3", lost)), &seen)
-    };
+    let check = |lost: &[u64]| AllSystems::default().check(&bookkeeper(emptied("h3", lost)), &seen);
     assert_eq!(check(&on), Verdict::Holds);
     assert!(not_yet(&check(&on[1..])));
 }

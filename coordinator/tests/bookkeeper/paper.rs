@@ -23,6 +23,36 @@ fn all_kinds() -> Vec<Plan> {
     let (world, spec) = world::cluster(3, 2, &options);
     let new = world::expand(&[("bk4", "h4"), ("bk5", "h5")]);
     plans.push(play::plan(&world, &spec, &new));
+    plans.extend(of_those_who_leave());
+    plans
+}
+
+/// Every way, alive and dead; other options.
+fn of_those_who_leave() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for budget in [&[][..], &[("budget", "06:00-22:00=0")]] {
+        let (mut world, spec) = world::grown(3, 2, 1, budget);
+        world.ledgers.get_mut(&101).unwrap().copies = 1;
+        let wipe = [("data", "wipe"), ("way", "stop")];
+        let mut intents = vec![
+            world::shrink_by(1),
+            world::shrink_by(2),
+            world::shrink(&["bk5"], &[]),
+            world::shrink(&["h2"], &[("way", "expire")]),
+            world::shrink(&["bk4"], &wipe),
+            world::replace("h2", ("bk6", "h6"), false, &[("way", "stop")]),
+        ];
+        if !budget.is_empty() {
+            intents.clear();
+            intents.extend([world::shrink(&["bk4"], &wipe), world::shrink(&["h2"], &[])]);
+            let quorums = [("broker", "5/3/2"), ("min_bookies", "4"), ("budget", "")];
+            intents.push(world::reconfigure(&quorums));
+        }
+        plans.extend(intents.iter().map(|intent| play::plan(&world, &spec, intent)));
+        world.dies("h3");
+        let dead = world::replace("h3", ("bk6", "h6"), true, &[]);
+        plans.push(play::plan(&world, &spec, &dead));
+    }
     plans
 }
 
