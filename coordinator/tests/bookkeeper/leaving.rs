@@ -57,7 +57,7 @@ fn golden(world: &World, spec: &Spec, intent: &Intent) -> String {
     render::plan(&play::plan(world, spec, intent))
 }
 
-fn way<'a>(way: &'a str) -> [(&'a str, &'a str); 1] {
+fn way(way: &str) -> [(&str, &str); 1] {
     [("way", way)]
 }
 
