@@ -45,10 +45,20 @@ impl fmt::Display for BookieId {
     }
 }
 
-/// Copies all ledgers of a bookie to others. Those that cannot be copied are passed over, so that they keep up no other.
-/// `rate`: bytes per second.
+/// Copies all ledgers of a bookie to others, all at once: with a rate they are whole at about the same time, near the end. Those
+/// that cannot be copied are passed over, so that they keep up no other. `rate`: bytes per second.
 pub fn recover(bookie: &BookieId, rate: Option<NonZeroU64>) -> Vec<String> {
-    let mut words: Vec<String> = ["recover", "-f", "-sku"].map(Into::into).into();
+    recover_words(&["-sku".to_owned()], bookie, rate)
+}
+
+/// Copies one ledger.
+pub fn recover_one(bookie: &BookieId, ledger: u64, rate: Option<NonZeroU64>) -> Vec<String> {
+    recover_words(&["-l".to_owned(), ledger.to_string()], bookie, rate)
+}
+
+fn recover_words(which: &[String], bookie: &BookieId, rate: Option<NonZeroU64>) -> Vec<String> {
+    let mut words = vec!["recover".to_owned(), "-f".to_owned()];
+    words.extend_from_slice(which);
     if let Some(rate) = rate {
         // The shell reads it as an int.
         let rate = rate.get().min(i32::MAX.unsigned_abs().into());
@@ -207,6 +217,10 @@ mod tests {
         assert_eq!(
             recover(&id(), fast).join(" "),
             "recover -f -sku -rate 2147483647 10.0.0.4:3181"
+        );
+        assert_eq!(
+            recover_one(&id(), 7, rate).join(" "),
+            "recover -f -l 7 -rate 50000000 10.0.0.4:3181"
         );
         assert_eq!(recover_dry_run(&id(), 42).join(" "), "recover -f -dr -l 42 10.0.0.4:3181");
         assert_eq!(decommission(&id()).join(" "), "decommissionbookie -bookieid 10.0.0.4:3181");

@@ -53,6 +53,19 @@ fn discard(bookie: &Host<'_>) -> Kind {
     Kind::DiscardData(BookkeeperDiscardData { node: bookie.node() })
 }
 
+/// A rate for the next two or three minutes, and another one for the rest of the day.
+fn hours_that_end_soon(host: &Host<'_>, bytes_per_s: u64) -> Vec<BookkeeperBudget> {
+    let clock = &host.local.clock;
+    let now = clock.now_ms() / 1000 + i64::from(clock.utc_offset_s(clock.now_ms()));
+    let minute = u32::try_from(now.rem_euclid(86_400) / 60).unwrap();
+    let (begin_minute, end_minute) = (minute, (minute + 3) % 1440);
+    let other = bytes_per_s + 1;
+    vec![
+        BookkeeperBudget { begin_minute, end_minute, bytes_per_s },
+        BookkeeperBudget { begin_minute: end_minute, end_minute: begin_minute, bytes_per_s: other },
+    ]
+}
+
 async fn is_read_only(bookie: &Host<'_>) -> bool {
     match bookie.read().await.server {
         Some(Server::Up(server)) => server.read_only,
@@ -89,8 +102,8 @@ async fn a_living_bookie_is_drained_leaves_and_comes_back() {
     // A fifth one makes room.
     let fifth = bed.host(5);
     fifth.join().await;
-    // Ended in the middle: at 4000 bytes a second it takes minutes.
-    let slow = vec![BookkeeperBudget { begin_minute: 0, end_minute: 1440, bytes_per_s: 4000 }];
+    // Ended in the middle. It does not fit into the hours that have begun, so that it goes ledger by ledger.
+    let slow = hours_that_end_soon(last, 2000);
     let (cancel, told) = (CancellationToken::new(), Arc::new(Told::default()));
     let some_are_moved = async {
         until("the first ledgers to be moved", async || {
@@ -102,8 +115,9 @@ async fn a_living_bookie_is_drained_leaves_and_comes_back() {
     let (ended, ()) = futures::join!(last.job(drain(last, slow), &cancel, &told), some_are_moved);
     assert_eq!(ended.unwrap_err().code(), FaultCode::Cancelled);
     let runs = told.tools.lock().unwrap().concat();
+    assert!(runs.iter().any(|word| word == "-l"), "{runs:?}");
     assert!(
-        runs.iter().any(|word| word == "-rate") && runs.iter().any(|word| word == "4000"),
+        runs.iter().any(|word| word == "-rate") && runs.iter().any(|word| word == "2000"),
         "{runs:?}"
     );
     assert!(is_read_only(last).await, "the drain itself makes it so");
