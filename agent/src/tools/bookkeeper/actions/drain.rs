@@ -11,7 +11,7 @@ use futures::future::{Either, select};
 use super::{
     SHELL, about,
     budget::{Hours, Pace, Present},
-    held::{self, EVERY, Held, Meter, named},
+    held::{self, EVERY, Held, Meter, fits, named},
     running::assert_read_only,
     wait,
 };
@@ -32,10 +32,6 @@ const RUN: Duration = Duration::from_secs(24 * 60 * 60);
 const TELLING: Duration = Duration::from_secs(30 * 60);
 /// Less is not worth beginning a ledger.
 const LEAST: Duration = Duration::from_secs(10);
-/// About what a copier does where nothing holds it back: ledgers a second (20,000 in two to three hours, by the manual), and
-/// bytes a second.
-const LEDGERS_PER_S: u64 = 2;
-const BYTES_PER_S: u64 = 10_000_000;
 /// In a pause it is looked so often whether the bookie still is read-only.
 const PAUSE: Duration = Duration::from_secs(60);
 /// So many runs in a row that move nothing are enough.
@@ -52,13 +48,6 @@ enum Ran {
     Ended(Box<Finished>),
     /// At the end of its time, after so long.
     Cut(Duration),
-}
-
-/// Whether all of it can be done before the hours are over, and half as much again.
-fn fits(held: &Held, rate: Option<NonZeroU64>, left: Duration) -> bool {
-    let by_bytes = held.bytes / rate.map_or(BYTES_PER_S, |rate| rate.get().min(BYTES_PER_S));
-    let needed = by_bytes.max(held.ledgers / LEDGERS_PER_S);
-    needed.saturating_add(needed / 2) < left.as_secs()
 }
 
 struct Drain<'a> {
@@ -294,23 +283,5 @@ impl Drain<'_> {
         };
         let writer = if told.fences { ", and its writer would be fenced" } else { "" };
         Ok(format!("{place}{writer}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_fit_into_its_hours_is_copied_ledger_by_ledger() {
-        let held = |ledgers, bytes| Held { ledgers, bytes, ..Held::default() };
-        let hours = |hours| Duration::from_secs(hours * 3600);
-        let rate = NonZeroU64::new(5_000_000);
-        // 50 GB at 5 MB/s are less than three hours, 500 GB more than a day.
-        assert!(fits(&held(10, 50_000_000_000), rate, hours(8)));
-        assert!(!fits(&held(10, 500_000_000_000), rate, hours(8)));
-        assert!(fits(&held(20_000, 0), None, hours(8)));
-        assert!(!fits(&held(60_000, 0), None, hours(8)));
-        assert!(fits(&held(0, 0), None, Duration::from_secs(1)));
     }
 }

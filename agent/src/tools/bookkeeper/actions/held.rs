@@ -1,6 +1,6 @@
 //! How many ledgers a bookie still holds, and how that is shown. A reading of the metadata: what a copier says of itself is no proof.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use bellows_proto::v1::{
     BookkeeperHeld, BookkeeperLedgers, BookkeeperLedgersQuery, BookkeeperShellQuery, Fault,
@@ -19,6 +19,11 @@ pub(super) const EVERY: Duration = Duration::from_secs(10);
 const REST: u32 = 10;
 /// So many ledgers are named in an error.
 const NAMED: usize = 10;
+
+/// About what a copier does where nothing holds it back: ledgers a second (20,000 in two to three hours, by the manual), and
+/// bytes a second.
+const LEDGERS_PER_S: u64 = 2;
+const BYTES_PER_S: u64 = 10_000_000;
 
 /// What a bookie holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +90,13 @@ pub(super) fn named(held: &Held) -> String {
     format!("{} ledger{plural} ({})", held.ledgers, names.join(", "))
 }
 
+/// Whether all of it can be done before the hours are over, and half as much again.
+pub(super) fn fits(held: &Held, rate: Option<NonZeroU64>, left: Duration) -> bool {
+    let by_bytes = held.bytes / rate.map_or(BYTES_PER_S, |rate| rate.get().min(BYTES_PER_S));
+    let needed = by_bytes.max(held.ledgers / LEDGERS_PER_S);
+    needed.saturating_add(needed / 2) < left.as_secs()
+}
+
 /// How far it is: against the most that was ever seen, since a writer may add to what is there at the beginning.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -148,6 +160,19 @@ mod tests {
         assert!(!meter.is_due(second(109)) && meter.is_due(second(110)));
         meter.read(&Held::default(), second(200), second(220));
         assert!(!meter.is_due(second(419)) && meter.is_due(second(420)));
+    }
+
+    #[test]
+    fn what_does_not_fit_into_its_hours_is_copied_ledger_by_ledger() {
+        let held = |ledgers, bytes| Held { ledgers, bytes, ..Held::default() };
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let rate = NonZeroU64::new(5_000_000);
+        // 50 GB at 5 MB/s are less than three hours, 500 GB more than a day.
+        assert!(fits(&held(10, 50_000_000_000), rate, hours(8)));
+        assert!(!fits(&held(10, 500_000_000_000), rate, hours(8)));
+        assert!(fits(&held(20_000, 0), None, hours(8)));
+        assert!(!fits(&held(60_000, 0), None, hours(8)));
+        assert!(fits(&held(0, 0), None, Duration::from_secs(1)));
     }
 
     #[test]
