@@ -18,6 +18,7 @@ mod paper;
 #[allow(dead_code)]
 #[path = "../postgresql/play.rs"]
 mod play;
+mod properties;
 mod refusals;
 #[path = "../postgresql/render.rs"]
 mod render;
