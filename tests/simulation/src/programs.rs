@@ -1,10 +1,14 @@
 //! The agent's own programs on a simulated host: the agent itself, the shim, `service`. The code is
 //! the real one; only `main` is ours.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bellows_agent::{
-    config::{self, LaunchForm},
+    config::{self, Config, LaunchForm},
     facilities::{Local, services},
     jobs::{Jobs, ShimProgram, shim, store::JobDir},
     surveys::Surveys,
@@ -33,6 +37,9 @@ pub const OWN_PROGRAM: &str = "/usr/bin/bellows-agent";
 /// The path of its configuration.
 pub const CONFIG: &str = "/etc/bellows/agent.toml";
 
+/// What was made of each configuration: a run starts hundreds of processes with the same few.
+static READ: Mutex<BTreeMap<Vec<u8>, Arc<Config>>> = Mutex::new(BTreeMap::new());
+
 /// The host as a process of ours sees it, with the configuration that lies on its disk.
 ///
 /// # Panics
@@ -41,12 +48,15 @@ pub const CONFIG: &str = "/etc/bellows/agent.toml";
 pub fn local(machine: &Arc<Machine>, me: &Arc<Process>) -> Local {
     let path = Utf8Path::new(CONFIG);
     let bytes = machine.disk(|disk| disk.bytes(path).map(<[u8]>::to_vec)).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let config = config::parse(path, &text).expect("a good agent.toml");
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let config = read.entry(bytes).or_insert_with_key(|bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        Arc::new(config::parse(path, &text).expect("a good agent.toml"))
+    });
     Local {
         host: Arc::new(SimHost { machine: Arc::clone(machine), me: Arc::clone(me) }),
         clock: Arc::new(SimClock { world: machine.world(), me: Arc::clone(me) }),
-        config: Arc::new(config),
+        config: Arc::clone(config),
         form: LaunchForm::Process,
         own_program: OWN_PROGRAM.into(),
         versions: Arc::default(),

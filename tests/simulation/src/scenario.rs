@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -62,6 +63,13 @@ pub struct Setting<'a> {
     pub division: Option<Arc<Division>>,
 }
 
+impl Setting<'_> {
+    /// This is the process of one task, which ends with the run: its memory, mostly its parent's, needs no order.
+    fn is_divided_off(&self) -> bool {
+        self.division.as_ref().is_some_and(|division| division.own().is_some())
+    }
+}
+
 /// The truth at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Truth {
@@ -111,7 +119,11 @@ pub fn run(setting: &Setting<'_>) -> Ended {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(drive(setting))
+    let ended = runtime.block_on(drive(setting));
+    if setting.is_divided_off() {
+        mem::forget(runtime);
+    }
+    ended
 }
 
 /// Where an operation is, as the administrator sees it.
@@ -165,7 +177,11 @@ async fn drive(setting: &Setting<'_>) -> Ended {
         folded: None,
         orders,
     };
-    admin.whole().await
+    let ended = admin.whole().await;
+    if setting.is_divided_off() {
+        mem::forget(admin);
+    }
+    ended
 }
 
 fn ended(
