@@ -1,7 +1,7 @@
 //! Five real systemd hosts. On four of them a real BookKeeper as an administrator sets it up: it is adopted, grows onto the
 //! fifth, a bookie is drained with a cancel in the middle, another one has its power cut meanwhile, one is stopped first and
 //! made anew by autorecovery, and a dead one is replaced, under a writer and a reader. Needs root; belongs to
-//! `make test-hosts`, which builds the programs first.
+//! `make test-bookkeeper`, which builds the programs first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use anyhow::{Context, Result, ensure};

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{HTTP_PORT, Members, PORT, PROGRAM, ZOOKEEPER_PORT, get, home};
 use crate::{
@@ -81,6 +82,9 @@ pub fn configure(host: &Host, user: &User) -> Result<String> {
     }
     let tools = tools(&host.folder);
     wrapper::install(&tools, &wrapper::log_beside(&tools), &real, &[PROGRAM])?;
+    // The version is in the name of a jar beside the program.
+    std::os::unix::fs::symlink(installed(host).join("lib"), host.folder.join("lib"))
+        .context("link to the jars")?;
     let mut lines = vec!["[systems.bookkeeper]".to_owned()];
     let mut set = |key: &str, value: &str| lines.push(format!("{key} = \"{value}\""));
     set("program", &tools.join(PROGRAM).to_string_lossy());
@@ -212,14 +216,18 @@ async fn start_zookeeper(host: &Host, user: &User) -> Result<()> {
     behind(host, user, &format!("BOOKIE_ZK_CONF={}", conf.display()), "zookeeper").await?;
     let at = zookeeper(host);
     process::until("ZooKeeper answers", LIMIT, || async {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(&at).await?;
-        stream.write_all(b"ruok").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer == "imok")
+        // A connection that comes while it starts may never be answered.
+        tokio::time::timeout(Duration::from_secs(2), ruok(&at)).await?
     })
     .await
+}
+
+async fn ruok(at: &str) -> Result<bool> {
+    let mut stream = tokio::net::TcpStream::connect(at).await?;
+    stream.write_all(b"ruok").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer == "imok")
 }
 
 /// Starts a host's own bookie, which goes on with its directories if it has them. It outlives its caller.

@@ -93,6 +93,20 @@ impl Stage {
         loopback::start(self.host(number)?, &self.user).await
     }
 
+    /// Removes what is left in the directories of the bookie that the administrator set up on a host.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn empty(&self, number: usize) -> Result<()> {
+        let own = loopback::own(self.host(number)?);
+        for part in ["journal/current", "ledgers/current"] {
+            let folder = own.join(part);
+            std::fs::remove_dir_all(&folder)
+                .with_context(|| format!("empty {}", folder.display()))?;
+        }
+        Ok(())
+    }
+
     /// The bookie on a host, as Bellows calls it.
     ///
     /// # Errors
