@@ -5,6 +5,7 @@ pub mod actions;
 mod burial;
 pub mod conditions;
 mod hosts;
+pub mod newcomers;
 pub mod nodes;
 pub mod queries;
 

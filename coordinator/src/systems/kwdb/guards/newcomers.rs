@@ -1,30 +1,29 @@
 //! Guards on nodes that are to be added, and on their hosts.
 
-use std::collections::BTreeSet;
-
-use bellows_proto::{
-    names::{ClusterName, HostName, NodeName},
-    v1::{
-        DirectoryState, KwdbFrontEnd, KwdbSpecOptions, NodeAt, SpecTombstone, Vacancy, placement,
-    },
+use bellows_proto::v1::{
+    DirectoryState, KwdbFrontEnd, KwdbSpecOptions, NodeAt, Vacancy, placement,
 };
 
 use super::{
     super::{draft::Placed, kinds, options, sizes, versions, view::View},
     Findings, Rule, cluster,
 };
+use crate::systems::host::newcomers;
 
 /// Whatever a cluster holds, its own log and system ranges need this much.
 const LEAST_BYTES: u64 = 1 << 30;
 
 /// Judges the new nodes and their hosts. Their places, where the hosts propose one.
 pub(in super::super) fn places(findings: &mut Findings<'_>, nodes: &[NodeAt]) -> Vec<Placed> {
-    named_well(findings, nodes);
-    apart(findings, nodes);
+    newcomers::named_well(findings, nodes, Rule::ValidIntent, Rule::NameFree);
+    newcomers::apart(findings, nodes, Rule::OneNodePerHost);
     let mut places = Vec::new();
     for node in nodes {
         cluster::host_is_well(findings, &node.node, &node.host);
-        tombstones(findings, node);
+        let facts = findings.view.host(&node.host);
+        if let Some(value) = newcomers::buried(findings.spec, facts, node) {
+            findings.say(Rule::NoTombstone, &node.node, &node.host, value);
+        }
         // A host that is silent or without KWDB has said so already.
         if !matches!(findings.view.system_facts(&node.host), Ok(Some(_))) {
             continue;
@@ -56,67 +55,6 @@ pub(in super::super) fn places(findings: &mut Findings<'_>, nodes: &[NodeAt]) ->
     let hosts: Vec<String> = known.chain(nodes.iter().map(|node| node.host.clone())).collect();
     cluster::one_version(findings, &hosts);
     places
-}
-
-fn named_well(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
-    let spec = findings.spec;
-    let mut seen = BTreeSet::new();
-    for node in nodes {
-        let mut say = |value: String| {
-            findings.say(Rule::ValidIntent, &node.node, &node.host, value);
-        };
-        if let Err(why) = node.node.parse::<NodeName>() {
-            say(why.to_string());
-        }
-        if let Err(why) = node.host.parse::<HostName>() {
-            say(why.to_string());
-        }
-        if !seen.insert(&node.node) {
-            say(format!("{} is named twice", node.node));
-        }
-        if spec.nodes.iter().any(|known| known.node == node.node) {
-            let value = format!("{} is a member already", node.node);
-            findings.say(Rule::NameFree, &node.node, &node.host, value);
-        }
-    }
-    if nodes.is_empty() {
-        findings.say(Rule::ValidIntent, "", "", "no node is named");
-    }
-    if let Err(why) = spec.cluster.parse::<ClusterName>() {
-        findings.say(Rule::ValidIntent, "", "", why.to_string());
-    }
-}
-
-/// No two members on one host.
-fn apart(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
-    for (at, node) in nodes.iter().enumerate() {
-        let in_spec = findings.spec.nodes.iter().find(|known| known.host == node.host);
-        let earlier = nodes.iter().take(at).find(|other| other.host == node.host);
-        let other = in_spec.map(|known| &known.node).or(earlier.map(|other| &other.node));
-        if let Some(other) = other.filter(|other| **other != node.node) {
-            let value = format!("{} has {other} of this cluster already", node.host);
-            findings.say(Rule::OneNodePerHost, &node.node, &node.host, value);
-        }
-    }
-}
-
-fn tombstones(findings: &mut Findings<'_>, node: &NodeAt) {
-    let stone = |stone: &SpecTombstone| stone.node == node.node && stone.host == node.host;
-    let in_spec = findings.spec.tombstones.iter().any(stone);
-    let cluster = findings.spec.cluster.as_str();
-    let on_host = findings.view.host(&node.host).is_ok_and(|facts| {
-        let named = |record: &bellows_proto::v1::NodeRecord| {
-            let of = |named: &bellows_proto::v1::NodeRef| {
-                named.cluster == cluster && named.node == node.node
-            };
-            record.node.as_ref().is_some_and(of)
-        };
-        facts.nodes.iter().any(|record| record.tombstone && named(record))
-    });
-    if in_spec || on_host {
-        let value = format!("{} was removed from {} for good", node.node, node.host);
-        findings.say(Rule::NoTombstone, &node.node, &node.host, value);
-    }
 }
 
 /// What stands in the way of a node at the place that its host proposes.

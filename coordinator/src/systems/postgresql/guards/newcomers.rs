@@ -1,11 +1,6 @@
 //! Guards on nodes that are to be added, and on their hosts.
 
-use std::collections::BTreeSet;
-
-use bellows_proto::{
-    names::{ClusterName, HostName, NodeName},
-    v1::{DirectoryState, NodeAt, Vacancy, placement},
-};
+use bellows_proto::v1::{DirectoryState, NodeAt, Vacancy, placement};
 
 use super::{
     super::{
@@ -15,6 +10,7 @@ use super::{
     },
     Findings, Rule, adopted, cluster,
 };
+use crate::systems::host::newcomers;
 
 /// Judges the new nodes and their hosts. Their places, where the hosts propose one.
 pub(super) fn places(
@@ -22,12 +18,15 @@ pub(super) fn places(
     nodes: &[NodeAt],
     members: &[Placed],
 ) -> Vec<Placed> {
-    named_well(findings, nodes);
-    apart(findings, nodes);
+    newcomers::named_well(findings, nodes, Rule::ValidIntent, Rule::NameFree);
+    newcomers::apart(findings, nodes, Rule::OneNodePerHost);
     let mut places = Vec::new();
     for node in nodes {
         cluster::host_is_well(findings, &node.node, &node.host);
-        tombstones(findings, node);
+        let facts = findings.view.host(&node.host);
+        if let Some(value) = newcomers::buried(findings.spec, facts, node) {
+            findings.say(Rule::NoTombstone, &node.node, &node.host, value);
+        }
         // A host that is silent or without PostgreSQL has said so already.
         if !matches!(findings.view.system_facts(&node.host), Ok(Some(_))) {
             continue;
@@ -59,82 +58,6 @@ pub(super) fn places(
     login_files(findings, members, &places);
     adopted::let_in(findings, members, &places);
     places
-}
-
-fn named_well(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
-    let spec = findings.spec;
-    let mut say = |node: &NodeAt, value: String| {
-        findings.say(Rule::ValidIntent, &node.node, &node.host, value)
-    };
-    let mut seen = BTreeSet::new();
-    for node in nodes {
-        if let Err(why) = node.node.parse::<NodeName>() {
-            say(node, why.to_string());
-        }
-        if let Err(why) = node.host.parse::<HostName>() {
-            say(node, why.to_string());
-        }
-        if !seen.insert(&node.node) {
-            say(node, format!("{} is named twice", node.node));
-        }
-    }
-    if nodes.is_empty() {
-        findings.say(Rule::ValidIntent, "", "", "no node is named");
-    }
-    if let Err(why) = spec.cluster.parse::<ClusterName>() {
-        findings.say(Rule::ValidIntent, "", "", why.to_string());
-    }
-    for node in nodes {
-        if spec.nodes.iter().any(|known| known.node == node.node) {
-            findings.say(
-                Rule::NameFree,
-                &node.node,
-                &node.host,
-                format!("{} is a member already", node.node),
-            );
-        }
-    }
-}
-
-/// No two members on one host.
-fn apart(findings: &mut Findings<'_>, nodes: &[NodeAt]) {
-    for (at, node) in nodes.iter().enumerate() {
-        let of_spec = findings
-            .spec
-            .nodes
-            .iter()
-            .find(|known| known.host == node.host)
-            .map(|known| &known.node);
-        let of_intent =
-            nodes.iter().take(at).find(|other| other.host == node.host).map(|other| &other.node);
-        if let Some(other) = of_spec.or(of_intent)
-            && *other != node.node
-        {
-            let value = format!("{} has {other} of this cluster already", node.host);
-            findings.say(Rule::OneNodePerHost, &node.node, &node.host, value);
-        }
-    }
-}
-
-fn tombstones(findings: &mut Findings<'_>, node: &NodeAt) {
-    let stone = |stone: &bellows_proto::v1::SpecTombstone| {
-        stone.node == node.node && stone.host == node.host
-    };
-    let in_spec = findings.spec.tombstones.iter().any(stone);
-    let cluster = findings.spec.cluster.as_str();
-    let on_host = findings.view.host(&node.host).is_ok_and(|facts| {
-        let named = |record: &bellows_proto::v1::NodeRecord| {
-            record
-                .node
-                .as_ref()
-                .is_some_and(|named| named.cluster == cluster && named.node == node.node)
-        };
-        facts.nodes.iter().any(|record| record.tombstone && named(record))
-    });
-    if in_spec || on_host {
-        let value = format!("{} was removed from {} for good", node.node, node.host);
-        findings.say(Rule::NoTombstone, &node.node, &node.host, value);
-    }
 }
 
 fn vacant(findings: &mut Findings<'_>, node: &NodeAt, vacancy: &Vacancy) {
