@@ -244,6 +244,30 @@ fn every_state_and_cause_is_explained() {
     stand("operations.md", "command", &commands.collect());
 }
 
+/// Commands that a text names and that are not there, and how many it names.
+fn unknown_commands(known: &BTreeSet<String>, text: &str) -> (Vec<String>, usize) {
+    let mut unknown = Vec::new();
+    let mut count = 0;
+    for rest in text.split("bellows ").skip(1) {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != ' ' && c != '-');
+        let words: Vec<&str> = rest[..end.unwrap_or(rest.len())].split(' ').collect();
+        let plain = |word: &&&str| !word.is_empty() && !word.starts_with('-');
+        let words: Vec<&str> = words.iter().take_while(plain).copied().take(2).collect();
+        let Some(first) = words.first() else { continue };
+        count += 1;
+        let groups = known.iter().any(|one| one.starts_with(&format!("bellows {first} ")));
+        let command = match groups {
+            true => format!("bellows {}", words.join(" ")),
+            false => format!("bellows {first}"),
+        };
+        // The list of commands does not name itself.
+        if !known.contains(&command) && command != "bellows help" {
+            unknown.push(command);
+        }
+    }
+    (unknown, count)
+}
+
 /// Commands in code, in the pages that say what to type when something has gone wrong: each is there.
 #[test]
 fn every_command_of_the_guides_is_there() {
@@ -258,24 +282,35 @@ fn every_command_of_the_guides_is_there() {
     let mut count = 0;
     for page in pages().into_iter().filter(|page| guides(page)) {
         let text = std::fs::read_to_string(root().join(&page)).unwrap();
-        for rest in text.split("bellows ").skip(1) {
-            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != ' ' && c != '-');
-            let words: Vec<&str> = rest[..end.unwrap_or(rest.len())].split(' ').collect();
-            let plain = |word: &&&str| !word.is_empty() && !word.starts_with('-');
-            let words: Vec<&str> = words.iter().take_while(plain).copied().take(2).collect();
-            let Some(first) = words.first() else { continue };
-            count += 1;
-            let groups = known.iter().any(|one| one.starts_with(&format!("bellows {first} ")));
-            let command = match groups {
-                true => format!("bellows {}", words.join(" ")),
-                false => format!("bellows {first}"),
-            };
-            if !known.contains(&command) {
-                unknown.push(format!("{}: {command}", page.display()));
-            }
-        }
+        let (odd, named) = unknown_commands(&known, &text);
+        count += named;
+        unknown.extend(odd.into_iter().map(|command| format!("{}: {command}", page.display())));
     }
     assert!(count > 50, "{count} commands were found: mend this test");
+    assert!(unknown.is_empty(), "commands that are not there: {unknown:#?}");
+}
+
+/// What mends a refusal can be typed.
+#[test]
+fn every_command_of_a_remedy_is_there() {
+    let known = commands(&read("coordinator/tests/cli/help.trycmd"));
+    let mut unknown = Vec::new();
+    let mut count = 0;
+    for file in ["postgresql", "kwdb", "bookkeeper"]
+        .map(|system| format!("coordinator/src/systems/{system}/guards.rs"))
+        .iter()
+        .map(String::as_str)
+        .chain(["agent/src/tools/kwdb/deployed.rs"])
+    {
+        let source = read(file);
+        let words = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in words.filter(|line| line.contains("bellows ") && line.contains('"')) {
+            let (odd, named) = unknown_commands(&known, line);
+            count += named;
+            unknown.extend(odd.into_iter().map(|command| format!("{file}: {command}")));
+        }
+    }
+    assert!(count > 30, "{count} commands were found: mend this test");
     assert!(unknown.is_empty(), "commands that are not there: {unknown:#?}");
 }
 

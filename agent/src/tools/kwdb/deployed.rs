@@ -33,7 +33,7 @@ pub(super) async fn decommission(
     }
     let script = place::section(local)?.deploy_sh.as_deref().ok_or_else(|| {
         Fault::new(FaultCode::Denied, "agent.toml of this host names no deploy.sh")
-            .remedy("name it under [systems.kwdb], or: bellows cluster reconfigure CLUSTER --option front_end=kwbase")
+            .remedy("name it under [systems.kwdb], or: bellows reconfigure CLUSTER --option front_end=kwbase")
     })?;
     if is_flagged(&rows(context, &node, Rows::Known).await?, id) {
         return Ok(format!("node {id} is being decommissioned already"));
@@ -47,7 +47,7 @@ pub(super) async fn decommission(
                 "deploy.sh would take the nodes {here:?} of this host's address, and {id} is meant"
             ),
         )
-        .remedy("bellows cluster reconfigure CLUSTER --option front_end=kwbase, then plan anew"));
+        .remedy("bellows reconfigure CLUSTER --option front_end=kwbase, then plan anew"));
     }
     let folder = local.config.agent.data_dir.join("kwdb");
     local.host.create_directory(&folder, &Access::PRIVATE_DIRECTORY)?;
@@ -69,9 +69,7 @@ pub(super) async fn decommission(
         FaultCode::ToolFailed,
         format!("deploy.sh has ended, and node {id} is not being decommissioned: {said}"),
     )
-    .remedy(
-        "see its log beside it; or: bellows cluster reconfigure CLUSTER --option front_end=kwbase",
-    ))
+    .remedy("see its log beside it; or: bellows reconfigure CLUSTER --option front_end=kwbase"))
 }
 
 fn is_flagged(rows: &[KwdbStatus], id: u32) -> bool {

@@ -103,7 +103,7 @@ plan::rules! {
         "free space under the data root, or choose another host";
     CanSign = "KW-26", "somebody who can sign",
         "A secure node needs certificates of the cluster's own authority, and its key never travels.",
-        "place ca.key beside ca.crt on one member's host and name it: bellows cluster reconfigure CLUSTER --option ca_host=HOST; or place certificates on the new host by hand: kwbase cert create-node, create-client root";
+        "place ca.key beside ca.crt on one member's host and name it: bellows reconfigure CLUSTER --option ca_host=HOST; or place certificates on the new host by hand: kwbase cert create-node, create-client root";
     CertificatesFit = "KW-27", "certificates that fit, or none",
         "What somebody has placed is not overwritten, and what does not fit does not let a node in.",
         "move the files that are named out of the certificates' folder, or place ones that fit";
@@ -112,7 +112,7 @@ plan::rules! {
         "take the change back; see bellows status CLUSTER --fresh";
     FrontEndThere = "KW-29", "deploy.sh where it is the front end",
         "A front end that was chosen and is not there cannot be used.",
-        "name it in agent.toml: [systems.kwdb] deploy_sh; or: bellows cluster reconfigure CLUSTER --option front_end=kwbase";
+        "name it in agent.toml: [systems.kwdb] deploy_sh; or: bellows reconfigure CLUSTER --option front_end=kwbase";
     OneNodeFound = "KW-30", "a node to adopt on each host",
         "Which node is meant is not guessed.",
         "start it if it does not run; name only hosts that have a node of the cluster";
