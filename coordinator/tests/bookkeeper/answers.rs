@@ -207,7 +207,7 @@ impl World {
             }),
             left_alone: said(host.left_alone),
             audited_at_ms: host.audited_at_ms,
-            other_keys: Vec::new(),
+            other_keys: host.other_keys.clone(),
         }
     }
 }

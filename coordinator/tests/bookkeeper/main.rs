@@ -19,6 +19,7 @@ mod paper;
 #[path = "../postgresql/play.rs"]
 mod play;
 mod properties;
+mod racks;
 mod refusals;
 #[path = "../postgresql/render.rs"]
 mod render;

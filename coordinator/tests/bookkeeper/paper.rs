@@ -24,6 +24,50 @@ fn all_kinds() -> Vec<Plan> {
     let new = world::expand(&[("bk4", "h4"), ("bk5", "h5")]);
     plans.push(play::plan(&world, &spec, &new));
     plans.extend(of_those_who_leave());
+    plans.extend(of_racks());
+    plans
+}
+
+/// However clients learn of racks.
+fn of_racks() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let racks =
+        [("rack.h1", "/r1"), ("group.h2", "g1"), ("broker", "2/2/2@g1"), ("min_racks", "1")];
+    let blank = spec::blank(CLUSTER, System::Bookkeeper);
+    let adopt = world::adopt(&["h1", "h2", "h3"], &racks);
+    plans.push(play::plan(&world::installed(3, 0), &blank, &adopt));
+    for class in
+        ["", "org.apache.pulsar.zookeeper.ZkBookieRackAffinityMapping", "org.acme.Racks", "script"]
+    {
+        let (mut world, spec) = world::cluster(4, 1, &racks);
+        for host in world.hosts.values_mut().filter(|host| host.running) {
+            match class {
+                "" => {}
+                "script" => host.other_keys.push("networkTopologyScriptFileName".to_owned()),
+                class => {
+                    host.settings.insert("reppDnsResolverClass".to_owned(), class.to_owned());
+                }
+            }
+        }
+        for options in [
+            &[][..],
+            &[("rack.bk5", "/r1")],
+            &[("group.bk5", "g1")],
+            &[("rack.bk5", "/r1"), ("group.bk5", "g1")],
+        ] {
+            plans.push(play::plan(&world, &spec, &world::expand_with(&[("bk5", "h5")], options)));
+        }
+        plans.push(play::plan(
+            &world,
+            &spec,
+            &world::replace("h1", ("bk5", "h5"), false, &[("rack.bk5", "/r1")]),
+        ));
+        plans.push(play::plan(
+            &world,
+            &spec,
+            &world::reconfigure(&[("rack.h1", ""), ("min_racks", "0")]),
+        ));
+    }
     plans
 }
 

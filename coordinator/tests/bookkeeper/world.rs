@@ -44,6 +44,8 @@ pub struct Host {
     /// Of a bookie that Bellows made: its configuration was written.
     pub written: bool,
     pub settings: BTreeMap<String, String>,
+    /// Keys that nobody takes over.
+    pub other_keys: Vec<String>,
     pub changed_file: bool,
     /// The cookie in its directories; `None`: they are empty.
     pub stamped: Option<String>,
@@ -78,6 +80,7 @@ impl Default for Host {
             foreign: false,
             written: false,
             settings: BTreeMap::new(),
+            other_keys: Vec::new(),
             changed_file: false,
             stamped: None,
             running: false,
@@ -233,7 +236,11 @@ pub fn accepting(mut intent: Intent, code: &str) -> Intent {
 }
 
 pub fn expand(nodes: &[(&str, &str)]) -> Intent {
-    intent("expand", Verb::Expand(Expand { nodes: pairs(nodes) }), &[])
+    expand_with(nodes, &[])
+}
+
+pub fn expand_with(nodes: &[(&str, &str)], options: &[(&str, &str)]) -> Intent {
+    intent("expand", Verb::Expand(Expand { nodes: pairs(nodes) }), options)
 }
 
 pub fn adopt(hosts: &[&str], options: &[(&str, &str)]) -> Intent {

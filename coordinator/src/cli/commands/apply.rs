@@ -21,5 +21,5 @@ pub struct Args {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let plan = plan::read(&args.file)?;
     let client = context.client()?;
-    agree_and_apply(context, &client, plan, &args.agreement).await
+    Box::pin(agree_and_apply(context, &client, plan, &args.agreement)).await
 }

@@ -50,6 +50,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     ("metadata at {}, instance {}", "元数据在 {1}，实例 {2}"),
     ("never fewer than {} bookies", "bookie 不少于 {1} 个"),
+    ("{} asks for {}/{}/{} in isolation group {}", "{1} 要求 {2}/{3}/{4}，在隔离组 {5} 中"),
     ("{} asks for {}/{}/{}", "{1} 要求 {2}/{3}/{4}"),
     ("data move: {}", "数据迁移速度：{1}"),
     (
@@ -64,6 +65,38 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     (
         "racks and isolation groups are not set: where Pulsar uses them, tell it of the new bookie by hand: pulsar-admin bookies set-bookie-rack",
         "不设置机架和隔离组：Pulsar 使用它们时，请手动告知新 bookie：pulsar-admin bookies set-bookie-rack",
+    ),
+    ("{} is in rack {}, isolation group {}", "{1} 在机架 {2}、隔离组 {3}"),
+    ("{} is in rack {}, and in no isolation group", "{1} 在机架 {2}，不属于任何隔离组"),
+    ("{} is in isolation group {}, its rack is not named", "{1} 在隔离组 {2}，未指明机架"),
+    ("the rack of {} is not named: --option {}", "未指明 {1} 的机架：--option {2}"),
+    (
+        "clients are not told by Bellows where {} stands; before this is applied: have {} answered with {} by the script of {} on every host that has it",
+        "Bellows 不告知客户端 {1} 的位置；执行本计划前：在每台有该脚本的主机上，让 {4} 的脚本对 {2} 回答 {3}",
+    ),
+    (
+        "clients are not told by Bellows where {} stands; before this is applied: have {} in {} where {} looks",
+        "Bellows 不告知客户端 {1} 的位置；执行本计划前：在 {4} 查找之处把 {2} 放入 {3}",
+    ),
+    (
+        "clients are not told by Bellows where {} stands; before this is applied: {}",
+        "Bellows 不告知客户端 {1} 的位置；执行本计划前：{2}",
+    ),
+    (
+        "clients are not told by Bellows that {} has left; when this is done: take {} out of the script of {} on every host",
+        "Bellows 不告知客户端 {1} 已离开；完成后：在每台主机上从 {3} 的脚本中去掉 {2}",
+    ),
+    (
+        "clients are not told by Bellows that {} has left; when this is done: take {} out where {} looks",
+        "Bellows 不告知客户端 {1} 已离开；完成后：在 {3} 查找之处去掉 {2}",
+    ),
+    (
+        "clients are not told by Bellows that {} has left; when this is done: {}",
+        "Bellows 不告知客户端 {1} 已离开；完成后：{2}",
+    ),
+    (
+        "{} is not taken over: the autorecovery daemon of {} knows no racks, and may put copies into one",
+        "{1} 不沿用：{2} 的自动恢复守护进程不知道机架，可能把各副本放进同一机架",
     ),
     (
         "no data move by themselves: ledgers that are there stay where they are; new ledgers use the new bookies too",
@@ -300,6 +333,15 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "{} asks for an ensemble of {}: with {} bookies no bookie can leave, and none may fail",
         "{1} 要求 ensemble 为 {2}：只有 {3} 个 bookie 时，一个都不能离开，也不能坏",
     ),
+    (
+        "from now on bookies are left in so many racks: {}; until now: {}",
+        "从现在起保留 bookie 的机架数：{1}；此前：{2}",
+    ),
+    ("as the members' configuration says", "按成员的配置"),
+    (
+        "from now on bookies stand in: {}; until now: {}; Bellows counts with it and tells no client",
+        "从现在起 bookie 的位置：{1}；此前：{2}；Bellows 据此计算，不告知任何客户端",
+    ),
     ("from now on data move at: {}; until now: {}", "从现在起迁移数据的速率：{1}；此前：{2}"),
     ("as fast as it goes", "全速"),
     // Guards.
@@ -334,4 +376,5 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("a bookie that is named dead is registered nowhere", "声明已死的 bookie 未在任何地方注册"),
     ("no ledger is lost with a dead bookie", "没有账本随已死的 bookie 丢失"),
     ("lost ledgers that can be listed", "丢失的账本可以列出"),
+    ("racks enough for the copies", "机架足够放置副本"),
 ];

@@ -23,9 +23,9 @@ pub(super) fn plan(
     wanted: &Adopt,
 ) -> Result<Plan, Vec<Refusal>> {
     let view = View::of(observation);
-    let found = guards::adopt(spec, view, wanted)?;
-    let members: Vec<Placed> = found.members.iter().map(|member| member.placed.clone()).collect();
     let options = options::for_adopt(intent);
+    let found = guards::adopt(spec, view, wanted, &options)?;
+    let members: Vec<Placed> = found.members.iter().map(|member| member.placed.clone()).collect();
     enough(&options, members.len())?;
     let mut draft = Draft::new(&spec.cluster);
     for (at, member) in members.iter().enumerate() {
@@ -145,10 +145,13 @@ fn quorums(draft: &mut Draft, options: &BookkeeperSpecOptions) {
         );
     }
     for quorum in &options.quorums {
-        let text = format!(
+        let mut text = format!(
             "{} asks for {}/{}/{}",
             quorum.name, quorum.ensemble, quorum.write_quorum, quorum.ack_quorum
         );
+        if !quorum.groups.is_empty() {
+            text.push_str(&format!(" in isolation group {}", quorum.groups.join("+")));
+        }
         draft.note(NoteKind::Guard, text);
     }
 }

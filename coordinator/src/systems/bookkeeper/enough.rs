@@ -1,4 +1,5 @@
-//! Whether the bookies that are left are more than any ledger, default or policy needs. With as many as the largest
+//! Whether the bookies that are left are more than any ledger, default or policy needs; those that ask for isolation
+//! groups are in `places`. With as many as the largest
 //! ensemble there is none to take the place of the next one that fails.
 
 use bellows_proto::v1::{BookkeeperLedgers, BookkeeperQuorum};
@@ -14,7 +15,8 @@ pub(super) fn shortage(
     if short(ledgers.largest_ensemble) && ledgers.count > 0 {
         who.push(format!("an ensemble of {} ({})", ledgers.largest_ensemble, named(ledgers)));
     }
-    for quorum in quorums.iter().filter(|quorum| short(quorum.ensemble)) {
+    let anywhere = quorums.iter().filter(|quorum| quorum.groups.is_empty());
+    for quorum in anywhere.filter(|quorum| short(quorum.ensemble)) {
         who.push(format!("an ensemble of {} ({})", quorum.ensemble, quorum.name));
     }
     if who.is_empty() {
@@ -39,7 +41,8 @@ pub(super) fn text(
     ledgers: &BookkeeperLedgers,
     quorums: &[BookkeeperQuorum],
 ) -> String {
-    let most = quorums.iter().map(|quorum| quorum.ensemble).max().unwrap_or(0);
+    let anywhere = quorums.iter().filter(|quorum| quorum.groups.is_empty());
+    let most = anywhere.map(|quorum| quorum.ensemble).max().unwrap_or(0);
     let most = most.max(ledgers.largest_ensemble);
     format!("{left} writable bookies are left, the largest ensemble is {most}")
 }
@@ -63,8 +66,9 @@ pub(super) fn listed(quorums: &[BookkeeperQuorum]) -> String {
 }
 
 fn told(quorum: &BookkeeperQuorum) -> String {
-    let BookkeeperQuorum { name, ensemble, write_quorum, ack_quorum } = quorum;
-    format!("{name}={ensemble}/{write_quorum}/{ack_quorum}")
+    let BookkeeperQuorum { name, ensemble, write_quorum, ack_quorum, groups } = quorum;
+    let at = if groups.is_empty() { "" } else { "@" };
+    format!("{name}={ensemble}/{write_quorum}/{ack_quorum}{at}{}", groups.join("+"))
 }
 
 #[cfg(test)]
@@ -77,7 +81,8 @@ mod tests {
     }
 
     fn quorum(name: &str, [ensemble, write_quorum, ack_quorum]: [u32; 3]) -> BookkeeperQuorum {
-        BookkeeperQuorum { name: name.to_owned(), ensemble, write_quorum, ack_quorum }
+        let name = name.to_owned();
+        BookkeeperQuorum { name, ensemble, write_quorum, ack_quorum, groups: Vec::new() }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Plans new bookies for a cluster that runs.
 
-use bellows_proto::v1::{Condition, Intent, NoteKind, Observation, Plan, Refusal, Spec};
+use bellows_proto::v1::{
+    Condition, Intent, NoteKind, Observation, Plan, Refusal, Spec, spec_change,
+};
 
 use super::{
     conditions,
@@ -8,7 +10,7 @@ use super::{
     draft::{self, Draft, Placed},
     guards::{self, Expanding, Rule},
     join::{self, Joining},
-    notes, predict,
+    notes, options, predict,
     view::View,
 };
 
@@ -35,10 +37,11 @@ pub(super) fn plan(
         "a cluster that is not healthy is not made busier",
         sound(members),
     );
+    placed(&mut draft, spec, intent);
     join::prepare(&mut draft, &joining);
     join::admit_all(&mut draft, &joining);
     join::conclude(&mut draft, draft::names(all.iter()), &[]);
-    notes::joining(&mut draft, &guarded);
+    notes::joining(&mut draft, &guarded, view);
     draft.note(
         NoteKind::Data,
         "no data move by themselves: ledgers that are there stay where they are; new ledgers use the new bookies too"
@@ -51,6 +54,13 @@ pub(super) fn plan(
     plan.before = describe(spec, observation).members;
     plan.after = predict::views(&all);
     Ok(plan)
+}
+
+/// Where the new ones stand counts from the first step on.
+pub(super) fn placed(draft: &mut Draft, spec: &Spec, intent: &Intent) {
+    if let Some(change) = options::growth(spec, intent) {
+        draft.changing(spec_change::Kind::Options(change));
+    }
 }
 
 /// What holds before anything begins.

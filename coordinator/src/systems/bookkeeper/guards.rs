@@ -8,6 +8,7 @@ mod departing;
 mod judge;
 mod leaving_by;
 mod newcomers;
+mod placing;
 mod replacing;
 mod soft;
 
@@ -157,4 +158,7 @@ plan::rules! {
     LostListed = "BK-53", "lost ledgers that can be listed",
         "What is agreed to is agreed to by name.",
         "bring the host or its disk back; or delete ledgers that are lost: bookkeeper shell deleteledger";
+    RacksLeft = "BK-54", "racks enough for the copies",
+        "Copies of an entry are to lie in different racks: with fewer racks nobody can write, or one rack has them all.",
+        "expand the cluster in another rack first; or say where bookies stand: bellows reconfigure CLUSTER --option rack.NODE=/RACK; or how many racks are asked for: --option min_racks=N";
 }

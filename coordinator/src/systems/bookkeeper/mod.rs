@@ -27,6 +27,8 @@ mod moving;
 mod notes;
 mod observation;
 mod options;
+mod places;
+mod placing;
 mod predict;
 mod probe;
 mod queries;

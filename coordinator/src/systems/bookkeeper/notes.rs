@@ -5,10 +5,12 @@ use bellows_proto::v1::NoteKind;
 use super::{
     draft::{Draft, Placed},
     guards::Expanding,
+    placing,
+    view::View,
 };
 
 /// For new bookies.
-pub(super) fn joining(draft: &mut Draft, guarded: &Expanding) {
+pub(super) fn joining(draft: &mut Draft, guarded: &Expanding, view: View<'_>) {
     for new in &guarded.new {
         let Placed { node, host, place } = new;
         draft.note(
@@ -32,9 +34,5 @@ pub(super) fn joining(draft: &mut Draft, guarded: &Expanding) {
         let keys = guarded.left_out.join(", ");
         draft.note(NoteKind::Risk, format!("not taken over from {model}: {keys}"));
     }
-    draft.note(
-        NoteKind::Risk,
-        "racks and isolation groups are not set: where Pulsar uses them, tell it of the new bookie by hand: pulsar-admin bookies set-bookie-rack"
-            .to_owned(),
-    );
+    placing::joining(draft, &placing::source(view), &guarded.options, &guarded.new);
 }

@@ -1,19 +1,23 @@
 //! Options of the verbs: typed from `--option key=value`, with their defaults.
 
 use bellows_proto::v1::{
-    BookkeeperBudgets, BookkeeperIntentOptions, BookkeeperQuorum, BookkeeperQuorums,
-    BookkeeperReconfigure, BookkeeperSpecOptions, BookkeeperWay, Intent, IntentOptions, KeyValue,
-    Spec, SpecOptions, intent_options, spec_options,
+    BookkeeperBudgets, BookkeeperIntentOptions, BookkeeperPlaceChange, BookkeeperQuorum,
+    BookkeeperQuorums, BookkeeperReconfigure, BookkeeperSpecOptions, BookkeeperWay, Intent,
+    IntentOptions, KeyValue, OptionsChange, Spec, SpecOptions, intent_options, spec_options,
 };
 
+mod places;
 mod values;
 
 /// With two copies of everything, fewer bookies than this have no place for the third.
 pub(super) const LEAST_BOOKIES: u32 = 3;
 const MOST_BOOKIES: u32 = 1000;
 
-/// Besides `policy.TENANT/NAMESPACE`.
-const CLUSTER: &[&str] = &["broker", "budget", "min_bookies"];
+/// Racks that copies of an entry may be asked to lie in.
+const MOST_RACKS: u32 = 100;
+
+/// Besides `policy.TENANT/NAMESPACE`, and where bookies stand.
+const CLUSTER: &[&str] = &["broker", "budget", "min_bookies", "min_racks"];
 const LEAVING: &[&str] = &["data", "way"];
 const POLICY: &str = "policy.";
 
@@ -24,6 +28,7 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         "shrink" | "replace" => LEAVING,
         _ => &[],
     };
+    let stands = matches!(verb, "adopt" | "reconfigure" | "expand" | "replace");
     let mut mistakes = Vec::new();
     let mut typed = BookkeeperIntentOptions::default();
     let mut change = BookkeeperReconfigure::default();
@@ -37,11 +42,17 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         let of_cluster = known == CLUSTER;
         let is_known = known.contains(&key) || (of_cluster && key.starts_with(POLICY));
         let set = match (is_known, of_cluster) {
-            (false, _) => Err(unknown(verb, key, known)),
+            _ if stands && places::is_of_one(key) => {
+                places::set(&mut typed.places, key, &option.value)
+            }
+            (false, _) => Err(unknown(verb, key, known, stands)),
             (true, true) => cluster(&mut change, key, &option.value),
             (true, false) => leaving(&mut typed, key, &option.value),
         };
         mistakes.extend(set.err());
+    }
+    if known == CLUSTER {
+        change.places = std::mem::take(&mut typed.places);
     }
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -54,13 +65,17 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
     Ok(IntentOptions { system: Some(intent_options::System::Bookkeeper(typed)) })
 }
 
-fn unknown(verb: &str, key: &str, known: &[&str]) -> String {
-    match known {
+fn unknown(verb: &str, key: &str, known: &[&str], stands: bool) -> String {
+    let mut all = known.to_vec();
+    if known == CLUSTER {
+        all.push("policy.TENANT/NAMESPACE");
+    }
+    if stands {
+        all.extend(["rack.NODE", "group.NODE"]);
+    }
+    match all.as_slice() {
         [] => format!("{key} is no option of {verb}, which has none for bookkeeper"),
-        known => {
-            let policy = if known == CLUSTER { ", policy.TENANT/NAMESPACE" } else { "" };
-            format!("{key} is no option of {verb}; known: {}{policy}", known.join(", "))
-        }
+        all => format!("{key} is no option of {verb}; known: {}", all.join(", ")),
     }
 }
 
@@ -86,6 +101,7 @@ fn cluster(change: &mut BookkeeperReconfigure, key: &str, value: &str) -> Result
         "budget" => {
             change.budgets = Some(BookkeeperBudgets { budgets: values::budgets(value)? });
         }
+        "min_racks" => change.min_racks = Some(values::number(key, value, 0, MOST_RACKS)?),
         "broker" => quorum(change, values::quorum("broker", value)?),
         _ => {
             let name = key.strip_prefix(POLICY).ok_or_else(|| format!("{key} is not known"))?;
@@ -129,6 +145,8 @@ fn changed(
     if let Some(budgets) = &change.budgets {
         options.budgets.clone_from(&budgets.budgets);
     }
+    options.min_racks = change.min_racks.unwrap_or(options.min_racks);
+    options.places = places::changed(&options.places, &change.places);
     options
 }
 
@@ -137,8 +155,14 @@ pub(super) fn for_adopt(intent: &Intent) -> BookkeeperSpecOptions {
     defaulted(of_intent(intent).adopt.unwrap_or_default())
 }
 
-/// The options of a cluster.
+/// The options of a cluster. Where somebody stood who has left counts no more.
 pub(super) fn of_spec(spec: &Spec) -> BookkeeperSpecOptions {
+    let mut options = stored(spec);
+    options.places.retain(|place| spec.nodes.iter().any(|node| node.node == place.node));
+    options
+}
+
+fn stored(spec: &Spec) -> BookkeeperSpecOptions {
     let stored = spec.options.as_ref().and_then(|options| {
         let spec_options::System::Bookkeeper(options) = options.system.as_ref()? else {
             return None;
@@ -146,6 +170,25 @@ pub(super) fn of_spec(spec: &Spec) -> BookkeeperSpecOptions {
         Some(options.clone())
     });
     defaulted(stored.unwrap_or_default())
+}
+
+/// Where new bookies are said to stand.
+pub(super) fn places(intent: &Intent) -> Vec<BookkeeperPlaceChange> {
+    of_intent(intent).places
+}
+
+/// The options of a cluster once those who are added are there.
+pub(super) fn grown(spec: &Spec, intent: &Intent) -> BookkeeperSpecOptions {
+    let mut options = of_spec(spec);
+    options.places = places::changed(&options.places, &places(intent));
+    options
+}
+
+/// What becomes of a spec's options when nodes are added; `None`: nothing.
+pub(super) fn growth(spec: &Spec, intent: &Intent) -> Option<OptionsChange> {
+    let after = grown(spec, intent);
+    (after.places != stored(spec).places)
+        .then(|| OptionsChange { before: spec.options.clone(), after: Some(in_spec(after)) })
 }
 
 /// The options of a cluster as they are to be.
@@ -191,6 +234,11 @@ mod tests {
         let none = given("reconfigure", &[("broker", "")]).unwrap().reconfigure.unwrap();
         assert_eq!(none.quorums, Some(Default::default()));
         assert!(given("reconfigure", &[]).unwrap().reconfigure.is_none());
+        let stands = [("rack.bk4", "/r1"), ("group.bk4", "g1")];
+        assert_eq!(given("expand", &stands).unwrap().places.len(), 1);
+        let change = given("reconfigure", &stands).unwrap();
+        assert!(change.places.is_empty());
+        assert_eq!(change.reconfigure.unwrap().places.len(), 1);
         let left_out = of_intent(&Intent::default());
         assert_eq!(left_out.way(), BookkeeperWay::Unspecified);
     }
@@ -207,8 +255,11 @@ mod tests {
         let mistakes = given("adopt", &wrong).unwrap_err();
         assert_eq!(mistakes.len(), 5, "{mistakes:?}");
         assert!(
-            mistakes.iter().any(|one| one.contains("known: broker, budget, min_bookies, policy."))
+            mistakes
+                .iter()
+                .any(|one| one.contains("known: broker, budget, min_bookies, min_racks, policy."))
         );
+        assert_eq!(given("shrink", &[("rack.bk1", "/r1")]).unwrap_err().len(), 1);
         assert_eq!(given("shrink", &[("data", "maybe"), ("data", "x")]).unwrap_err().len(), 3);
         assert_eq!(given("expand", &[("way", "drain")]).unwrap_err().len(), 1);
     }

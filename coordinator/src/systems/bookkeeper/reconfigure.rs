@@ -10,7 +10,7 @@ use super::{
     budget, conditions,
     describe::describe,
     draft::{self, Draft},
-    enough, guards, options, predict,
+    enough, guards, options, places, predict,
     view::View,
 };
 
@@ -78,6 +78,7 @@ fn said(
             draft.note(NoteKind::Risk, text);
         }
     }
+    racks(draft, before, after);
     if before.budgets != after.budgets {
         let free = |text: String| match text.as_str() {
             "" => "as fast as it goes".to_owned(),
@@ -87,6 +88,29 @@ fn said(
             "from now on data move at: {}; until now: {}",
             free(budget::text(&after.budgets)),
             free(budget::text(&before.budgets))
+        );
+        draft.note(NoteKind::Impact, text);
+    }
+}
+
+fn racks(draft: &mut Draft, before: &BookkeeperSpecOptions, after: &BookkeeperSpecOptions) {
+    if before.min_racks != after.min_racks {
+        let said = |racks: u32| match racks {
+            0 => "as the members' configuration says".to_owned(),
+            racks => racks.to_string(),
+        };
+        let text = format!(
+            "from now on bookies are left in so many racks: {}; until now: {}",
+            said(after.min_racks),
+            said(before.min_racks)
+        );
+        draft.note(NoteKind::Impact, text);
+    }
+    if before.places != after.places {
+        let text = format!(
+            "from now on bookies stand in: {}; until now: {}; Bellows counts with it and tells no client",
+            places::listed(&after.places),
+            places::listed(&before.places)
         );
         draft.note(NoteKind::Impact, text);
     }

@@ -14,7 +14,7 @@ use super::{
     guards::{self, Replacing},
     join::{self, Joining},
     leave::{self, Way},
-    notes, options, predict, shrink,
+    notes, options, placing, predict, shrink,
     view::View,
 };
 
@@ -102,6 +102,7 @@ fn living_one(change: &Change<'_>) -> Plan {
         "a cluster that is not healthy is not made busier",
         first.clone(),
     );
+    expand::placed(&mut draft, spec, intent);
     join::prepare(&mut draft, &change.joining);
     join::admit_all(&mut draft, &change.joining);
     draft.check(
@@ -130,7 +131,10 @@ fn said(draft: &mut Draft, change: &Change<'_>) {
     for (kind, text) in &change.guarded.notes {
         draft.note(*kind, text.clone());
     }
-    notes::joining(draft, &change.guarded.growing);
+    let growing = &change.guarded.growing;
+    notes::joining(draft, growing, change.view);
+    let (source, old) = (placing::source(change.view), std::slice::from_ref(change.old()));
+    placing::leaving(draft, &source, &growing.options, old);
 }
 
 /// All is well but for the dead one, which is what it is said to be.
@@ -155,6 +159,7 @@ fn dead_one(change: &Change<'_>) -> Plan {
         "two readings: its agent is silent, and nobody sees it registered",
         first.clone(),
     );
+    expand::placed(&mut draft, spec, intent);
     join::prepare(&mut draft, &change.joining);
     join::admit_all(&mut draft, &change.joining);
     copied(&mut draft, change);

@@ -12,7 +12,7 @@ use super::{
     guards::{self, Leaving},
     join,
     leave::{self, Way},
-    options, predict,
+    options, placing, predict,
     view::View,
 };
 use crate::plan::sizes;
@@ -45,6 +45,7 @@ pub(super) fn plan(
     }
     join::conclude(&mut draft, draft::names(staying.iter()), leaving);
     said(&mut draft, &guarded, &way);
+    placing::leaving(&mut draft, &placing::source(view), &options, leaving);
     let mut plan = draft.finish(spec, intent, &all);
     plan.premises = premises(way.way, &all, leaving);
     plan.invariants = invariants(way.way, staying, draft::names(leaving.iter()));

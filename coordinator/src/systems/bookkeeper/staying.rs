@@ -4,6 +4,7 @@ use bellows_proto::v1::BookkeeperSpecOptions;
 
 use super::{
     enough,
+    places::{self, Parting},
     room::{self, Disk, Room, WARNS_AT},
     view::{self, View, reading, server},
 };
@@ -32,11 +33,33 @@ pub(super) fn enough(
     options: Option<&BookkeeperSpecOptions>,
 ) -> Result<Result<String, String>, String> {
     let (left, ledgers) = (writable(view, without)?, view.ledgers()?);
-    let quorums = options.map(|options| options.quorums.as_slice()).unwrap_or_default();
-    Ok(match enough::shortage(left, ledgers, quorums) {
-        Some(shortage) => Err(shortage),
-        None => Ok(enough::text(left, ledgers, quorums)),
+    let unsaid = BookkeeperSpecOptions::default();
+    let options = options.unwrap_or(&unsaid);
+    let names = names(view, without)?;
+    let parting = Parting { left: &names, going: without };
+    let mut short: Vec<String> =
+        enough::shortage(left, ledgers, &options.quorums).into_iter().collect();
+    short.extend(places::short_groups(parting, options));
+    if let Some(asked) = places::asked(view, without, options)? {
+        short.extend(places::short_racks(&names, &options.places, &asked));
+    }
+    Ok(match short.as_slice() {
+        [] => Ok(enough::text(left, ledgers, &options.quorums)),
+        short => Err(short.join("; ")),
     })
+}
+
+/// Members besides these that all see writable.
+fn names(view: View<'_>, without: &[String]) -> Result<Vec<String>, String> {
+    let witnesses = view.witnesses()?;
+    let mut found = Vec::new();
+    for member in view.in_spec().filter(|member| !without.contains(&member.node)) {
+        let id = view.id(&member.node)?;
+        if witnesses.iter().all(|witness| witness.is_writable(&id)) {
+            found.push(member.node.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// Bytes that these hold, about, by the ledgers' metadata.

@@ -108,7 +108,8 @@ pub(super) fn judge(
     intent: &Intent,
     going: &Going<'_>,
 ) -> Option<Leaving> {
-    let (spec_options, asked) = (options::of_spec(findings.spec), options::of_intent(intent));
+    let spec_options = options::grown(findings.spec, intent);
+    let asked = options::of_intent(intent);
     let (leaving, staying) = parted(going);
     at_least(findings, staying.len() + going.coming.len(), &spec_options);
     for node in &leaving {
@@ -119,7 +120,7 @@ pub(super) fn judge(
     if leaving.is_empty() {
         return None;
     }
-    leaving_by::enough(findings, going);
+    leaving_by::enough(findings, going, &spec_options);
     let chosen = match asked.way() {
         BookkeeperWay::Unspecified => BookkeeperWay::Drain,
         way @ (BookkeeperWay::Drain | BookkeeperWay::Stop | BookkeeperWay::Expire) => way,

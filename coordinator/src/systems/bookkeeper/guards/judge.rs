@@ -5,13 +5,13 @@ use bellows_proto::v1::{Adopt, BookkeeperSetting, BookkeeperSpecOptions, Intent,
 use super::{
     super::{
         draft::Placed,
-        options,
+        options, queries,
         settings::{self, Model},
         view::View,
     },
     Findings, Rule,
     adopting::{self, Adopting},
-    cluster, newcomers,
+    cluster, newcomers, placing,
 };
 
 /// A cluster that may grow.
@@ -34,9 +34,14 @@ pub(in super::super) fn adopt<'a>(
     spec: &'a Spec,
     view: View<'a>,
     wanted: &Adopt,
+    options: &BookkeeperSpecOptions,
 ) -> Result<Adopting, Vec<Refusal>> {
     let mut findings = Findings::new(spec, view);
     let good = adopting::judge(&mut findings, wanted);
+    let names =
+        wanted.from.iter().map(|from| queries::adopted_name(&from.host)).collect::<Vec<_>>();
+    placing::known(&mut findings, options.places.iter().map(|place| place.node.as_str()), &names);
+    placing::groups_have_somebody(&mut findings, options);
     findings.end(good)
 }
 
@@ -54,11 +59,14 @@ pub(in super::super) fn expand(
 /// The same within a replacement.
 pub(in super::super) fn growing(findings: &mut Findings<'_>, intent: &Intent) -> Option<Expanding> {
     let nodes = crate::plan::added(intent);
-    let options = options::of_spec(findings.spec);
+    let options = options::grown(findings.spec, intent);
     let members = cluster::members(findings);
     if members.is_empty() {
         return None;
     }
+    let said = options::places(intent);
+    let names: Vec<String> = nodes.iter().map(|node| node.node.clone()).collect();
+    placing::known(findings, said.iter().map(|change| change.node.as_str()), &names);
     cluster::sound(findings);
     let new = newcomers::places(findings, nodes);
     let known = members.iter().filter(|member| !findings.dead.contains(&member.node));

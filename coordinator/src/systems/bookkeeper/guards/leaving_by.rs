@@ -1,6 +1,6 @@
 //! What each way out of a cluster asks for.
 
-use bellows_proto::v1::{BookkeeperBudget, BookkeeperWay, NoteKind};
+use bellows_proto::v1::{BookkeeperBudget, BookkeeperSpecOptions, BookkeeperWay, NoteKind};
 
 use super::{
     super::{
@@ -8,6 +8,7 @@ use super::{
         draft::Placed,
         enough,
         moving::{self, Load},
+        places::{self, Parting},
         room::{self, Disk},
         state, staying,
         view::View,
@@ -31,16 +32,29 @@ pub(super) struct Going<'a> {
 /// What is in the way: the rule, at whom, and what was seen.
 type Obstacle = (Rule, String, String);
 
-/// The bookies that are left are more than any ensemble.
-pub(super) fn enough(findings: &mut Findings<'_>, going: &Going<'_>) {
+/// The bookies that are left are more than any ensemble, and stand in racks enough. `options`: with where those stand
+/// who come.
+pub(super) fn enough(
+    findings: &mut Findings<'_>,
+    going: &Going<'_>,
+    options: &BookkeeperSpecOptions,
+) {
     let view = findings.view;
-    let ledgers = findings.known("", "", view.ledgers());
-    let Some(ledgers) = ledgers else { return };
-    let quorums = view.options.map(|options| options.quorums.as_slice()).unwrap_or_default();
     let (_, staying) = parted(going);
-    let left = staying.len() + going.coming.len();
-    if let Some(value) = enough::shortage(left, ledgers, quorums) {
+    let coming = going.coming.iter().map(|disk| disk.node.clone());
+    let left: Vec<String> = staying.into_iter().map(|member| member.node).chain(coming).collect();
+    let ledgers = findings.known("", "", view.ledgers());
+    let short = ledgers.and_then(|ledgers| enough::shortage(left.len(), ledgers, &options.quorums));
+    if let Some(value) = short {
         findings.say(Rule::EnoughBookies, "", "", value);
+    }
+    for value in places::short_groups(Parting { left: &left, going: going.names }, options) {
+        findings.say(Rule::EnoughBookies, "", "", value);
+    }
+    let asked = findings.known("", "", places::asked(view, going.names, options)).flatten();
+    let short = asked.and_then(|asked| places::short_racks(&left, &options.places, &asked));
+    if let Some(value) = short {
+        findings.say(Rule::RacksLeft, "", "", value);
     }
 }
 

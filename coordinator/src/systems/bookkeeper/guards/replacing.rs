@@ -7,7 +7,7 @@ use bellows_proto::v1::{
 use super::{
     super::{
         autorecovery, budget,
-        draft::Placed,
+        draft::{self, Placed},
         enough, moving, options,
         room::{Disk, WARNS_AT},
         view::View,
@@ -16,7 +16,7 @@ use super::{
     departing::{self, parted},
     judge::{Expanding, growing},
     leaving_by::{self, Going},
-    soft,
+    placing, soft,
 };
 use crate::plan::sizes;
 
@@ -99,7 +99,7 @@ fn replacing(
         });
     }
     is_dead(findings, &old);
-    without_it(findings, &going);
+    without_it(findings, &going, &growing.options);
     let (lost, notes) = lost(findings, intent, &old);
     let (_, staying) = parted(&going);
     let at = staying.first()?.clone();
@@ -132,9 +132,9 @@ fn is_dead(findings: &mut Findings<'_>, old: &Placed) {
 }
 
 /// The others, and the new one, can take over what it had.
-fn without_it(findings: &mut Findings<'_>, going: &Going<'_>) {
-    let (view, budgets) = (findings.view, options::of_spec(findings.spec).budgets);
-    leaving_by::enough(findings, going);
+fn without_it(findings: &mut Findings<'_>, going: &Going<'_>, options: &BookkeeperSpecOptions) {
+    let (view, budgets) = (findings.view, &options.budgets);
+    leaving_by::enough(findings, going, options);
     let autorecovers = autorecovery::judge(view, going.names);
     if let Some(Err(value)) = findings.known("", "", autorecovers) {
         findings.say(Rule::Autorecovers, "", "", value);
@@ -144,7 +144,7 @@ fn without_it(findings: &mut Findings<'_>, going: &Going<'_>) {
         findings.say(rule, &node, "", value);
     }
     let (leaving, _) = parted(going);
-    let no_hours = leaving_by::no_hours(view, &leaving, &budgets);
+    let no_hours = leaving_by::no_hours(view, &leaving, budgets);
     if let Some(Some((rule, node, value))) = findings.known("", "", no_hours) {
         findings.say(rule, &node, "", value);
     }
@@ -212,6 +212,9 @@ pub(in super::super) fn reconfigure(
     }
     cluster::every_bookie_known(&mut findings);
     departing::at_least(&mut findings, members.len(), after);
+    let names = draft::names(members.iter());
+    placing::known(&mut findings, after.places.iter().map(|place| place.node.as_str()), &names);
+    placing::groups_have_somebody(&mut findings, after);
     for quorum in &after.quorums {
         if let Some(value) = enough::odd(quorum) {
             findings.say(Rule::ValidIntent, "", "", value);

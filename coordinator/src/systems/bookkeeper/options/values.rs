@@ -2,7 +2,10 @@
 
 use bellows_proto::v1::{BookkeeperBudget, BookkeeperQuorum};
 
-use super::super::{budget::DAY, enough};
+use super::{
+    super::{budget::DAY, enough},
+    places,
+};
 
 /// So many spans of a day at most.
 const MOST_SPANS: usize = 24;
@@ -29,23 +32,32 @@ pub(super) fn namespace(name: &str) -> Result<&str, String> {
         .ok_or_else(|| format!("policy.{name}: a namespace is wanted, like policy.public/default"))
 }
 
-/// "3/2/2": ensemble, write quorum, ack quorum. Empty: none is asked for.
+/// "3/2/2": ensemble, write quorum, ack quorum; "3/2/2@g1+g2": on bookies of these isolation groups alone. Empty:
+/// none is asked for.
 pub(super) fn quorum(name: &str, value: &str) -> Result<Option<BookkeeperQuorum>, String> {
     if value.is_empty() {
         return Ok(None);
     }
     let odd = || {
         format!(
-            "{name}={value}: ensemble, write quorum and ack quorum are wanted, like {name}=3/2/2"
+            "{name}={value}: ensemble, write quorum and ack quorum are wanted, like {name}=3/2/2, or {name}=3/2/2@GROUP"
         )
     };
-    let mut parts = value.split('/').map(|part| part.parse::<u32>());
+    let (numbers, groups) = match value.split_once('@') {
+        Some((numbers, groups)) => (numbers, groups.split('+').collect()),
+        None => (value, Vec::new()),
+    };
+    for group in &groups {
+        places::group(group).map_err(|_| odd())?;
+    }
+    let mut parts = numbers.split('/').map(|part| part.parse::<u32>());
     let mut next = || parts.next().and_then(Result::ok).ok_or_else(odd);
     let quorum = BookkeeperQuorum {
         name: name.to_owned(),
         ensemble: next()?,
         write_quorum: next()?,
         ack_quorum: next()?,
+        groups: groups.into_iter().map(str::to_owned).collect(),
     };
     if parts.next().is_some() || quorum.ensemble > 1000 {
         return Err(odd());
