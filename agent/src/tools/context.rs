@@ -128,6 +128,14 @@ impl JobContext {
         &self.cancel
     }
 
+    /// The same job, for what must be put right although it is to end: its runs and requests do not end with it. The
+    /// shim waits some seconds for that, and no longer.
+    pub fn to_the_end(&self) -> Self {
+        let (local, recorder) = (self.local.clone(), Arc::clone(&self.recorder));
+        let (key, operation) = (self.key.clone(), self.operation.clone());
+        Self::new(local, key, operation, CancellationToken::new(), recorder)
+    }
+
     /// Tells how far the job is. Cheap; call it as often as there is news.
     pub fn progress(&self, progress: Progress) {
         self.recorder.progress(progress);

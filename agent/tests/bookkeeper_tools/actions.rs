@@ -235,6 +235,8 @@ async fn a_stopped_bookie_is_decommissioned() {
     };
     let (ended, ()) = futures::join!(first.job(decommission(first, never), &cancel, &told), paused);
     assert_eq!(ended.unwrap_err().code(), FaultCode::Cancelled);
+    // Not left so, though the job was to end.
+    assert!(first.sees().await.unwrap().autorecovery);
     let on =
         |enabled| Kind::SetAutorecovery(BookkeeperSetAutorecovery { at: first.node(), enabled });
     first.twice(on(true)).await;

@@ -144,6 +144,7 @@ impl World {
             declared: host.declared,
             declaration: "adopt_conf_file = \"/etc/bookkeeper/bookie.conf\"".to_owned(),
             obstacles: said(host.obstacle),
+            http_obstacles: said(host.http_obstacle),
             running: host.running,
             settings: settings(host),
             server: Some(match server(name, host) {

@@ -247,6 +247,34 @@ fn a_replacement_ends_as_predicted() {
     }
 }
 
+/// What was lost with a dead one lacks a copy for ever: others may leave all the same, if that is agreed to by name.
+#[test]
+fn what_is_lost_already_holds_up_nobody() {
+    let (world, spec) = dead();
+    let intent = world::accepting(world::replace("h2", ("bk5", "h5"), true, &[]), "BK-52");
+    let (mut world, spec, _) = played(world, &spec, &intent);
+    world.lacking = vec![40, 41, 43];
+    for option in ["drain", "stop"] {
+        let intent = world::shrink(&["h3"], &way(option));
+        let refused = |world: &World, intent: &Intent| {
+            let observation = world.observe(&spec, Some(intent));
+            let refusals = AllSystems::default().plan(&spec, &observation, intent).unwrap_err();
+            refusals.into_iter().map(|one| (one.code, one.value)).collect::<Vec<_>>()
+        };
+        let no = refused(&world, &intent);
+        let value = "3 ledgers for bk5: 40 41 43; lost with bookies that were replaced as dead";
+        assert_eq!(no, [("BK-44".to_owned(), value.to_owned())]);
+        let agreed = world::accepting(intent, "BK-44");
+        let (after, _, plan) = played(world.clone(), &spec, &agreed);
+        assert!(after.on(&id("h3")).is_empty());
+        assert!(plan.notes.iter().any(|note| note.text.starts_with("BK-44")));
+        // One that has its copies still is waited for.
+        let mut other = world.clone();
+        other.lacking.push(10);
+        assert_eq!(refused(&other, &agreed)[0].0, "BK-44");
+    }
+}
+
 #[test]
 fn a_dead_one_is_replaced_without_its_host() {
     let (world, spec) = dead();

@@ -255,7 +255,7 @@ const ADOPTING: &[Case] = &[
         code: "BK-14",
         odd: |world| {
             let host = world.host("h2");
-            (host.mute, host.obstacle) = (true, "its HTTP admin API is off");
+            (host.mute, host.http_obstacle) = (true, "its HTTP admin API is off");
         },
         intent: all,
     },
@@ -291,7 +291,7 @@ const ADOPTING: &[Case] = &[
     Case {
         title: "something stands in the way",
         code: "BK-31",
-        odd: |world| world.host("h2").obstacle = "its journal is on a path with a comma",
+        odd: |world| world.host("h2").obstacle = "its HTTP-journal is on a path with a comma",
         intent: all,
     },
     Case {

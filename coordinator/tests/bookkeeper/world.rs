@@ -38,6 +38,7 @@ pub struct Host {
     pub vacancy_claimed_by: &'static str,
     pub declared: bool,
     pub obstacle: &'static str,
+    pub http_obstacle: &'static str,
     pub left_alone: &'static str,
     /// Somebody else's bookie, with what its configuration says besides the metadata service.
     pub foreign: bool,
@@ -76,6 +77,7 @@ impl Default for Host {
             vacancy_claimed_by: "",
             declared: true,
             obstacle: "",
+            http_obstacle: "",
             left_alone: "",
             foreign: false,
             written: false,

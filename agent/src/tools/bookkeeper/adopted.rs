@@ -24,6 +24,8 @@ pub(super) struct Adopted {
     pub placement: BookkeeperPlacement,
     /// Why it cannot be adopted as it is, a sentence each.
     pub obstacles: Vec<String>,
+    /// Of these what is in the way of its HTTP admin API, which has lines of its own that mend it.
+    pub http_obstacles: Vec<String>,
 }
 
 /// Reads it out of its configuration.
@@ -35,6 +37,7 @@ pub(super) fn placement(
     conf: &Conf,
 ) -> Adopted {
     let mut obstacles = conf.troubles();
+    let mut http_obstacles = admin_api(conf);
     let mut port = |key: &str, default: u16| {
         let port = conf.port(key).unwrap_or_else(|why| {
             obstacles.push(why);
@@ -56,14 +59,13 @@ pub(super) fn placement(
         conf_file: conf_file.to_string(),
         log_dir: section.log_root.to_string(),
         port: bookie_port,
-        http_address: http_address(local, conf, &mut obstacles),
+        http_address: http_address(local, conf, &mut http_obstacles),
         http_port,
         unit: if local.form.has_units() { unit.to_owned() } else { String::new() },
         adopted: true,
         ..place::of_host(local, section)
     };
     obstacles.extend(identity(local, conf, bookie_port));
-    obstacles.extend(admin_api(conf));
     for directory in [&placement.journal_dirs, &placement.ledger_dirs, &placement.index_dirs]
         .into_iter()
         .flatten()
@@ -72,7 +74,7 @@ pub(super) fn placement(
             obstacles.push(error.to_string());
         }
     }
-    Adopted { placement, obstacles }
+    Adopted { placement, obstacles, http_obstacles }
 }
 
 /// Bellows knows a bookie by the host's address and its port.
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn a_plain_one_is_where_it_says() {
         let found = read(PLAIN);
-        assert_eq!(found.obstacles, Vec::<String>::new());
+        assert_eq!((found.obstacles, found.http_obstacles), (Vec::new(), Vec::new()));
         let place = found.placement;
         assert_eq!((place.port, place.http_port), (3181, 8080));
         assert_eq!(place.http_address, "127.0.0.1");
@@ -171,15 +173,21 @@ mod tests {
     #[test]
     fn what_stands_in_the_way_is_named() {
         let with = |more: &str| read(&format!("{PLAIN}{more}")).obstacles.join("; ");
-        let without = |line: &str| read(&PLAIN.replace(line, "")).obstacles.join("; ");
-        assert!(without("httpServerEnabled=true").contains("httpServerPort=8080"));
+        let of_http = |text: &str| {
+            let found = read(text);
+            assert_eq!(found.obstacles, Vec::<String>::new());
+            found.http_obstacles.join("; ")
+        };
+        let http_with = |more: &str| of_http(&format!("{PLAIN}{more}"));
+        let off = of_http(&PLAIN.replace("httpServerEnabled=true", ""));
+        assert!(off.contains("httpServerPort=8080"));
         assert!(with("bookieId=bookie-7\n").contains("\"bookie-7\""));
         assert!(with("bookieId=10.0.0.4:3182\n").contains("make 10.0.0.4:3181"));
         assert_eq!(with("bookieId=10.0.0.4:3181\n"), "");
         assert!(with("bookiePort=0\n").contains("no port"));
-        assert!(with("httpServerHost=10.9.9.9\n").contains("neither of loopback"));
-        assert_eq!(with("httpServerHost=10.0.0.4\n"), "");
-        assert!(with("httpServerTlsEnable=true\n").contains("TLS"));
+        assert!(http_with("httpServerHost=10.9.9.9\n").contains("neither of loopback"));
+        assert_eq!(http_with("httpServerHost=10.0.0.4\n"), "");
+        assert!(http_with("httpServerTlsEnable=true\n").contains("TLS"));
         let relative =
             read("advertisedAddress=10.0.0.4\nhttpServerEnabled=true\nledgerDirectories=data\n");
         assert!(relative.obstacles.iter().any(|why| why.contains("\"data\"")), "{relative:?}");

@@ -86,7 +86,7 @@ async fn bookie(
         None => String::new(),
     };
     let unit = named.and_then(|named| named.unit.clone()).unwrap_or_else(|| theirs.clone());
-    let Adopted { placement, mut obstacles } =
+    let Adopted { placement, mut obstacles, http_obstacles } =
         adopted::placement(local, section, conf_file, &unit, conf);
     match &process {
         Some(process) => obstacles.extend(own_obstacles(local, section, process)?),
@@ -104,6 +104,7 @@ async fn bookie(
         declaration: place::declaration(conf_file.as_str(), &theirs),
         running: process.is_some(),
         settings: conf.settings(),
+        http_obstacles,
         ..BookkeeperFoundBookie::default()
     };
     let mut down = Fault::new(FaultCode::ToolFailed, "the bookie does not run");

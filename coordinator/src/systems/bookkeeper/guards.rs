@@ -133,7 +133,7 @@ plan::rules! {
         "switch it on: bookkeeper shell autorecovery -e; have autoRecoveryDaemonEnabled=true at bookies that stay";
     NothingLacking = "BK-44", "no ledger lacks a copy",
         "What lacks a copy may lose the last one while others move.",
-        "wait until autorecovery has made them; see bookkeeper shell listunderreplicated";
+        "wait until autorecovery has made them; see bookkeeper shell listunderreplicated; where only ledgers lack one that are lost with a bookie that was replaced as dead: bookkeeper shell deleteledger, or --accept BK-44=REASON";
     StateKept = "BK-45", "stays read-only over a restart",
         "A bookie that comes back writable gets new ledgers, and its last one never expires.",
         "have persistBookieStatusEnabled=true in its configuration and restart it, with 4.17.3, 4.16.8 or later; or use another way";

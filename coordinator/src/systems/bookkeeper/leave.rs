@@ -22,6 +22,8 @@ pub(super) struct Way<'a> {
     pub(super) budgets: &'a [BookkeeperBudget],
     /// Its directories are emptied in the end.
     pub(super) wipe: bool,
+    /// Ledgers that were lost before and lack a copy for ever: not waited for.
+    pub(super) lost: &'a [u64],
 }
 
 /// What a departure of these rests on. Those leave one after another; each is looked at again when it is its turn.
@@ -62,11 +64,11 @@ pub(super) fn audit(draft: &mut Draft, at: &Placed) {
 }
 
 /// After an audit.
-pub(super) fn whole(draft: &mut Draft) {
+pub(super) fn whole(draft: &mut Draft, lost: &[u64]) {
     draft.wait(
         "wait until no ledger lacks a copy".to_owned(),
         "what lacks a copy may lose the last one while others move",
-        vec![conditions::replicated(&[])],
+        vec![conditions::replicated(lost)],
         draft::LEDGERS,
     );
 }

@@ -94,7 +94,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Of the guards only two can be accepted with a reason.
+/// Of the guards only some can be accepted with a reason.
 fn accepted(intent: &Intent) -> Vec<Refusal> {
     let soft = guards::accepted_with_a_reason();
     let no = |code: &String| {

@@ -5,12 +5,12 @@
 use bellows_proto::v1::{
     Asked, BookkeeperClusterQuery, BookkeeperFindQuery, BookkeeperLedgersQuery,
     BookkeeperNodeQuery, BookkeeperQuery, BookkeeperShellQuery, Intent, Observation, Query, Spec,
-    bookkeeper_query, intent::Verb, observation::System, query,
+    bookkeeper_query, intent::Verb, observation::System, placement, query,
 };
 
 use super::{
     observation::observation,
-    view::{SYSTEM, View, reading, server},
+    view::{self, SYSTEM, View, reading, server},
 };
 use crate::{
     plan::{Question, Questions, added, adopted_from, leaving, left},
@@ -114,7 +114,10 @@ fn surveys(
             }
         }
         let at = named(spec, node);
-        let gone = if is_dead(intent) { going.clone() } else { Vec::new() };
+        let mut gone = buried(spec, view);
+        if is_dead(intent) {
+            gone.extend(going.iter().cloned());
+        }
         let query = BookkeeperLedgersQuery { at, bookies, gone };
         round.survey(host, bookkeeper(bookkeeper_query::Kind::Ledgers(query)));
     }
@@ -129,6 +132,25 @@ fn surveys(
         let query = BookkeeperShellQuery { at, bookie };
         round.survey(&other_host, bookkeeper(bookkeeper_query::Kind::Shell(query)));
     }
+}
+
+/// Ids of bookies that were replaced as dead, and that no member has: what only they had is lost.
+fn buried(spec: &Spec, view: View<'_>) -> Vec<String> {
+    let dead = spec.tombstones.iter().filter(|stone| stone.owed_act != 0);
+    let ids = dead.filter_map(|stone| {
+        let placement::System::Bookkeeper(place) = stone.placement.as_ref()?.system.as_ref()?
+        else {
+            return None;
+        };
+        Some(view::id(place))
+    });
+    let mut found: Vec<String> = Vec::new();
+    for id in ids.filter(|id| view.node_of(id).is_none()) {
+        if !found.contains(&id) {
+            found.push(id);
+        }
+    }
+    found
 }
 
 /// What an adopted bookie is called: as its host.

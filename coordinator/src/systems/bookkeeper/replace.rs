@@ -76,6 +76,7 @@ pub(super) fn plan(
         at: &guarded.at,
         budgets: &options.budgets,
         wipe: options::of_intent(intent).wipe_data,
+        lost: &guarded.lost,
     };
     let joining = Joining {
         members: if wanted.dead { &guarded.staying } else { &guarded.growing.members },
@@ -111,7 +112,7 @@ fn living_one(change: &Change<'_>) -> Plan {
         leave::needs(way.way, gone),
     );
     leave::audit(&mut draft, way.at);
-    leave::whole(&mut draft);
+    leave::whole(&mut draft, way.lost);
     leave::one(&mut draft, way, old);
     join::conclude(&mut draft, draft::names(after.iter()), gone);
     for text in &guarded.ways {

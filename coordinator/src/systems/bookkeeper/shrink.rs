@@ -25,9 +25,10 @@ pub(super) fn plan(
 ) -> Result<Plan, Vec<Refusal>> {
     let view = View::of(observation);
     let guarded = guards::shrink(spec, view, intent)?;
-    let Leaving { leaving, staying, at, .. } = &guarded;
+    let Leaving { leaving, staying, at, lost, .. } = &guarded;
     let (options, asked) = (options::of_spec(spec), options::of_intent(intent));
-    let way = Way { way: guarded.way, at, budgets: &options.budgets, wipe: asked.wipe_data };
+    let (budgets, wipe) = (options.budgets.as_slice(), asked.wipe_data);
+    let way = Way { way: guarded.way, at, budgets, wipe, lost };
     let all = draft::in_order(staying.iter().chain(leaving));
     let mut draft = Draft::new(&spec.cluster);
     draft.check(
@@ -36,7 +37,7 @@ pub(super) fn plan(
         leave::needs(way.way, leaving),
     );
     leave::audit(&mut draft, at);
-    leave::whole(&mut draft);
+    leave::whole(&mut draft, lost);
     for (turn, node) in leaving.iter().enumerate() {
         if turn > 0 {
             again(&mut draft, &way, node);
@@ -63,7 +64,7 @@ fn again(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
         leave::needs(way.way, std::slice::from_ref(node)),
     );
     leave::audit(draft, way.at);
-    leave::whole(draft);
+    leave::whole(draft, way.lost);
 }
 
 fn premises(way: BookkeeperWay, all: &[Placed], leaving: &[Placed]) -> Vec<Condition> {

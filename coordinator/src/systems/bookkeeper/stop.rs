@@ -19,7 +19,7 @@ pub(super) fn out(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
         conditions::room(only),
         conditions::no_sole_copies(name),
         conditions::autorecovers(only),
-        conditions::replicated(&[]),
+        conditions::replicated(way.lost),
     ];
     leave::stop(
         draft,
@@ -37,7 +37,7 @@ pub(super) fn out(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
     draft.wait(
         format!("wait until {name} holds no ledger, and no ledger lacks a copy"),
         "by the ledgers' metadata and by the shell, two readings: what the command says of itself proves nothing",
-        vec![conditions::emptied(name, &[]), conditions::replicated(&[])],
+        vec![conditions::emptied(name, &[]), conditions::replicated(way.lost)],
         draft::LEDGERS,
     );
     draft.check(

@@ -61,9 +61,13 @@ pub(super) async fn decommission(
     let paused = hours.pause() && !is_on(context, &at).await?;
     let mut job = Decommission { context, at, id, meter, paused };
     let done = job.run(&hours).await;
-    // A pause that is left by a fault must not leave the cluster without its repairs.
-    if job.paused && done.is_err() && !context.cancel().is_cancelled() {
-        switch(context, &job.at, true).await?;
+    // A pause that is left by a fault, or because the job is to end, must not leave the cluster without its repairs.
+    if job.paused && done.is_err() {
+        let said = match switch(&context.to_the_end(), &job.at, true).await {
+            Ok(()) => "autorecovery is on again".to_owned(),
+            Err(fault) => format!("autorecovery is off still: {}", fault.message),
+        };
+        context.say(&said);
     }
     done
 }

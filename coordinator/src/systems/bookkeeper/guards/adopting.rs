@@ -86,9 +86,10 @@ fn member(findings: &mut Findings<'_>, from: &AdoptFrom, name: &str) -> Option<F
         return None;
     }
     for obstacle in &found.obstacles {
-        // What must be told apart is: the HTTP API has a rule of its own, with the lines that mend it.
-        let rule = if obstacle.contains("HTTP") { Rule::HttpOn } else { Rule::Adoptable };
-        findings.say(rule, name, host, obstacle.clone());
+        findings.say(Rule::Adoptable, name, host, obstacle.clone());
+    }
+    for obstacle in &found.http_obstacles {
+        findings.say(Rule::HttpOn, name, host, obstacle.clone());
     }
     if !found.declared {
         let value =

@@ -35,6 +35,8 @@ pub(in super::super) struct Leaving {
     pub(in super::super) ways: Vec<String>,
     /// What was found that is to be known.
     pub(in super::super) notes: Vec<(NoteKind, String)>,
+    /// Ledgers that were lost with a dead bookie and are not waited for, in order.
+    pub(in super::super) lost: Vec<u64>,
 }
 
 /// Whether these bookies may leave.
@@ -116,7 +118,7 @@ pub(super) fn judge(
         can_be_stopped(findings, node);
     }
     theirs(findings, &leaving, asked.wipe_data);
-    whole(findings);
+    let (lost, agreed) = whole(findings, intent);
     if leaving.is_empty() {
         return None;
     }
@@ -142,8 +144,9 @@ pub(super) fn judge(
     let ways = ways::side_by_side(choice, &possible);
     let mut notes = leaving_by::notes(findings.view, &leaving, chosen);
     notes.extend(obeyed(findings, intent, chosen, &spec_options));
+    notes.extend(agreed);
     let at = staying.first()?.clone();
-    Some(Leaving { leaving, staying, at, way: chosen, ways, notes })
+    Some(Leaving { leaving, staying, at, way: chosen, ways, notes, lost })
 }
 
 /// Those who leave and those who stay, each in natural order.
@@ -183,24 +186,40 @@ fn theirs(findings: &mut Findings<'_>, leaving: &[Placed], wipe: bool) {
     }
 }
 
-/// As the last audit left it: a fresh one is the plan's first act.
-fn whole(findings: &mut Findings<'_>) {
-    let Some(witnesses) = findings.known("", "", findings.view.witnesses()) else { return };
-    for witness in witnesses {
-        let lacking = witness.cluster.underreplicated_count;
-        if lacking > 0 {
-            let first: Vec<String> =
-                witness.cluster.underreplicated.iter().take(8).map(u64::to_string).collect();
-            let value = format!(
-                "{} for {}: {}",
-                sizes::many(lacking, "ledger"),
-                witness.node,
-                first.join(" ")
-            );
-            findings.say(Rule::NothingLacking, "", "", value);
-            return;
-        }
+/// As the last audit left it: a fresh one is the plan's first act. Ledgers that were lost with a dead bookie lack a copy
+/// for ever: that only these do is agreed to by name. Which they are then, in order.
+fn whole(findings: &mut Findings<'_>, intent: &Intent) -> (Vec<u64>, Option<(NoteKind, String)>) {
+    let view = findings.view;
+    let Some(witnesses) = findings.known("", "", view.witnesses()) else {
+        return Default::default();
+    };
+    // Of several the first.
+    let Some(worst) = witnesses.iter().rev().max_by_key(|one| one.cluster.underreplicated_count)
+    else {
+        return Default::default();
+    };
+    let (lacking, listed) = (worst.cluster.underreplicated_count, &worst.cluster.underreplicated);
+    if lacking == 0 {
+        return Default::default();
     }
+    let lost = view.ledgers().map_or(&[][..], |ledgers| ledgers.lost.as_slice());
+    let all_lost = u64::try_from(listed.len()).is_ok_and(|listed| listed == lacking)
+        && witnesses
+            .iter()
+            .all(|one| one.cluster.underreplicated.iter().all(|ledger| lost.contains(ledger)));
+    let value = format!(
+        "{} for {}: {}",
+        sizes::many(lacking, "ledger"),
+        worst.node,
+        leaving_by::shown(listed, lacking)
+    );
+    if !all_lost {
+        findings.say(Rule::NothingLacking, "", "", value);
+        return Default::default();
+    }
+    let value = format!("{value}; lost with bookies that were replaced as dead");
+    let note = soft::unless_accepted(findings, intent, Rule::NothingLacking, "", value);
+    (lost.to_vec(), note)
 }
 
 /// Autorecovery keeps to no rate: that is agreed to by name.

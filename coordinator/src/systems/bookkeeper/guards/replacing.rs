@@ -34,7 +34,7 @@ pub(in super::super) struct Replacing {
     /// All ways, side by side, a sentence each; none where it is dead.
     pub(in super::super) ways: Vec<String>,
     pub(in super::super) notes: Vec<(NoteKind, String)>,
-    /// Ledgers that are lost with it and were agreed to be, in order.
+    /// Ledgers that are lost, with it or before, and were agreed to be, in order.
     pub(in super::super) lost: Vec<u64>,
 }
 
@@ -85,18 +85,8 @@ fn replacing(
     let new = new.clone();
     if !dead {
         let leaving = departing::judge(findings, intent, &going)?;
-        let departing::Leaving { staying, at, way, ways, notes, .. } = leaving;
-        return Some(Replacing {
-            growing,
-            old,
-            new,
-            staying,
-            at,
-            way,
-            ways,
-            notes,
-            lost: Vec::new(),
-        });
+        let departing::Leaving { staying, at, way, ways, notes, lost, .. } = leaving;
+        return Some(Replacing { growing, old, new, staying, at, way, ways, notes, lost });
     }
     is_dead(findings, &old);
     without_it(findings, &going, &growing.options);

@@ -26,5 +26,7 @@ pub(super) fn unless_accepted(
 
 /// The codes of those guards.
 pub(in super::super) fn accepted_with_a_reason() -> Vec<String> {
-    [Rule::BudgetKept, Rule::LostLedgers].map(|rule| rule.seen("").code).to_vec()
+    [Rule::NothingLacking, Rule::BudgetKept, Rule::LostLedgers]
+        .map(|rule| rule.seen("").code)
+        .to_vec()
 }
