@@ -17,6 +17,7 @@ pub mod bookkeeper;
 pub mod bookkeeper_http;
 pub mod bookkeeper_shell;
 mod context;
+mod csv;
 pub mod deploy_sh;
 pub mod host;
 pub mod initdb;

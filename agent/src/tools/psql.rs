@@ -213,12 +213,7 @@ pub fn parse_sections(stdout: &[u8]) -> Result<Sections, ParseError> {
             return Err(ParseError::StraySection(shorten(line)));
         }
     }
-    let mut builder = csv::ReaderBuilder::new();
-    // All is there already: no more room than it needs.
-    builder.has_headers(false).flexible(true).buffer_capacity(rows.len().clamp(1, 8192));
-    let mut reader = builder.from_reader(rows.as_bytes());
-    for record in reader.records() {
-        let record = record.map_err(|_| ParseError::NotText)?;
+    for record in super::csv::records(rows.as_bytes()).map_err(|_| ParseError::NotText)? {
         let at = record.position().map_or(0, csv::Position::byte);
         let within = |end: &usize| u64::try_from(*end).is_ok_and(|end| at >= end);
         let section = ends.partition_point(within);

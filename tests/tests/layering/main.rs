@@ -278,6 +278,7 @@ const TOOLS: &[(&str, &[&str])] = &[
 /// Modules beside tools and systems that all of them may use.
 const SHARED: &[&str] = &[
     "agent::tools::context",
+    "agent::tools::csv",
     "agent::tools::proc",
     "agent::tools::values",
     "coordinator::systems::host",

@@ -1,6 +1,8 @@
 //! `--format=csv` of `kwbase`: records by the names of their columns. A bare `NULL` is no value.
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
+
+use super::super::csv as whole;
 
 /// Why output cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,13 +54,7 @@ pub fn records(stdout: &[u8]) -> Result<Vec<StringRecord>, ParseError> {
     if stdout.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
         return Err(ParseError::Unclosed);
     }
-    ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(stdout)
-        .into_records()
-        .collect::<Result<_, _>>()
-        .map_err(|error| ParseError::Csv(error.to_string()))
+    whole::records(stdout).map_err(|error| ParseError::Csv(error.to_string()))
 }
 
 /// Where a record begins.
