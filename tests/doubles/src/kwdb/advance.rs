@@ -114,15 +114,17 @@ impl Cluster {
         for id in ids {
             let lag = LAG_MS + i64::try_from(self.random(LAG_MORE_MS)).unwrap_or_default();
             let lag = self.knobs.span(lag);
-            let replicas = self.replicas(id);
-            let status = self.status_of(id);
+            let Some(node) = self.nodes.get(&id) else { continue };
+            // Counted only where it is told: it is far more seldom than a turn.
+            let replicas = (now >= node.gossiped_next_ms).then(|| self.replicas(id));
+            let status = (store && now >= node.status_next_ms).then(|| self.status_of(id));
             let report = self.knobs.span(REPORT_MS);
             let Some(node) = self.nodes.get_mut(&id) else { continue };
-            if now >= node.gossiped_next_ms {
+            if let Some(replicas) = replicas {
                 node.gossiped_replicas = replicas;
                 node.gossiped_next_ms = now + lag;
             }
-            if store && now >= node.status_next_ms {
+            if let Some(status) = status {
                 node.status = Some(status);
                 node.status_next_ms = now + report;
             }

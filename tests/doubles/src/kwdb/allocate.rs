@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cluster::{Cluster, Kind, NodeId, Range, Snapshot, StartMode};
+use super::cluster::{Cluster, Kind, Node, NodeId, Range, Snapshot, StartMode};
 
 /// What is to be done with one range.
 enum Need {
@@ -22,7 +22,10 @@ impl Cluster {
             return;
         }
         let mut busy = self.busy();
-        for id in self.ranges.keys().copied().collect::<Vec<_>>() {
+        // Neither changes while replicas are given out.
+        let leaving = self.all_leaving();
+        let wanted = self.all_wanted();
+        for (id, wanted) in wanted {
             let Some(range) = self.ranges.get(&id) else { continue };
             if range.underway.is_some()
                 || self.knobs.never_move.contains(&id)
@@ -30,7 +33,7 @@ impl Cluster {
             {
                 continue;
             }
-            let Some(need) = self.need(range) else { continue };
+            let Some(need) = self.need(range, wanted, &leaving) else { continue };
             // Some ranges wait for the next turn: the count falls irregularly.
             if self.random(10) < 4 {
                 continue;
@@ -72,20 +75,39 @@ impl Cluster {
         }
     }
 
-    fn leaving(&self, node: NodeId) -> bool {
+    /// Nodes whose replicas are to go elsewhere.
+    fn all_leaving(&self) -> BTreeSet<NodeId> {
         let dead_moves =
             self.setting("kv.allocator.ts_store_dead_rebalance.enabled") == Some("true");
-        self.nodes.get(&node).is_none_or(|known| {
-            known.decommissioning || (dead_moves && !known.up && self.dead(known))
-        })
+        let leaves = |node: &&Node| {
+            node.decommissioning || (dead_moves && !node.up && self.dead(node))
+        };
+        self.nodes.values().filter(leaves).map(|node| node.id).collect()
     }
 
-    fn need(&self, range: &Range) -> Option<Need> {
-        let wanted = self.effective_replicas(range);
+    /// Every range with the number of replicas that it is to have.
+    fn all_wanted(&self) -> Vec<(u64, usize)> {
+        // Ranges of a zone mostly stand side by side.
+        let mut last: Option<(&str, usize)> = None;
+        let mut all = Vec::with_capacity(self.ranges.len());
+        for range in self.ranges.values() {
+            let wanted = match last {
+                Some((zone, wanted)) if zone == range.zone => wanted,
+                Some(_) | None => self.effective_replicas(range),
+            };
+            last = Some((&range.zone, wanted));
+            all.push((range.id, wanted));
+        }
+        all
+    }
+
+    fn need(&self, range: &Range, wanted: usize, leaving: &BTreeSet<NodeId>) -> Option<Need> {
         if range.replicas.len() < wanted {
             return Some(Need::Add);
         }
-        let leaving = range.replicas.iter().copied().find(|node| self.leaving(*node));
+        // What is no node at all leaves too.
+        let gone = |node: &NodeId| leaving.contains(node) || !self.nodes.contains_key(node);
+        let leaving = range.replicas.iter().copied().find(gone);
         if range.replicas.len() > wanted {
             let fullest = range.replicas.iter().copied().max_by_key(|node| self.replicas(*node));
             return leaving.or(fullest).map(Need::Remove);

@@ -149,7 +149,7 @@ impl Cluster {
     /// `None` is silence: what needs the key-value store has no quorum, or `hang` was turned on.
     pub fn serve(&mut self, at: NodeId, request: &Request, now_ms: i64) -> Option<Response> {
         self.advance(now_ms);
-        if self.knobs.hang || (!request.gossip_only() && !self.quorum()) {
+        if self.knobs.hang || (!self.quorum() && !request.gossip_only()) {
             return None;
         }
         Some(match request {

@@ -8,7 +8,11 @@ mod settings;
 mod tables;
 mod value;
 
-use sqlparser::ast::{ObjectName, Statement};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use sqlparser::ast::{ObjectName, Query, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -43,19 +47,55 @@ fn run(
     user: &str,
     database: &str,
 ) -> Result<Asked<Response>, Failure> {
-    if !gossip_only(text) && !cluster.quorum() {
+    if !cluster.quorum() && !gossip_only(text) {
         return Ok(Asked::Silent);
+    }
+    if let Some(query) = known(text) {
+        return answer(cluster, &query, database);
     }
     if let Some(response) = settings::run(cluster, &words(text)?, user)? {
         return Ok(Asked::Answer(response));
     }
     match parse(text)? {
-        Statement::Query(query) => Ok(match select::run(cluster, &query, database)? {
-            Asked::Answer(table) => Asked::Answer(Response::Table(table)),
-            Asked::Silent => Asked::Silent,
-        }),
+        Statement::Query(query) => {
+            let query = Rc::new(*query);
+            keep(text, &query);
+            answer(cluster, &query, database)
+        }
         other => change::run(cluster, &other, user, database),
     }
+}
+
+fn answer(
+    cluster: &Cluster,
+    query: &Query,
+    database: &str,
+) -> Result<Asked<Response>, Failure> {
+    Ok(match select::run(cluster, query, database)? {
+        Asked::Answer(table) => Asked::Answer(Response::Table(table)),
+        Asked::Silent => Asked::Silent,
+    })
+}
+
+/// So many queries are kept.
+const KEPT: usize = 64;
+
+thread_local! {
+    /// What was parsed once: clients ask the same over and over, and an answer takes less than the parsing.
+    static QUERIES: RefCell<HashMap<String, Rc<Query>>> = RefCell::default();
+}
+
+fn known(text: &str) -> Option<Rc<Query>> {
+    QUERIES.with_borrow(|kept| kept.get(text).cloned())
+}
+
+fn keep(text: &str, query: &Rc<Query>) {
+    QUERIES.with_borrow_mut(|kept| {
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(text.to_owned(), Rc::clone(query));
+    });
 }
 
 fn parse(text: &str) -> Result<Statement, Failure> {
