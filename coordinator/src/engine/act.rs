@@ -307,7 +307,7 @@ impl<W: World> Run<W> {
 
     /// Takes one act back: its undo acts, in their order, each probed first.
     pub(super) async fn undo_act(&self, known: &ActState) -> Result<(), Stop> {
-        for undo in &known.undo {
+        for undo in known.undo.iter() {
             self.undoing(known.step, undo).await?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::index;
 
 mod fold;
 
-pub use fold::{begin, fold, name, next};
+pub use fold::{after, begin, fold, name, next};
 
 /// An event that cannot follow what came before: a bug, or a damaged journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,10 +99,10 @@ pub struct ActState {
     /// Where it is.
     pub status: ActStatus,
     /// As sent with the last attempt.
-    pub act: Act,
+    pub act: Arc<Act>,
     /// How to take it back: as resolved before the *first* attempt, because later ones see
     /// what earlier ones left.
-    pub undo: Vec<Act>,
+    pub undo: Arc<Vec<Act>>,
     /// Attempts that reached their host, or may have.
     pub reached: u32,
     /// What was seen when it last failed.

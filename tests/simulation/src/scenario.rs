@@ -369,7 +369,7 @@ impl Admin<'_> {
         let folded = match kept {
             // Events only grow.
             Some((_, seen, state)) => {
-                events.iter().skip(seen).try_fold(state, |state, event| state::next(&state, event))
+                events.iter().skip(seen).try_fold(state, state::after)
             }
             None => state::fold(events),
         };

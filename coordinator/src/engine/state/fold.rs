@@ -19,7 +19,7 @@ pub fn fold(events: &[Event]) -> Result<OperationState, IllegalEvent> {
     })?;
     let mut state = begin(first)?;
     for event in events {
-        state = next(&state, event)?;
+        state = after(state, event)?;
     }
     Ok(state)
 }
@@ -62,15 +62,22 @@ pub fn begin(event: &Event) -> Result<OperationState, IllegalEvent> {
 /// # Errors
 /// If the event cannot follow.
 pub fn next(state: &OperationState, event: &Event) -> Result<OperationState, IllegalEvent> {
+    after(state.clone(), event)
+}
+
+/// The state after one more event, of which nobody needs the one before: a copy costs more than an event.
+///
+/// # Errors
+/// If the event cannot follow.
+pub fn after(mut state: OperationState, event: &Event) -> Result<OperationState, IllegalEvent> {
     if event.sequence != state.sequence + 1 {
         return Err(illegal(event, format!("the number after {} was due", state.sequence)));
     }
-    let mut next = state.clone();
-    next.sequence = event.sequence;
-    next.changed_at_ms = event.at_ms;
+    state.sequence = event.sequence;
+    state.changed_at_ms = event.at_ms;
     let kind = event.kind.as_ref().ok_or_else(|| illegal(event, "it is empty"))?;
-    apply(&mut next, kind).map_err(|reason| illegal(event, reason))?;
-    Ok(next)
+    apply(&mut state, kind).map_err(|reason| illegal(event, reason))?;
+    Ok(state)
 }
 
 fn apply(state: &mut OperationState, kind: &Kind) -> Result<(), String> {
@@ -234,11 +241,11 @@ fn act_started(
         return Err(format!("attempt {} of act {} was due", before + 1, act.number));
     }
     let undo = match known {
-        Some(known) if known.reached > 0 => known.undo.clone(),
-        Some(_) | None => act.undo.clone(),
+        Some(known) if known.reached > 0 => Arc::clone(&known.undo),
+        Some(_) | None => Arc::new(act.undo.clone()),
     };
     // What an earlier attempt's undo did, this attempt does anew.
-    for undo in &undo {
+    for undo in undo.iter() {
         if let Some(state) = state.acts.get_mut(&undo.number) {
             state.status = ActStatus::Idle;
         }
@@ -247,7 +254,7 @@ fn act_started(
         step,
         attempt,
         status: ActStatus::Started,
-        act: act.clone(),
+        act: Arc::new(act.clone()),
         undo,
         reached: reached + 1,
         evidence: None,
@@ -276,8 +283,8 @@ fn already_done(state: &mut OperationState, number: u32) {
         step: 0,
         attempt: 0,
         status: ActStatus::Idle,
-        act: Act::default(),
-        undo: Vec::new(),
+        act: Arc::default(),
+        undo: Arc::default(),
         reached: 0,
         evidence: None,
     });
