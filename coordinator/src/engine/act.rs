@@ -89,12 +89,7 @@ impl<W: World> Run<W> {
                 Probe::NotDone | Probe::Partial(_) => {}
             }
         }
-        let observation = self.holding(step, &act.requires, way).await?;
-        let resolved = self
-            .world
-            .systems()
-            .resolve(act, &observation)
-            .map_err(|reason| failed(HoldCause::Unknown, reason))?;
+        let resolved = self.resolved(step, act, way).await?;
         let attempt = match attempts {
             1.. if is_seeded(Defect::AttemptReused) => attempts,
             _ => attempts + 1,
@@ -115,6 +110,26 @@ impl<W: World> Run<W> {
             Way::Undo => self.record(started)?,
         }
         self.start(&resolved, attempt).await
+    }
+
+    /// The act with what is known only now. A reading that it needs and no condition does may be missing: it is
+    /// asked for again for a while.
+    async fn resolved(&self, step: u32, act: &Act, way: Way) -> Result<Act, Stop> {
+        let mut left = PATIENCE;
+        loop {
+            let observation = self.holding(step, &act.requires, way).await?;
+            let reason = match self.world.systems().resolve(act, &observation) {
+                Ok(resolved) => return Ok(resolved),
+                Err(reason) if left.is_zero() => return Err(failed(HoldCause::Unknown, reason)),
+                Err(reason) => reason,
+            };
+            self.show(Meter::default().show(self.world.clock().now_ms(), step, &reason));
+            left = left.saturating_sub(RETRY_PAUSE);
+            self.pause(RETRY_PAUSE).await;
+            if way == Way::Forward {
+                self.stop_if_turned()?;
+            }
+        }
     }
 
     /// An observation in which the conditions and (forward) the plan's invariants hold. What is

@@ -1,5 +1,7 @@
 //! Holds: what they are for, who ends them, and that none covers another up.
 
+use std::sync::atomic::AtomicU32;
+
 use super::*;
 
 #[test]
@@ -99,6 +101,23 @@ fn a_job_that_hangs_can_be_cancelled() {
         site.engine.control(&id, ControlKind::Cancel, "tester").unwrap();
         assert_eq!(site.finish(&id).await.outcome(), Some(Outcome::Cancelled));
         site.assert_as_before();
+    });
+}
+
+/// A single reading that is missing just then is no failure of the act.
+#[test]
+fn what_cannot_be_resolved_yet_is_asked_for_again_for_a_while() {
+    run(async {
+        // The last one is for ever; then nothing was done that could be held.
+        for (times, outcome) in [(3, Outcome::Done), (u32::MAX, Outcome::Undone)] {
+            let mut site = Site::new();
+            let unresolved = AtomicU32::new(times);
+            site.systems = Arc::new(Shelf { unresolved, ..Shelf::default() });
+            site.engine = start(&site.agents, &site.systems, &site.journal, &site.clock);
+            let id = site.begin(OnFailure::Hold).await;
+            let state = site.settle(&id).await.unwrap();
+            assert_eq!(state.outcome(), Some(outcome), "{times} times");
+        }
     });
 }
 

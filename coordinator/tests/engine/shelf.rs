@@ -1,6 +1,8 @@
 //! A toy system for the engine's tests: hosts are shelves, acts put named things on them.
 //! Pure, like every system.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use bellows::engine::ports::{Description, Probe, Question, Systems, Verdict};
 use bellows_proto::v1::{
     Act, Action, Asked, Check, ClaimResource, ClockWithin, Condition, Group, HostAction,
@@ -25,6 +27,8 @@ pub struct Shelf {
     pub undo_at: i64,
     /// What is on h1 is also told by a survey: the wait and the probe of the last act need it.
     pub surveyed: bool,
+    /// So often what an act needs to be resolved is not among what was read.
+    pub unresolved: AtomicU32,
 }
 
 /// What the survey told of h1.
@@ -32,7 +36,7 @@ const SURVEY: &str = "survey of h1";
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { revision: 1, no_return: 0, undo_at: 0, surveyed: false }
+        Self { revision: 1, no_return: 0, undo_at: 0, surveyed: false, unresolved: AtomicU32::new(0) }
     }
 }
 
@@ -265,6 +269,10 @@ impl Systems for Shelf {
     }
 
     fn resolve(&self, act: &Act, _: &Observation) -> Result<Act, String> {
+        let left = self.unresolved.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() {
+            return Err("what it is to be resolved by was not read".into());
+        }
         Ok(act.clone())
     }
 
