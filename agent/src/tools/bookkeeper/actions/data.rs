@@ -1,10 +1,11 @@
 //! A bookie's directories, emptied.
 
 use bellows_proto::v1::{BookkeeperDiscardData, DirectoryState, Fault, FaultCode};
+use camino::Utf8Path;
 
 use crate::{
-    facilities::{Runner as _, claims},
-    host::Access,
+    facilities::{Local, Runner as _, claims},
+    host::FileKind,
     tools::{
         JobContext, Note,
         bookkeeper::{
@@ -25,7 +26,6 @@ pub(super) async fn discard(
 ) -> Result<Note, Fault> {
     let local = context.local();
     let (node, claim) = made(local, required(action.node.as_ref())?)?;
-    let directories = node.directories();
     if !is_ours(&node, &claim) {
         return Err(Fault::new(
             FaultCode::NotClaimed,
@@ -37,9 +37,9 @@ pub(super) async fn discard(
     }
     service::refuse_running(context, &node).await?;
     let mut occupied = Vec::new();
-    for path in &directories {
+    for path in node.directories() {
         if claims::directory_state(local, path)? == DirectoryState::Occupied {
-            occupied.push(*path);
+            occupied.push(path);
         }
     }
     if occupied.is_empty() {
@@ -54,10 +54,21 @@ pub(super) async fn discard(
         .remedy("its ledgers are moved and its cookie is deleted before its data are"));
     }
     for path in &occupied {
-        local.host.remove_directory(path)?;
-    }
-    for path in directories {
-        local.host.create_directory(path, &Access::owned(0o700, &node.os_user))?;
+        empty(local, path)?;
     }
     Ok("its directories are empty".to_owned())
+}
+
+/// Removes what is in a directory. The directory itself stays as it is, with its owner and what is mounted there: were it
+/// removed and made again, one that is interrupted in between would leave another host behind.
+fn empty(local: &Local, directory: &Utf8Path) -> Result<(), Fault> {
+    for name in local.host.list(directory)? {
+        let path = directory.join(name);
+        match local.host.metadata(&path)?.map(|found| found.kind) {
+            Some(FileKind::Directory) => local.host.remove_directory(&path)?,
+            Some(_) => local.host.remove_file(&path)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
