@@ -4,9 +4,14 @@ use bellows_proto::v1::{
     Action, BookkeeperAction, HostAction, action, bookkeeper_action::Kind, host_action,
 };
 
+use super::super::budget;
 use crate::plan::Limits;
 
 const MINUTE: u64 = 60_000;
+/// Ledgers that move and of which none became whole for so long are told of.
+const STILL: u64 = 120 * MINUTE;
+/// No pause of a budget is longer.
+const DAY: u64 = 24 * 60 * MINUTE;
 
 /// The time limits of an action.
 pub(in super::super) fn limits(action: &Action) -> Limits {
@@ -37,8 +42,13 @@ fn on_host(action: &HostAction) -> u64 {
 
 fn bookkeeper(action: &BookkeeperAction) -> Limits {
     match &action.kind {
-        // Data move for hours or days; the budget may pause them for as long as a day's hours of 0.
-        Some(Kind::Drain(_) | Kind::Decommission(_)) => Limits { deadline_ms: 0, stall_ms: 0 },
+        // Data move for hours or days, and of one that hangs nothing else tells. The ledgers of a run may all be whole
+        // near its end only; in a day's hours of 0 nothing moves at all.
+        Some(Kind::Drain(drain)) => {
+            let pause = if budget::pauses(&drain.budgets) { DAY } else { 0 };
+            Limits { deadline_ms: 0, stall_ms: STILL + pause }
+        }
+        Some(Kind::Decommission(_)) => Limits { deadline_ms: 0, stall_ms: STILL },
         // It may replay its journal before it answers.
         Some(Kind::StartBookie(_)) => within(20 * MINUTE),
         // It flushes what it has in memory.
