@@ -112,7 +112,7 @@ fn brief(kind: &Kind) -> String {
     match kind {
         Kind::StepStarted(e) => format!("step {} started", e.step),
         Kind::StepSucceeded(e) => format!("step {} succeeded", e.step),
-        Kind::StepFailed(e) => format!("step {} failed", e.step),
+        Kind::StepFailed(e) => format!("step {} failed: {}", e.step, e.text),
         Kind::StepUndone(e) => format!("step {} undone", e.step),
         Kind::StepSkipped(e) => format!("step {} skipped", e.step),
         Kind::ActStarted(e) => {

@@ -87,16 +87,12 @@ pub trait System: Send + Sync {
     fn is_moved_by_failover(&self) -> bool;
 }
 
-/// Every system that is simulated. BookKeeper is not proven at all its points yet: it is there where `CASES` begins with
-/// its name.
+/// Every system that is simulated.
 pub fn systems() -> Vec<Box<dyn System>> {
-    let mut systems: Vec<Box<dyn System>> = vec![
+    vec![
         Box::new(super::listed_postgresql::Postgresql),
         Box::new(super::listed_kwdb::Kwdb { secure: false }),
         Box::new(super::listed_kwdb::Kwdb { secure: true }),
-    ];
-    if std::env::var("CASES").is_ok_and(|cases| cases.starts_with("bookkeeper")) {
-        systems.push(Box::new(super::listed_bookkeeper::Bookkeeper));
-    }
-    systems
+        Box::new(super::listed_bookkeeper::Bookkeeper),
+    ]
 }
