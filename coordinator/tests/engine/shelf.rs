@@ -36,7 +36,13 @@ const SURVEY: &str = "survey of h1";
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { revision: 1, no_return: 0, undo_at: 0, surveyed: false, unresolved: AtomicU32::new(0) }
+        Self {
+            revision: 1,
+            no_return: 0,
+            undo_at: 0,
+            surveyed: false,
+            unresolved: AtomicU32::new(0),
+        }
     }
 }
 

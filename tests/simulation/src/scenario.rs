@@ -368,9 +368,7 @@ impl Admin<'_> {
         let kept = self.folded.take().filter(|(of, seen, _)| of == id && *seen <= events.len());
         let folded = match kept {
             // Events only grow.
-            Some((_, seen, state)) => {
-                events.iter().skip(seen).try_fold(state, state::after)
-            }
+            Some((_, seen, state)) => events.iter().skip(seen).try_fold(state, state::after),
             None => state::fold(events),
         };
         match folded {

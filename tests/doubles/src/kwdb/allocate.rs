@@ -79,9 +79,8 @@ impl Cluster {
     fn all_leaving(&self) -> BTreeSet<NodeId> {
         let dead_moves =
             self.setting("kv.allocator.ts_store_dead_rebalance.enabled") == Some("true");
-        let leaves = |node: &&Node| {
-            node.decommissioning || (dead_moves && !node.up && self.dead(node))
-        };
+        let leaves =
+            |node: &&Node| node.decommissioning || (dead_moves && !node.up && self.dead(node));
         self.nodes.values().filter(leaves).map(|node| node.id).collect()
     }
 

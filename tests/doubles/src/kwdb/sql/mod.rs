@@ -66,11 +66,7 @@ fn run(
     }
 }
 
-fn answer(
-    cluster: &Cluster,
-    query: &Query,
-    database: &str,
-) -> Result<Asked<Response>, Failure> {
+fn answer(cluster: &Cluster, query: &Query, database: &str) -> Result<Asked<Response>, Failure> {
     Ok(match select::run(cluster, query, database)? {
         Asked::Answer(table) => Asked::Answer(Response::Table(table)),
         Asked::Silent => Asked::Silent,
