@@ -1,8 +1,11 @@
 //! When surveys run, and what of them may be told. Pure: the moment is given, as the time of
 //! [`crate::host::Clock::elapsed`].
 //!
-//! One runs at a time; the same one not before ten times its last length after its last end. Those that are
-//! wanted wait in a queue, so that none is overtaken for ever. A result is kept with the moment at which it
+//! One runs at a time. The same one is renewed not before ten times its last length after its last end; for a
+//! caller that cannot use the last result at all, a step that has begun since, not before twice its length: so a
+//! host is never busy with surveys for more than a third of its time, and an operation that needs one at each of its
+//! steps does not wait ten times as long as it reads. Those that are wanted wait in a queue, so that none is
+//! overtaken for ever. A result is kept with the moment at which it
 //! began: only that says how old it is.
 
 use std::{
@@ -17,6 +20,8 @@ use bellows_proto::{
 
 /// Between two runs of a survey there is so many times the length of the last one.
 pub const INTERVAL: u32 = 10;
+/// The same where somebody waits who cannot use the last result.
+pub const PAUSE: u32 = 2;
 /// So many different surveys are known; of more the one that nobody asked for the longest time goes.
 pub const KNOWN: usize = 64;
 /// A failure is told for so long to those who accept a reading of its time, beyond those who waited: a caller
@@ -63,12 +68,23 @@ pub enum Next {
 struct Known {
     query: Query,
     asked: Moment,
-    /// Not before.
+    /// Renewed not before.
     due: Moment,
+    /// For whoever cannot use the last result not before.
+    again: Moment,
+    /// Somebody waits who cannot use the last result.
+    waited_for: bool,
     /// When the last result began, and the result.
     last: Option<(Moment, Answer)>,
     /// When the last run began and ended, where it failed.
     failed: Option<(Moment, Moment, Fault)>,
+}
+
+impl Known {
+    /// When it may run next.
+    fn next(&self) -> Moment {
+        if self.waited_for { self.again } else { self.due }
+    }
 }
 
 /// The surveys of a host.
@@ -90,6 +106,8 @@ impl Schedule {
             query: query.clone(),
             asked: now,
             due: Moment::ZERO,
+            again: Moment::ZERO,
+            waited_for: false,
             last: None,
             failed: None,
         });
@@ -109,6 +127,7 @@ impl Schedule {
             Told::Answer(..) if renewed && running.is_none() => self.want(key),
             Told::Answer(..) | Told::Failed(_) => {}
             Told::Later(_) => {
+                known.waited_for = true;
                 // One that runs and is too old already is wanted once more, behind the others.
                 if running.is_none_or(|began| began < since) {
                     self.want(key);
@@ -129,7 +148,7 @@ impl Schedule {
     fn why(&self, key: Key, now: Moment) -> String {
         let seconds = |moment: Moment| now.saturating_sub(moment).as_secs();
         let known = self.known.get(&key);
-        let due = known.map_or(Moment::ZERO, |known| known.due);
+        let due = known.map_or(Moment::ZERO, Known::next);
         let mut text = match self.running {
             Some((runs, began)) if runs == key => {
                 format!("a survey is under way since {} s", seconds(began))
@@ -182,7 +201,7 @@ impl Schedule {
         if self.running.is_some() {
             return Next::Nothing;
         }
-        let due = |key: &Key| self.known.get(key).map_or(Moment::ZERO, |known| known.due);
+        let due = |key: &Key| self.known.get(key).map_or(Moment::ZERO, Known::next);
         if let Some(place) = self.wanted.iter().position(|key| due(key) <= now)
             && let Some(key) = self.wanted.remove(place)
             && let Some(known) = self.known.get(&key)
@@ -198,7 +217,9 @@ impl Schedule {
     pub fn ended(&mut self, outcome: Result<Answer, Fault>, now: Moment) {
         let Some((key, began)) = self.running.take() else { return };
         let Some(known) = self.known.get_mut(&key) else { return };
-        known.due = now + now.saturating_sub(began) * INTERVAL;
+        let length = now.saturating_sub(began);
+        (known.due, known.again) = (now + length * INTERVAL, now + length * PAUSE);
+        known.waited_for = false;
         match outcome {
             Ok(answer) => (known.last, known.failed) = (Some((began, answer)), None),
             Err(fault) => known.failed = Some((began, now, fault)),

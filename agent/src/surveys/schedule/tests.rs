@@ -54,11 +54,17 @@ fn a_result_has_an_age_and_the_next_one_its_interval() {
     schedule.ended(Ok(Answer::default()), at(104));
     assert_eq!(age(asked(&mut schedule, 1, 100, 110)), 10, "it is as old as its beginning");
     assert_eq!(schedule.next(at(110)), Next::Nothing, "whoever has an answer wants no other");
-    // Too old for somebody: due ten times four seconds after its end.
+    // Too old for somebody: due twice four seconds after its end.
     let told = why(asked(&mut schedule, 1, 105, 110));
-    assert_eq!(told, "the next survey is due in 34 s; the last one began 10 s ago");
-    assert_eq!(schedule.next(at(110)), Next::Wait(at(34)));
-    runs(schedule.next(at(144)), 1);
+    assert_eq!(told, "the next survey is due in 2 s; the last one began 10 s ago");
+    assert_eq!(schedule.next(at(110)), Next::Wait(at(2)));
+    runs(schedule.next(at(112)), 1);
+    schedule.ended(Ok(Answer::default()), at(116));
+    // Only renewed: due ten times four seconds after its end.
+    assert_eq!(age(asked(&mut schedule, 1, 105, 155)), 43);
+    assert_eq!(schedule.next(at(155)), Next::Nothing);
+    assert_eq!(age(asked(&mut schedule, 1, 105, 156)), 44);
+    runs(schedule.next(at(156)), 1);
 }
 
 #[test]
@@ -68,11 +74,11 @@ fn one_that_runs_already_does_not_count_for_who_needs_a_later_one() {
     runs(schedule.next(at(10)), 1);
     assert!(why(asked(&mut schedule, 1, 12, 12)).starts_with("a survey is under way since 2 s"));
     schedule.ended(Ok(Answer::default()), at(13));
-    assert!(why(asked(&mut schedule, 1, 12, 13)).starts_with("the next survey is due in 30 s"));
-    runs(schedule.next(at(43)), 1);
-    schedule.ended(Ok(Answer::default()), at(44));
-    assert_eq!(age(asked(&mut schedule, 1, 12, 44)), 1);
-    assert_eq!(schedule.next(at(44)), Next::Nothing);
+    assert!(why(asked(&mut schedule, 1, 12, 13)).starts_with("the next survey is due in 6 s"));
+    runs(schedule.next(at(19)), 1);
+    schedule.ended(Ok(Answer::default()), at(20));
+    assert_eq!(age(asked(&mut schedule, 1, 12, 20)), 1);
+    assert_eq!(schedule.next(at(20)), Next::Nothing);
 }
 
 #[test]
@@ -106,11 +112,10 @@ fn a_failure_is_told_and_kept_as_no_result() {
     let told = why(asked(&mut schedule, 1, 15, 33));
     assert_eq!(
         told,
-        "the next survey is due in 10 s; the last one began 23 s ago; \
+        "a survey is about to begin; the last one began 23 s ago; \
          the last try failed 10 s ago: no quorum"
     );
-    assert_eq!(schedule.next(at(33)), Next::Wait(at(10)), "the interval counts from it too");
-    runs(schedule.next(at(43)), 1);
+    runs(schedule.next(at(33)), 1);
 }
 
 #[test]
@@ -180,7 +185,7 @@ proptest! {
             if let Some((key, began)) = running.filter(|(_, began)| now > *began) {
                 let outcome = if good { Ok(Answer::default()) } else { Err(broken()) };
                 schedule.ended(outcome, at(now));
-                due.insert(key, now + 10 * (now - began));
+                due.insert(key, now + 2 * (now - began));
                 running = None;
             }
         }
