@@ -48,7 +48,7 @@ pub(super) fn plan(
             .to_owned(),
     );
     let mut plan = draft.finish(spec, intent, &all);
-    plan.premises = premises(view, &joining);
+    plan.premises = premises(&joining);
     plan.invariants = invariants(&joining);
     plan.prediction = Some(predict::prediction(&all, &[]));
     plan.before = describe(spec, observation).members;
@@ -82,17 +82,16 @@ pub(super) fn invariants(joining: &Joining<'_>) -> Vec<Condition> {
 }
 
 /// What must hold when it is applied.
-pub(super) fn premises(view: View<'_>, joining: &Joining<'_>) -> Vec<Condition> {
+pub(super) fn premises(joining: &Joining<'_>) -> Vec<Condition> {
     let mut premises = Vec::new();
     for node in joining.members.iter().chain(joining.new) {
         premises.push(conditions::host_answers(&node.host));
         premises.push(conditions::clock_within(&node.host));
     }
-    // What it takes is an estimate: half of it must be there still.
-    let needed = guards::needed_bytes(view).unwrap_or(0) / 2;
     for node in joining.new {
         premises.push(conditions::vacant(&node.host, &node.node));
-        premises.push(conditions::disk_free(&node.host, needed));
+        // What it takes is an estimate: half of it must be there still.
+        premises.push(conditions::disk_free(&node.host, guards::NEEDED_BYTES / 2));
     }
     let all = draft::in_order(joining.members.iter().chain(joining.new));
     premises.push(conditions::versions_match(draft::names(all.iter())));

@@ -18,7 +18,7 @@ use crate::plan;
 pub(super) use adopting::Adopting;
 pub(super) use departing::{Leaving, shrink};
 pub(super) use judge::{Expanding, adopt, expand};
-pub(super) use newcomers::{needed_bytes, obstacles};
+pub(super) use newcomers::{NEEDED_BYTES, obstacles};
 pub(super) use replacing::{Replacing, reconfigure, replace};
 pub(super) use soft::accepted_with_a_reason;
 

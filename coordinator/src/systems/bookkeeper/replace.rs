@@ -122,7 +122,7 @@ fn living_one(change: &Change<'_>) -> Plan {
     said(&mut draft, change);
     let mut plan = draft.finish(spec, intent, &change.all());
     plan.premises = first;
-    plan.premises.extend(expand::premises(change.view, &change.joining));
+    plan.premises.extend(expand::premises(&change.joining));
     plan.invariants = shrink::invariants(way.way, change.staying(), change.either());
     plan.prediction = Some(predict::prediction(&after, &predict::gone(gone, way.wipe)));
     plan
@@ -173,7 +173,7 @@ fn dead_one(change: &Change<'_>) -> Plan {
     plan.fenced_hosts.retain(|host| *host != old.host);
     plan.dead_hosts = vec![old.host.clone()];
     plan.premises = first;
-    plan.premises.extend(expand::premises(change.view, &change.joining));
+    plan.premises.extend(expand::premises(&change.joining));
     plan.invariants = vec![
         conditions::members_are(
             draft::names(change.staying().iter()),

@@ -100,10 +100,9 @@ fn cluster(seen: &mut Vec<GuardSeen>, spec: &Spec, view: View<'_>, plan: &Plan) 
 fn newcomers(seen: &mut Vec<GuardSeen>, view: View<'_>, plan: &Plan) {
     let Some(intent) = &plan.intent else { return };
     for new in added(intent) {
-        if let (Ok(Some(facts)), Ok(needed)) =
-            (view.system_facts(&new.host), guards::needed_bytes(view))
-        {
-            let (free, needed) = (sizes::text(facts.data_free_bytes), sizes::text(needed));
+        if let Ok(Some(facts)) = view.system_facts(&new.host) {
+            let needed = sizes::text(guards::NEEDED_BYTES);
+            let free = sizes::text(facts.data_free_bytes);
             seen.push(Rule::FreeDisk.seen(format!("{free} free on {}, {needed} needed", new.host)));
         }
         let vacancy = view.vacancy(&new.host, &new.node).ok();

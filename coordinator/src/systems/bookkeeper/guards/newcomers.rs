@@ -3,16 +3,14 @@
 use bellows_proto::v1::{DirectoryState, NodeAt, Vacancy};
 
 use super::{
-    super::{
-        draft::Placed,
-        view::{View, proposed, reading, server},
-    },
+    super::{draft::Placed, view::proposed},
     Findings, Rule, cluster,
 };
 use crate::{plan::sizes, systems::host::newcomers};
 
-/// Journals and the first entry logs need this much, whatever the cluster holds.
-const LEAST_BYTES: u64 = 1 << 30;
+/// A journal file and two entry logs, each as large as the tool makes them (2 GiB and 1.2 GiB), fit into this. What members
+/// have on their disks says nothing: no data move to a new bookie by themselves, and their disks hold other things too.
+pub(in super::super) const NEEDED_BYTES: u64 = 4 << 30;
 
 /// Judges the new nodes and their hosts. Their places, where the hosts propose one.
 pub(super) fn places(findings: &mut Findings<'_>, nodes: &[NodeAt]) -> Vec<Placed> {
@@ -112,32 +110,13 @@ fn takes(findings: &mut Findings<'_>, new: &Placed) {
         let value = format!("a bookie {id} is registered already");
         findings.say(Rule::CookieClean, node, host, value);
     }
-    if let Some(needed) = findings.known(node, host, needed_bytes(view)) {
-        disk(findings, new, needed);
-    }
+    disk(findings, new);
 }
 
-/// No data move to a new bookie by themselves: it needs room for what it will take, a tenth of what the members have
-/// on their disks at the mean.
-pub(in super::super) fn needed_bytes(view: View<'_>) -> Result<u64, String> {
-    let (mut used, mut bookies) = (0_u64, 0_u64);
-    for member in view.in_spec() {
-        let Ok(server) = reading(member).and_then(|reading| server(&member.node, reading)) else {
-            continue;
-        };
-        used = used.saturating_add(server.total_bytes.saturating_sub(server.free_bytes));
-        bookies += 1;
-    }
-    if bookies == 0 {
-        return Err("what the members have on their disks was not read".to_owned());
-    }
-    Ok(LEAST_BYTES.saturating_add(used / bookies / 10))
-}
-
-fn disk(findings: &mut Findings<'_>, new: &Placed, needed: u64) {
+fn disk(findings: &mut Findings<'_>, new: &Placed) {
     let Ok(Some(facts)) = findings.view.system_facts(&new.host) else { return };
-    if facts.data_free_bytes < needed {
-        let (free, needed) = (sizes::text(facts.data_free_bytes), sizes::text(needed));
+    if facts.data_free_bytes < NEEDED_BYTES {
+        let (free, needed) = (sizes::text(facts.data_free_bytes), sizes::text(NEEDED_BYTES));
         let value = format!("{free} free on {}, {needed} needed", new.host);
         findings.say(Rule::FreeDisk, &new.node, &new.host, value);
     }
