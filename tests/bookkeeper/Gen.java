@@ -15,6 +15,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.bookkeeper.client.BookKeeperAdmin;
 import org.apache.bookkeeper.client.api.BKException;
@@ -271,6 +272,25 @@ public final class Gen {
     }
 
     /** The entries that fewer bookies hold than the ledger's write quorum, by what the bookies themselves say. */
+    /** What a bookie has of a ledger; null where it says that it has none. Who does not answer is asked again. */
+    private static AvailabilityOfEntriesOfLedger entries(BookKeeperAdmin admin, BookieId bookie, long ledger)
+            throws Exception {
+        for (int asked = 1; ; asked++) {
+            try {
+                return admin.asyncGetListOfEntriesOfLedger(bookie, ledger).get(30, TimeUnit.SECONDS);
+            } catch (ExecutionException e) {
+                int code = e.getCause() instanceof BKException ? ((BKException) e.getCause()).getCode() : 0;
+                if (code == BKException.Code.NoSuchLedgerExistsException || code == BKException.Code.NoSuchEntryException) {
+                    return null;
+                }
+                if (asked == 10) {
+                    throw e;
+                }
+                Thread.sleep(1000);
+            }
+        }
+    }
+
     private static List<String> copies(BookKeeper client, ClientConfiguration conf,
             TreeMap<Long, TreeMap<Long, String>> wanted) throws Exception {
         List<String> thin = new ArrayList<>();
@@ -290,18 +310,16 @@ public final class Gen {
                 List<AvailabilityOfEntriesOfLedger> have = new ArrayList<>();
                 for (BookieId bookie : bookies) {
                     if (alive.contains(bookie)) {
-                        try {
-                            have.add(admin.asyncGetListOfEntriesOfLedger(bookie, one.getKey()).get(10, TimeUnit.SECONDS));
-                        } catch (java.util.concurrent.ExecutionException e) {
-                            // No such ledger there: it holds none of its entries.
-                            continue;
+                        AvailabilityOfEntriesOfLedger there = entries(admin, bookie, one.getKey());
+                        if (there != null) {
+                            have.add(there);
                         }
                     }
                 }
                 for (long entry : one.getValue().keySet()) {
                     long count = have.stream().filter(bookie -> bookie.isEntryAvailable(entry)).count();
                     if (count < metadata.getWriteQuorumSize()) {
-                        thin.add(one.getKey() + "/" + entry + ":" + count);
+                        thin.add(one.getKey() + "/" + entry + ":" + count + " of " + metadata.getAllEnsembles().values());
                     }
                 }
             }
