@@ -83,9 +83,8 @@ async fn cancelled(on: &mut Machines) -> Result<()> {
     let node = on.node("bk2").await?;
     let held = on.until_ledgers("bk2", |count| count > 5).await?;
     // 30 closed ledgers of 40 entries of 256 bytes: some seconds each at this rate.
-    let budget = "budget=00:00-24:00=4kB/s";
-    let words = ["shrink", CLUSTER, "--node", &node, "--option", budget];
-    let operation = on.begin(&words).await?;
+    on.done(&["reconfigure", CLUSTER, "--option", "budget=00:00-24:00=4kB/s"]).await?;
+    let operation = on.begin(&["shrink", CLUSTER, "--node", &node]).await?;
     on.until_ledgers("bk2", |count| count < held).await?;
     on.cli().run(&["op", "cancel", &operation, "--detach"]).await?.expect_code(0)?;
     let rest = drive::to_rest(&on.cli(), &operation).await?;
@@ -99,8 +98,8 @@ async fn cancelled(on: &mut Machines) -> Result<()> {
 async fn drained(on: &mut Machines) -> Result<()> {
     let node = on.node("bk2").await?;
     let held = on.until_ledgers("bk2", |count| count > 3).await?;
-    let budget = "budget=00:00-24:00=8kB/s";
-    let operation = on.begin(&["shrink", CLUSTER, "--node", &node, "--option", budget]).await?;
+    on.done(&["reconfigure", CLUSTER, "--option", "budget=00:00-24:00=8kB/s"]).await?;
+    let operation = on.begin(&["shrink", CLUSTER, "--node", &node]).await?;
     on.until_ledgers("bk2", |count| count < held).await?;
     on.host("bk4")?.power_cut()?;
     on.host("bk4")?.boot()?;
@@ -113,6 +112,7 @@ async fn drained(on: &mut Machines) -> Result<()> {
         rest = drive::to_rest(&on.cli(), &operation).await?;
     }
     ensure!(rest == "done", "it rests as {rest}");
+    on.done(&["reconfigure", CLUSTER, "--option", "budget="]).await?;
     gone(on, "bk2", &node).await
 }
 

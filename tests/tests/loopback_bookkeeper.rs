@@ -29,24 +29,30 @@ async fn a_cluster_grows_and_is_drained_through_a_kill_and_cancels() {
     let expanded = Box::pin(bookkeeper::expand_with_kill(&mut stage, 5)).await;
     held(&stage, "expand with a killed coordinator", expanded);
     // 30 ledgers of 40 entries of 256 bytes: seconds each at this rate.
-    let slow = ["budget=00:00-24:00=4kB/s"];
-    let cancelled = Box::pin(bookkeeper::shrink_cancelled(&stage, 2, &slow)).await;
+    let slow = bookkeeper::reconfigure(&stage, "budget=00:00-24:00=4kB/s").await;
+    held(&stage, "a budget", slow);
+    let cancelled = Box::pin(bookkeeper::shrink_cancelled(&stage, 2)).await;
     held(&stage, "a cancelled drain", cancelled);
+    held(&stage, "no budget", bookkeeper::reconfigure(&stage, "budget=").await);
     let shrunk = Box::pin(bookkeeper::shrink(&mut stage, 2, &[])).await;
     held(&stage, "drain", shrunk);
-    let (refusals, _) = held(&stage, "refusal", Box::pin(bookkeeper::refused(&stage, 3)).await);
-    assert!(refusals.iter().all(|one| !one.remedy.is_empty()), "{refusals:?}");
     ends_well(stage, traffic).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bookie_is_stopped_first_and_a_dead_one_is_replaced() {
+async fn bookies_leave_by_expiry_and_stopped_first_and_a_dead_one_is_replaced() {
     let mut stage = Box::pin(Stage::set(5, 5, TWO)).await.unwrap();
+    let old = stage.generator.create("old", 10, 4, TWO).await;
+    held(&stage, "ledgers", old);
     let adopted = bookkeeper::adopt(&stage).await;
     held(&stage, "adopt", adopted);
+    let expired = Box::pin(bookkeeper::expire(&mut stage, 4, "old")).await;
+    held(&stage, "expire", expired);
     let traffic = held(&stage, "traffic", stage.write().await);
     let shrunk = Box::pin(bookkeeper::shrink(&mut stage, 5, &["way=stop"])).await;
     held(&stage, "stop first", shrunk);
+    let (refusals, _) = held(&stage, "refusal", Box::pin(bookkeeper::refused(&stage, 3)).await);
+    assert!(refusals.iter().all(|one| !one.remedy.is_empty()), "{refusals:?}");
     let node = held(&stage, "a bookie", stage.node(2).await);
     let died = bookkeeper::dies(&mut stage, 2).await;
     held(&stage, "the host dies", died);

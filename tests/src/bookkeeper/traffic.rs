@@ -78,6 +78,16 @@ impl Generator {
         process::run(run, LIMIT).await?.expect_code(0)?;
         Ok(())
     }
+
+    /// Deletes the ledgers of the record of this name, as their owner does when nobody wants them any more.
+    ///
+    /// # Errors
+    /// One of them is not deleted.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        let run = self.command("delete", &self.records.join(name), &[]);
+        process::run(run, LIMIT).await?.expect_code(0)?;
+        Ok(())
+    }
 }
 
 /// What a writer saw, as it tells at its end.

@@ -8,7 +8,8 @@ mod stage;
 
 pub use dead::{comes_back, dies, replace_dead};
 pub use parts::{
-    adopt, expand_cancelled, expand_with_kill, look_for, refused, shrink, shrink_cancelled,
+    adopt, expand_cancelled, expand_with_kill, expire, look_for, reconfigure, refused, shrink,
+    shrink_cancelled,
 };
 pub use show::play;
 pub use stage::{CLUSTER, LIMIT, Stage, Traffic};

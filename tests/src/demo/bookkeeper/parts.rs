@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::{CLUSTER, LIMIT, Stage, Traffic};
 use crate::{
-    bookkeeper::{Members, loopback, verify},
+    bookkeeper::{Members, loopback, put, verify},
     demo::{Found, growth::Growth, parts::refusals},
-    process,
+    process, reap,
     report::Refused,
     writing::Tally,
 };
@@ -128,19 +128,68 @@ pub async fn shrink(stage: &mut Stage, number: usize, options: &[&str]) -> Resul
     stage.counts(before - 1).await
 }
 
+/// Shrinks by the bookie on a host, which waits until its ledgers have expired. Meanwhile coordinator and bookie are killed
+/// and started again; the ledgers of this record are deleted after that.
+///
+/// # Errors
+/// The bookie turns writable, the operation ends before it may or does not rest as done, or something of the bookie is left.
+pub async fn expire(stage: &mut Stage, number: usize, record: &str) -> Result<()> {
+    let before = stage.members.count().await?;
+    let node = stage.node(number).await?;
+    let address = stage.address(number)?;
+    let id = Members::id(&address);
+    let other = stage.members.addresses.iter().find(|one| **one != address);
+    let other = other.context("no other bookie")?.clone();
+    let is_read_only = || async {
+        let ids =
+            (Members::registered(&other, "rw").await?, Members::registered(&other, "ro").await?);
+        Ok(!ids.0.contains(&id) && ids.1.contains(&id))
+    };
+    let words = ["shrink", CLUSTER, "--node", &node, "--option", "way=expire", "--yes"];
+    let moment = process::until("it is read-only", LIMIT, is_read_only);
+    let (growth, ()) = Growth::caught(stage.site.cli(), &words, moment).await?;
+    stage.site.coordinator().kill().await?;
+    // As for any planned restart: who is away for a moment is not to be made anew.
+    autorecovery(&other, false).await?;
+    reap::processes(&[loopback::own(stage.host(number)?)]).iter().for_each(reap::kill);
+    process::until("its bookie is gone", LIMIT, || async {
+        Ok(!Members::registered(&other, "ro").await?.contains(&id))
+    })
+    .await?;
+    stage.site.coordinator().start().await?;
+    stage.start_by_hand(number).await?;
+    process::until("it is read-only again", LIMIT, is_read_only).await?;
+    autorecovery(&other, true).await?;
+    let held = stage.members.ledgers_of(&id).await?;
+    ensure!(held > 0, "nothing is left of {record} on {node} while it waits");
+    stage.generator.delete(record).await?;
+    growth.ended(LIMIT).await?.expect_code(0)?;
+    stage.members.addresses.remove(&address);
+    stage.members.see_gone(&address).await?;
+    let left = stage.left_running(number)?;
+    ensure!(left.is_empty(), "still running on h{number}: {left:?}");
+    stage.counts(before - 1).await
+}
+
+async fn autorecovery(at: &str, enabled: bool) -> Result<()> {
+    let path = format!("/api/v1/autorecovery/status?enabled={enabled}");
+    let reply = put(&Members::http(at), &path, "").await?;
+    ensure!(reply.status == 200, "{at}: {reply:?}");
+    Ok(())
+}
+
 /// Begins a shrink by the bookie on a host, cancels when some of its ledgers are moved and not all, and sees that it is a
 /// bookie as before.
 ///
 /// # Errors
 /// The moment does not come, the operation does not rest as cancelled, or the bookie is not writable again.
-pub async fn shrink_cancelled(stage: &Stage, number: usize, options: &[&str]) -> Result<()> {
+pub async fn shrink_cancelled(stage: &Stage, number: usize) -> Result<()> {
     let count = stage.members.count().await?;
     let before = stage.snapshot().await?;
     let node = stage.node(number).await?;
     let id = Members::id(&stage.address(number)?);
     let held = stage.members.ledgers_of(&id).await?;
-    let mut words = vec!["shrink", CLUSTER, "--node", &node, "--yes"];
-    words.extend(options.iter().flat_map(|option| ["--option", option]));
+    let words = ["shrink", CLUSTER, "--node", &node, "--yes"];
     let seen = Mutex::new(held);
     let moment = process::until("some of its ledgers are moved, and not all", LIMIT, || async {
         let now = stage.members.ledgers_of(&id).await?;
@@ -154,6 +203,17 @@ pub async fn shrink_cancelled(stage: &Stage, number: usize, options: &[&str]) ->
     stage.tell.quote(cancelled.expect_code(0)?);
     growth.ended(LIMIT).await?.expect_code(6)?;
     stage.counts(count).await?;
+    as_before(&before, stage).await
+}
+
+/// Changes one of the options that the cluster's spec has; no bookie notices.
+///
+/// # Errors
+/// The operation does not rest as done, or something of the bookies has changed.
+pub async fn reconfigure(stage: &Stage, option: &str) -> Result<()> {
+    let before = stage.snapshot().await?;
+    let words = ["reconfigure", CLUSTER, "--option", option, "--yes"];
+    stage.site.cli().run(&words).await?.expect_code(0)?;
     as_before(&before, stage).await
 }
 
