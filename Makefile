@@ -22,7 +22,7 @@ LOOPBACK_TESTS := loopback loopback_kwdb
 PACKAGE_TESTS := packages bundle_whole bundle_troubles
 # At once: they wait most of their time for PostgreSQL.
 LOOPBACK_THREADS := 4
-HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain hosts_kwdb bundle_whole
+HOST_TESTS := testbed hosts_bootstrap hosts_upgrade hosts_scenario hosts_adopted hosts_plain hosts_kwdb hosts_bookkeeper bundle_whole
 KILL_TESTS := kills
 KWDB_TESTS := loopback_kwdb hosts_kwdb
 BOOKKEEPER_TESTS := loopback_bookkeeper hosts_bookkeeper
@@ -128,7 +128,7 @@ hosts-down: ## takes just these down, also after a kill
 	cargo build --locked --quiet -p bellows-tests --bin bellows-hosts
 	@$(TARGET_DIR)/debug/bellows-hosts down
 
-test-hosts: setup-hosts build-tests dev-bundle ## scenarios on real systemd hosts on this machine, one of them from a bundle (root)
+test-hosts: setup-hosts setup-bookkeeper build-tests dev-bundle ## scenarios on real systemd hosts on this machine, one of them from a bundle (root)
 	cargo test --locked --no-fail-fast --workspace $(addprefix --test ,$(HOST_TESTS))
 
 test-package: setup-hosts package ## the portable bundle on real systemd hosts: its life, and a site from it alone through troubles (root)
