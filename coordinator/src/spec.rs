@@ -25,6 +25,7 @@ pub enum Misfit {
 
 /// What a change leads to: the next version, or no cluster at all.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // One at a time, and taken apart at once.
 pub enum Next {
     /// Store this version.
     Spec(Spec),

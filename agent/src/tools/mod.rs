@@ -15,6 +15,7 @@ use crate::facilities::{Local, Runner, claims::Holdings};
 
 pub mod bookkeeper;
 pub mod bookkeeper_http;
+pub mod bookkeeper_places;
 pub mod bookkeeper_shell;
 mod context;
 mod csv;

@@ -98,6 +98,7 @@ fn of_bookkeeper(action: &BookkeeperAction) -> [Option<&NodeRef>; 2] {
         Some(Kind::RestoreCookie(action)) => (&action.node, &action.at),
         Some(Kind::SetAutorecovery(action)) => (&None, &action.at),
         Some(Kind::DiscardData(action)) => (&action.node, &None),
+        Some(Kind::TellPlace(action)) => (&action.node, &action.at),
         None => (&None, &None),
     };
     [node.as_ref(), at.as_ref()]

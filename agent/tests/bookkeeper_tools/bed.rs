@@ -21,11 +21,11 @@ use bellows_agent::{
 use bellows_proto::v1::{
     Action, Answer, BookkeeperAction, BookkeeperAnswer, BookkeeperCluster, BookkeeperClusterQuery,
     BookkeeperFindQuery, BookkeeperFoundBookie, BookkeeperHeld, BookkeeperLedgers,
-    BookkeeperLedgersQuery, BookkeeperNodeQuery, BookkeeperPlacement, BookkeeperQuery,
-    BookkeeperReading, BookkeeperSetting, BookkeeperShell, BookkeeperShellQuery,
-    BookkeeperWriteConfig, ClaimNode, Fault, HostAction, NodeRef, Placement, Progress, Query,
-    ToolRun, action, answer, bookkeeper_action, bookkeeper_answer, bookkeeper_query, host_action,
-    placement, query,
+    BookkeeperLedgersQuery, BookkeeperNodeQuery, BookkeeperPlacement, BookkeeperPlacesQuery,
+    BookkeeperQuery, BookkeeperReading, BookkeeperSetting, BookkeeperShell, BookkeeperShellQuery,
+    BookkeeperToldPlace, BookkeeperWriteConfig, ClaimNode, Fault, HostAction, NodeRef, Placement,
+    Progress, Query, ToolRun, action, answer, bookkeeper_action, bookkeeper_answer,
+    bookkeeper_query, host_action, placement, query,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
@@ -152,6 +152,14 @@ impl Bed {
     pub fn shell(&self, words: &[&str]) -> Output {
         let mut command = self.command("bookkeeper");
         command.arg("shell").args(words).env("BOOKIE_CONF", self.path().join("admin.conf"));
+        command.output().unwrap()
+    }
+
+    /// ZooKeeper's own client, as an administrator calls it.
+    pub fn zookeeper_client(&self, words: &[&str]) -> Output {
+        let server = self.zookeeper().to_string();
+        let mut command = self.command("bookkeeper");
+        command.args(["org.apache.zookeeper.ZooKeeperMain", "-server", &server]).args(words);
         command.output().unwrap()
     }
 
@@ -421,6 +429,15 @@ impl Host<'_> {
         let query = BookkeeperShellQuery { at: self.node(), bookie };
         match self.ask(bookkeeper_query::Kind::Shell(query)).await.unwrap() {
             bookkeeper_answer::Kind::Shell(read) => read,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What clients are told of bookies.
+    pub async fn places(&self) -> Vec<BookkeeperToldPlace> {
+        let query = BookkeeperPlacesQuery { at: self.node() };
+        match self.ask(bookkeeper_query::Kind::Places(query)).await.unwrap() {
+            bookkeeper_answer::Kind::Places(read) => read.places,
             other => panic!("{other:?}"),
         }
     }

@@ -5,4 +5,5 @@
 
 mod actions;
 mod bed;
+mod places;
 mod readings;

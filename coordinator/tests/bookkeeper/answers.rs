@@ -5,10 +5,10 @@ use bellows_proto::{
     v1::{
         Answer, BookkeeperAnswer, BookkeeperCluster, BookkeeperCookie, BookkeeperFound,
         BookkeeperFoundBookie, BookkeeperHeld, BookkeeperLedgers, BookkeeperPlacement,
-        BookkeeperReading, BookkeeperSavedCookie, BookkeeperServer, BookkeeperSetting,
-        BookkeeperShell, DirectoryState, Fault, FaultCode, HostAnswer, HostFacts,
-        ManagedFileReading, ManagedFileState, NodeRecord, Placement, Query, ServiceReading,
-        ServiceState, SystemFacts, ToolVersion, Vacancy, answer, bookkeeper_answer,
+        BookkeeperPlaces, BookkeeperReading, BookkeeperSavedCookie, BookkeeperServer,
+        BookkeeperSetting, BookkeeperShell, BookkeeperToldPlace, DirectoryState, Fault, FaultCode,
+        HostAnswer, HostFacts, ManagedFileReading, ManagedFileState, NodeRecord, Placement, Query,
+        ServiceReading, ServiceState, SystemFacts, ToolVersion, Vacancy, answer, bookkeeper_answer,
         bookkeeper_found_bookie, bookkeeper_query, bookkeeper_reading, host_answer, host_query,
         placement, query,
     },
@@ -67,6 +67,16 @@ impl World {
                     first: ledgers.into_iter().take(100).collect(),
                     cookie: self.cookies.get(&query.bookie).cloned(),
                 })
+            }
+            bookkeeper_query::Kind::Places(_) if self.no_places => {
+                return Err(Fault::new(FaultCode::ToolFailed, "KeeperErrorCode = ConnectionLoss"));
+            }
+            bookkeeper_query::Kind::Places(_) => {
+                let told = |(bookie, (rack, group)): (&String, &(String, String))| {
+                    let (bookie, rack, group) = (bookie.clone(), rack.clone(), group.clone());
+                    BookkeeperToldPlace { bookie, rack, group }
+                };
+                Kind::Places(BookkeeperPlaces { places: self.told.iter().map(told).collect() })
             }
             bookkeeper_query::Kind::Find(_) => {
                 Kind::Found(BookkeeperFound { bookie: self.found(name, host) })

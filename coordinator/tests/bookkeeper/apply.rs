@@ -112,6 +112,14 @@ impl World {
                 let text = self.hosts[at].saved[&of.bookie].clone();
                 self.cookies.insert(of.bookie.clone(), text);
             }
+            Kind::TellPlace(of) => {
+                assert!(self.hosts[at].records.contains_key(name(&of.at)));
+                let said = (of.rack.clone(), of.group.clone());
+                match of.rack.as_str() {
+                    "" => self.told.remove(&of.bookie),
+                    _ => self.told.insert(of.bookie.clone(), said),
+                };
+            }
             Kind::SetAutorecovery(set) => self.autorecovery = set.enabled,
             Kind::DiscardData(_) => {
                 assert!(!self.hosts[at].running && !self.hosts[at].foreign);

@@ -23,4 +23,5 @@ mod racks;
 mod refusals;
 #[path = "../postgresql/render.rs"]
 mod render;
+mod telling;
 mod world;

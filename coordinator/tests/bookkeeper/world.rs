@@ -124,6 +124,10 @@ pub struct World {
     pub odd_witness: Option<(String, String)>,
     /// Counts audits.
     pub audits: u64,
+    /// What clients are told of bookies: rack and group.
+    pub told: BTreeMap<String, (String, String)>,
+    /// What clients are told cannot be read.
+    pub no_places: bool,
 }
 
 #[allow(dead_code)]
@@ -282,6 +286,8 @@ pub fn installed(members: usize, spare: usize) -> World {
         no_ledgers: false,
         odd_witness: None,
         audits: 0,
+        told: BTreeMap::new(),
+        no_places: false,
     };
     for n in 1..=members + spare {
         let name = format!("h{n}");

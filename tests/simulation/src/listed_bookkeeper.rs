@@ -4,8 +4,8 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use bellows::systems::AllSystems;
 use bellows_proto::v1::{
-    Adopt, AdoptFrom, Expand, Intent, KeyValue, NodeAt, Replace, Shrink, System as Kind,
-    intent::Verb,
+    Adopt, AdoptFrom, Expand, Intent, KeyValue, NodeAt, Reconfigure, Replace, Shrink,
+    System as Kind, intent::Verb,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -60,8 +60,15 @@ fn shrink(node: &str, options: &[(&str, &str)]) -> Wish {
     wish(Verb::Shrink(Shrink { nodes: vec![node.to_owned()], by: 0 }), options)
 }
 
-fn replace(node: &str, new: u8, dead: bool) -> Wish {
-    wish(Verb::Replace(Replace { node: node.to_owned(), with: nodes(&[new]).pop(), dead }), &[])
+fn replace(node: &str, new: u8, dead: bool, options: &[(&str, &str)]) -> Wish {
+    let with = nodes(&[new]).pop();
+    wish(Verb::Replace(Replace { node: node.to_owned(), with, dead }), options)
+}
+
+/// From then on clients are told where bookies stand.
+fn told() -> Wish {
+    let options = [("places", "zookeeper"), ("rack.h1", "/r1"), ("rack.h3", "/r3")];
+    wish(Verb::Reconfigure(Reconfigure {}), &options)
 }
 
 impl System for Bookkeeper {
@@ -122,8 +129,14 @@ impl System for Bookkeeper {
                 "sole-copy 10.0.0.3:3181",
                 refused(operation("stop-refused", &four, shrink("h3", &way("stop")), None)),
             ),
-            operation("replace", &three, replace("h3", 4, false), None),
-            dead(operation("replace-dead", &three, replace("h2", 4, true), None)),
+            operation("reconfigure", &three, told(), None),
+            operation(
+                "replace",
+                &[adopt(), told()],
+                replace("h3", 4, false, &[("rack.b4", "/r3")]),
+                None,
+            ),
+            dead(operation("replace-dead", &three, replace("h2", 4, true, &[]), None)),
         ]
     }
 

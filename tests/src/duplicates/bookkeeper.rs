@@ -4,6 +4,8 @@ use bellows_proto::v1::bookkeeper_action::Kind;
 
 /// The tool's name in the log of the wrappers.
 pub const TOOL: &str = "bookkeeper";
+/// The class that reads and writes where clients look for racks.
+const ZOOKEEPER: &str = "org.apache.zookeeper.ZooKeeperMain";
 /// Words of the shell that only read.
 const READINGS: [&str; 8] = [
     "listbookies",
@@ -23,6 +25,7 @@ pub fn changes(args: &[String]) -> bool {
         (Some("help"), _) => false,
         (Some("shell"), Some("recover")) => !args.iter().any(|arg| arg == "-dr" || arg == "-q"),
         (Some("shell"), Some(word)) => !READINGS.contains(&word),
+        (Some(ZOOKEEPER), _) => !args.iter().any(|arg| arg == "get"),
         _ => true,
     }
 }
@@ -37,6 +40,10 @@ pub fn explains(kind: &Kind, args: &[String]) -> bool {
         Kind::DeleteCookie(act) => has("cookie_delete") && has(&act.bookie),
         Kind::RestoreCookie(act) => has("cookie_create") && has(&act.bookie),
         Kind::Drain(act) => has("recover") && has(&act.bookie),
+        Kind::TellPlace(act) => {
+            has(ZOOKEEPER)
+                && (act.rack.is_empty() || args.iter().any(|arg| arg.contains(&act.bookie)))
+        }
         // Not by the tool, or a reading.
         Kind::WriteConfig(_)
         | Kind::RemoveConfig(_)
@@ -66,9 +73,12 @@ mod tests {
 
     #[test]
     fn readings_are_told_from_changes() {
-        for line in
-            ["shell listledgers -bookieid a:1", "shell cookie_get a:1", "shell recover -f -dr a:1"]
-        {
+        for line in [
+            "shell listledgers -bookieid a:1",
+            "shell cookie_get a:1",
+            "shell recover -f -dr a:1",
+            "org.apache.zookeeper.ZooKeeperMain -server z:1 get -s /bookies",
+        ] {
             assert!(!changes(&words(line)), "{line}");
         }
         for line in [
@@ -77,6 +87,7 @@ mod tests {
             "shell cookie_delete a:1",
             "shell unknown",
             "autorecovery",
+            "org.apache.zookeeper.ZooKeeperMain -server z:1 set -v 4 /bookies {}",
         ] {
             assert!(changes(&words(line)), "{line}");
         }

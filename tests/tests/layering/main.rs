@@ -273,7 +273,7 @@ const TOOLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kwdb", &["kwdb", "kwbase", "deploy_sh"]),
-    ("bookkeeper", &["bookkeeper", "bookkeeper_http", "bookkeeper_shell"]),
+    ("bookkeeper", &["bookkeeper", "bookkeeper_http", "bookkeeper_places", "bookkeeper_shell"]),
 ];
 /// Modules beside tools and systems that all of them may use.
 const SHARED: &[&str] = &[

@@ -20,6 +20,7 @@ mod http;
 mod ledgers;
 pub mod listledgers;
 mod place;
+mod places;
 mod processes;
 mod reading;
 mod saved;
@@ -53,6 +54,7 @@ pub async fn answer(
         Some(Query::Ledgers(query)) => Answer::Ledgers(ledgers::read(context, query).await?),
         Some(Query::Shell(query)) => Answer::Shell(shell::read(context, query).await?),
         Some(Query::Find(_)) => Answer::Found(Box::pin(find::find(context)).await?),
+        Some(Query::Places(query)) => Answer::Places(places::read(context, query).await?),
         None => return Err(empty("query")),
     };
     Ok(BookkeeperAnswer { kind: Some(kind) })
@@ -70,7 +72,7 @@ pub async fn perform(action: &BookkeeperAction, context: &JobContext) -> Result<
 pub fn is_survey(query: &BookkeeperQuery) -> bool {
     use bookkeeper_query::Kind as Query;
     match &query.kind {
-        Some(Query::Ledgers(_) | Query::Shell(_)) => true,
+        Some(Query::Ledgers(_) | Query::Shell(_) | Query::Places(_)) => true,
         Some(Query::Node(_) | Query::Cluster(_) | Query::Find(_)) | None => false,
     }
 }

@@ -102,7 +102,22 @@ pub(super) fn shell(
     words: &[impl AsRef<str>],
     limit: Duration,
 ) -> Result<Invocation, Fault> {
-    let words = std::iter::once("shell").chain(words.iter().map(AsRef::as_ref));
+    let words: Vec<&str> =
+        std::iter::once("shell").chain(words.iter().map(AsRef::as_ref)).collect();
+    script(local, node, &words, limit)
+}
+
+/// `bookkeeper WORDS`, for the shell or for the class of a program that is named first. Otherwise as [`shell`].
+///
+/// # Errors
+/// If the file that makes its output readable cannot be written.
+pub(super) fn script(
+    local: &Local,
+    node: &Node,
+    words: &[impl AsRef<str>],
+    limit: Duration,
+) -> Result<Invocation, Fault> {
+    let words = words.iter().map(AsRef::as_ref);
     let mut invocation = Invocation::new(node.program.as_path(), words, limit).user(&node.os_user);
     invocation.environment = environment(local);
     if !node.adopted {

@@ -31,6 +31,11 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("switch autorecovery on", "开启自动恢复"),
     ("switch autorecovery off", "关闭自动恢复"),
     ("empty the bookie's directories", "清空 bookie 的目录"),
+    ("take {} out of /bookies in ZooKeeper", "从 ZooKeeper 的 /bookies 中移除 {1}"),
+    (
+        "put {} into rack {} in /bookies in ZooKeeper",
+        "在 ZooKeeper 的 /bookies 中把 {1} 放入机架 {2}",
+    ),
     // Notes.
     (
         "{} on {}: bookie {}, ledgers in {}, journal in {}, http {}, run by {} as {}",
@@ -338,9 +343,29 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "从现在起保留 bookie 的机架数：{1}；此前：{2}",
     ),
     ("as the members' configuration says", "按成员的配置"),
+    ("from now on bookies stand in: {}; until now: {}", "从现在起 bookie 的位置：{1}；此前：{2}"),
+    ("Bellows counts with it and tells no client", "Bellows 据此计算，不告知任何客户端"),
     (
-        "from now on bookies stand in: {}; until now: {}; Bellows counts with it and tells no client",
-        "从现在起 bookie 的位置：{1}；此前：{2}；Bellows 据此计算，不告知任何客户端",
+        "clients are told where bookies stand in /bookies of the ZooKeeper that has the metadata, where those of Pulsar look; what it says of others stays",
+        "在存放元数据的 ZooKeeper 的 /bookies 中告知客户端各 bookie 的位置，Pulsar 的客户端在那里查找；其中关于其他 bookie 的内容不变",
+    ),
+    (
+        "from now on clients are told by hand where bookies stand; what they were told stays",
+        "从现在起手动告知客户端各 bookie 的位置；已告知的内容不变",
+    ),
+    ("tell clients nothing of {} any more", "不再告知客户端 {1} 的位置"),
+    (
+        "where a bookie stood that has left is nobody's business, and another one may get its address",
+        "已离开的 bookie 的位置与任何人无关，而且它的地址可能归另一个 bookie 使用",
+    ),
+    ("tell clients that {} is in rack {}", "告知客户端 {1} 在机架 {2}"),
+    (
+        "tell clients that {} is in rack {}, isolation group {}",
+        "告知客户端 {1} 在机架 {2}、隔离组 {3}",
+    ),
+    (
+        "by it clients put the copies of an entry into different racks, and into their isolation groups",
+        "客户端据此把同一条记录的副本放进不同的机架，放进各自的隔离组",
     ),
     ("from now on data move at: {}; until now: {}", "从现在起迁移数据的速率：{1}；此前：{2}"),
     ("as fast as it goes", "全速"),

@@ -6,8 +6,9 @@ use bellows_proto::v1::{
     BookkeeperDeleteCookie, BookkeeperDiscardData, BookkeeperDrain, BookkeeperPlacement,
     BookkeeperRemoveConfig, BookkeeperRestoreCookie, BookkeeperSaveCookie,
     BookkeeperSetAutorecovery, BookkeeperSetReadOnly, BookkeeperSetting, BookkeeperStartBookie,
-    BookkeeperStopBookie, BookkeeperWriteConfig, ClaimNode, HostAction, LiftTombstone, NodeRef,
-    Placement, ReleaseNode, Tombstone, action, bookkeeper_action::Kind, host_action, placement,
+    BookkeeperStopBookie, BookkeeperTellPlace, BookkeeperToldPlace, BookkeeperWriteConfig,
+    ClaimNode, HostAction, LiftTombstone, NodeRef, Placement, ReleaseNode, Tombstone, action,
+    bookkeeper_action::Kind, host_action, placement,
 };
 
 mod told;
@@ -131,4 +132,11 @@ pub(super) fn set_autorecovery(at: NodeRef, enabled: bool) -> Action {
 
 pub(super) fn discard_data(node: NodeRef) -> Action {
     bookkeeper(Kind::DiscardData(BookkeeperDiscardData { node: Some(node) }))
+}
+
+/// `at`: whose host runs it. An empty rack: nothing is told any more.
+pub(super) fn tell_place(at: NodeRef, node: NodeRef, place: &BookkeeperToldPlace) -> Action {
+    let BookkeeperToldPlace { bookie, rack, group } = place.clone();
+    let (at, node) = (Some(at), Some(node));
+    bookkeeper(Kind::TellPlace(BookkeeperTellPlace { at, node, bookie, rack, group }))
 }

@@ -2,8 +2,8 @@
 //! For paper: nothing here is ever run. Every value is quoted for a shell.
 
 use bellows_proto::v1::{
-    Action, BookkeeperAction, BookkeeperPlacement, BookkeeperWriteConfig, HostAction, NodeRef,
-    action, bookkeeper_action::Kind, host_action,
+    Action, BookkeeperAction, BookkeeperPlacement, BookkeeperTellPlace, BookkeeperWriteConfig,
+    HostAction, NodeRef, action, bookkeeper_action::Kind, host_action,
 };
 
 use super::view::endpoint;
@@ -89,8 +89,21 @@ fn bookkeeper(action: &BookkeeperAction, places: &Places<'_>) -> Vec<String> {
             shelled(&set.at, format!("autorecovery {flag}"))
         }
         Kind::DiscardData(discard) => of(&discard.node).map(|at| vec![emptied(at)]),
+        Kind::TellPlace(of) => Some(vec![told(of)]),
     };
     made.unwrap_or_else(unknown)
+}
+
+fn told(of: &BookkeeperTellPlace) -> String {
+    let id = quoted(&of.bookie);
+    if of.rack.is_empty() {
+        return format!("pulsar-admin bookies delete-bookie-rack -b {id}");
+    }
+    let group = match of.group.as_str() {
+        "" => String::new(),
+        group => format!(" -g {}", quoted(group)),
+    };
+    format!("pulsar-admin bookies set-bookie-rack -b {id} -r {}{group}", quoted(&of.rack))
 }
 
 fn put(at: &BookkeeperPlacement, path: &str, body: &str) -> String {

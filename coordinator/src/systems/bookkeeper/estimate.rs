@@ -76,7 +76,12 @@ fn bookkeeper(action: &BookkeeperAction, view: View<'_>) -> u64 {
         Some(Kind::StartBookie(_) | Kind::StopBookie(_)) => 15 * SECOND,
         Some(Kind::Audit(_)) => 30 * SECOND,
         // The shell starts a JVM.
-        Some(Kind::SaveCookie(_) | Kind::DeleteCookie(_) | Kind::RestoreCookie(_)) => 5 * SECOND,
+        Some(
+            Kind::SaveCookie(_)
+            | Kind::DeleteCookie(_)
+            | Kind::RestoreCookie(_)
+            | Kind::TellPlace(_),
+        ) => 5 * SECOND,
         Some(
             Kind::WriteConfig(_)
             | Kind::RemoveConfig(_)

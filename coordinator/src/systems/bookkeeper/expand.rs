@@ -10,7 +10,7 @@ use super::{
     draft::{self, Draft, Placed},
     guards::{self, Expanding, Rule},
     join::{self, Joining},
-    notes, options, predict,
+    notes, options, predict, telling,
     view::View,
 };
 
@@ -29,7 +29,8 @@ pub(super) fn plan(
         ]);
     };
     let budgets = &options.budgets;
-    let joining = Joining { members, helper, new, settings, budgets };
+    let stands = telling::staying(view, options, new);
+    let joining = Joining { members, helper, new, settings, budgets, stands: &stands };
     let all = draft::in_order(members.iter().chain(new));
     let mut draft = Draft::new(&spec.cluster);
     draft.check(

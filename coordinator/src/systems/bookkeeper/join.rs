@@ -6,6 +6,7 @@ use bellows_proto::v1::{BookkeeperBudget, BookkeeperSetting, spec_change};
 use super::{
     actions, conditions,
     draft::{self, Back, Draft, Placed, Task, back},
+    telling::{self, Stand},
 };
 
 /// What the steps of a join need to know.
@@ -18,6 +19,8 @@ pub(super) struct Joining<'a> {
     pub(super) new: &'a [Placed],
     pub(super) settings: &'a [BookkeeperSetting],
     pub(super) budgets: &'a [BookkeeperBudget],
+    /// What clients are told of them.
+    pub(super) stands: &'a [Stand],
 }
 
 /// Claims and configurations: nothing that the cluster notices.
@@ -62,6 +65,8 @@ fn write_config(draft: &mut Draft, joining: &Joining<'_>, new: &Placed) {
 pub(super) fn admit_all(draft: &mut Draft, joining: &Joining<'_>) {
     for new in joining.new {
         let node = draft.node(&new.node);
+        // Before it takes ledgers.
+        telling::of_one(draft, joining.helper, joining.stands, &new.node);
         let undo = leaves_again(draft, joining, new);
         draft.act(Task {
             title: format!("start {} on {}", new.node, new.host),

@@ -12,6 +12,7 @@ use super::{
     actions, conditions,
     draft::{self, Back, Draft, Placed, Task, back},
     drain, expire, stop,
+    telling::{self, Stand},
 };
 
 /// How bookies leave a cluster.
@@ -24,6 +25,8 @@ pub(super) struct Way<'a> {
     pub(super) wipe: bool,
     /// Ledgers that were lost before and lack a copy for ever: not waited for.
     pub(super) lost: &'a [u64],
+    /// What clients are told of them.
+    pub(super) stands: &'a [Stand],
 }
 
 /// What a departure of these rests on. Those leave one after another; each is looked at again when it is its turn.
@@ -177,6 +180,7 @@ pub(super) fn delete_cookie(draft: &mut Draft, at: &Placed, node: &Placed, lost:
 fn bury(draft: &mut Draft, way: &Way<'_>, node: &Placed) {
     let (name, host) = (&node.node, &node.host);
     let named = draft.node(name);
+    telling::of_one(draft, way.at, way.stands, name);
     if way.wipe {
         draft.act(Task {
             title: format!("empty the directories of {name} on {host}"),

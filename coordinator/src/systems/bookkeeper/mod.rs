@@ -42,6 +42,7 @@ mod shrink;
 mod state;
 mod staying;
 mod stop;
+mod telling;
 mod versions;
 mod view;
 mod ways;

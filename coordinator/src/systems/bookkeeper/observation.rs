@@ -6,10 +6,11 @@ use bellows_proto::{
     v1::{
         Answer, Asked, BookkeeperAnswer, BookkeeperClusterReading, BookkeeperFoundReading,
         BookkeeperLedgersReading, BookkeeperMember, BookkeeperObservation, BookkeeperPlacement,
-        BookkeeperQuery, BookkeeperReading, BookkeeperShellReading, DirectoryState, Fault,
-        FaultCode, NodeRef, Query, Spec, answer, asked, bookkeeper_answer,
+        BookkeeperPlacesReading, BookkeeperQuery, BookkeeperReading, BookkeeperShellReading,
+        DirectoryState, Fault, FaultCode, NodeRef, Query, Spec, answer, asked, bookkeeper_answer,
         bookkeeper_cluster_reading, bookkeeper_found_reading, bookkeeper_ledgers_reading,
-        bookkeeper_member, bookkeeper_query, bookkeeper_shell_reading, placement, query,
+        bookkeeper_member, bookkeeper_places_reading, bookkeeper_query, bookkeeper_shell_reading,
+        placement, query,
     },
 };
 
@@ -24,6 +25,7 @@ pub fn observation(spec: &Spec, answers: &[Asked]) -> BookkeeperObservation {
         ledgers: ledgers(answers),
         shells: shells(answers),
         found: found(answers),
+        places: places(answers),
         options: (spec.version > 0).then(|| options::of_spec(spec)),
     }
 }
@@ -175,6 +177,23 @@ fn shells(answers: &[Asked]) -> Vec<BookkeeperShellReading> {
         readings.push(BookkeeperShellReading { node, bookie, outcome });
     }
     readings.sort_by(|a, b| natural(&a.bookie, &b.bookie).then(natural(&a.node, &b.node)));
+    readings
+}
+
+/// What clients are told of where bookies stand.
+fn places(answers: &[Asked]) -> Vec<BookkeeperPlacesReading> {
+    use bookkeeper_places_reading::Outcome;
+    let mut readings = Vec::new();
+    for asked in answers {
+        let Some(bookkeeper_query::Kind::Places(query)) = question(asked) else { continue };
+        let read = outcome(asked, |answer| {
+            let bookkeeper_answer::Kind::Places(places) = answer else { return None };
+            Some(places.clone())
+        });
+        let outcome = read.map(|read| read.map_or_else(Outcome::Fault, Outcome::Places));
+        readings.push(BookkeeperPlacesReading { node: name(&query.at), outcome });
+    }
+    readings.sort_by(|a, b| natural(&a.node, &b.node));
     readings
 }
 

@@ -18,13 +18,16 @@ const MOST_RACKS: u32 = 100;
 
 /// Besides `policy.TENANT/NAMESPACE`, and where bookies stand.
 const CLUSTER: &[&str] = &["broker", "budget", "min_bookies", "min_racks"];
+/// Of a cluster that is in care: what is told is read by its bookies.
+const CHANGED: &[&str] = &["broker", "budget", "min_bookies", "min_racks", "places"];
 const LEAVING: &[&str] = &["data", "way"];
 const POLICY: &str = "policy.";
 
 /// Types the options of a verb. All mistakes at once.
 pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<String>> {
     let known = match verb {
-        "adopt" | "reconfigure" => CLUSTER,
+        "adopt" => CLUSTER,
+        "reconfigure" => CHANGED,
         "shrink" | "replace" => LEAVING,
         _ => &[],
     };
@@ -39,7 +42,7 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
             mistakes.push(format!("{key} is given twice"));
         }
         seen.push(key);
-        let of_cluster = known == CLUSTER;
+        let of_cluster = known.contains(&"broker");
         let is_known = known.contains(&key) || (of_cluster && key.starts_with(POLICY));
         let set = match (is_known, of_cluster) {
             _ if stands && places::is_of_one(key) => {
@@ -51,7 +54,7 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
         };
         mistakes.extend(set.err());
     }
-    if known == CLUSTER {
+    if known.contains(&"broker") {
         change.places = std::mem::take(&mut typed.places);
     }
     if !mistakes.is_empty() {
@@ -67,7 +70,7 @@ pub fn options(verb: &str, options: &[KeyValue]) -> Result<IntentOptions, Vec<St
 
 fn unknown(verb: &str, key: &str, known: &[&str], stands: bool) -> String {
     let mut all = known.to_vec();
-    if known == CLUSTER {
+    if known.contains(&"broker") {
         all.push("policy.TENANT/NAMESPACE");
     }
     if stands {
@@ -100,6 +103,13 @@ fn cluster(change: &mut BookkeeperReconfigure, key: &str, value: &str) -> Result
         }
         "budget" => {
             change.budgets = Some(BookkeeperBudgets { budgets: values::budgets(value)? });
+        }
+        "places" => {
+            change.places_in_zookeeper = Some(match value {
+                "zookeeper" => true,
+                "by-hand" => false,
+                _ => return Err(format!("places={value}: known are zookeeper and by-hand")),
+            });
         }
         "min_racks" => change.min_racks = Some(values::number(key, value, 0, MOST_RACKS)?),
         "broker" => quorum(change, values::quorum("broker", value)?),
@@ -146,6 +156,7 @@ fn changed(
         options.budgets.clone_from(&budgets.budgets);
     }
     options.min_racks = change.min_racks.unwrap_or(options.min_racks);
+    options.places_in_zookeeper = change.places_in_zookeeper.unwrap_or(options.places_in_zookeeper);
     options.places = places::changed(&options.places, &change.places);
     options
 }

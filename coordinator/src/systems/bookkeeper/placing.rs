@@ -51,6 +51,10 @@ pub(super) fn joining(
     options: &BookkeeperSpecOptions,
     new: &[Placed],
 ) {
+    // There is a step for it.
+    if options.places_in_zookeeper {
+        return;
+    }
     let known = !options.places.is_empty();
     if *source == Source::Unsaid && !known {
         draft.note(
@@ -115,6 +119,9 @@ pub(super) fn leaving(
     options: &BookkeeperSpecOptions,
     going: &[Placed],
 ) {
+    if options.places_in_zookeeper {
+        return;
+    }
     for node in going {
         let placed = places::of(&options.places, &node.node).is_some();
         let (name, id) = (&node.node, node.id());

@@ -3,8 +3,8 @@
 
 use bellows_proto::v1::{
     BookkeeperAction, BookkeeperAudit, BookkeeperDecommission, BookkeeperDrain, BookkeeperReading,
-    BookkeeperSaveCookie, BookkeeperSetReadOnly, DirectoryState, ManagedFileState, NodeRef,
-    Observation, ServiceState, bookkeeper_action::Kind,
+    BookkeeperSaveCookie, BookkeeperSetReadOnly, BookkeeperTellPlace, DirectoryState,
+    ManagedFileState, NodeRef, Observation, ServiceState, bookkeeper_action::Kind,
 };
 
 use super::{
@@ -36,6 +36,7 @@ pub fn probe(action: &BookkeeperAction, observation: &Observation) -> Probe {
             autorecovery::is(view).map(|is| done_if(is == action.enabled))
         }
         Some(Kind::DiscardData(action)) => discard_data(view, name(&action.node)),
+        Some(Kind::TellPlace(action)) => tell_place(view, action),
         None => Err("the action is empty: written by a newer version".to_owned()),
     };
     judged.unwrap_or_else(Probe::Unknown)
@@ -45,7 +46,11 @@ pub fn probe(action: &BookkeeperAction, observation: &Observation) -> Probe {
 pub fn needs_surveys(action: &BookkeeperAction) -> bool {
     match &action.kind {
         Some(
-            Kind::Drain(_) | Kind::Decommission(_) | Kind::DeleteCookie(_) | Kind::RestoreCookie(_),
+            Kind::Drain(_)
+            | Kind::Decommission(_)
+            | Kind::DeleteCookie(_)
+            | Kind::RestoreCookie(_)
+            | Kind::TellPlace(_),
         ) => true,
         Some(
             Kind::WriteConfig(_)
@@ -196,6 +201,14 @@ fn has_no_cookie(view: View<'_>, node: &str, bookie: &str) -> Result<bool, Strin
         }
     }
     Ok(true)
+}
+
+fn tell_place(view: View<'_>, action: &BookkeeperTellPlace) -> Judged {
+    let told = view.told(&action.bookie)?;
+    Ok(done_if(match told {
+        Some(told) => told.rack == action.rack && told.group == action.group,
+        None => action.rack.is_empty(),
+    }))
 }
 
 fn discard_data(view: View<'_>, node: &str) -> Judged {

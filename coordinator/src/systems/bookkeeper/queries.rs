@@ -4,12 +4,14 @@
 
 use bellows_proto::v1::{
     Asked, BookkeeperClusterQuery, BookkeeperFindQuery, BookkeeperLedgersQuery,
-    BookkeeperNodeQuery, BookkeeperQuery, BookkeeperShellQuery, Intent, Observation, Query, Spec,
-    bookkeeper_query, intent::Verb, observation::System, placement, query,
+    BookkeeperNodeQuery, BookkeeperPlacesQuery, BookkeeperQuery, BookkeeperShellQuery, Intent,
+    Observation, Query, Spec, bookkeeper_query, intent::Verb, observation::System, placement,
+    query,
 };
 
 use super::{
     observation::observation,
+    options,
     view::{self, SYSTEM, View, reading, server},
 };
 use crate::{
@@ -86,6 +88,11 @@ fn surveys(
     let Some((host, node)) = staying.next() else { return };
     let (other_host, other) = staying.next().unwrap_or(&(host.clone(), node.clone())).clone();
     let leaving = leaving(intent);
+    if tells_places(spec, intent) {
+        let at = named(spec, node);
+        let query = BookkeeperPlacesQuery { at };
+        round.survey(host, bookkeeper(bookkeeper_query::Kind::Places(query)));
+    }
     let ids = |nodes: &mut dyn Iterator<Item = String>| -> Vec<String> {
         nodes.filter_map(|node| view.id(&node).ok()).collect()
     };
@@ -132,6 +139,23 @@ fn surveys(
         let query = BookkeeperShellQuery { at, bookie };
         round.survey(&other_host, bookkeeper(bookkeeper_query::Kind::Shell(query)));
     }
+}
+
+/// It is Bellows' to tell clients where bookies stand, or is to be.
+fn tells_places(spec: &Spec, intent: &Intent) -> bool {
+    let options = match &intent.verb {
+        Some(Verb::Expand(_) | Verb::Shrink(_) | Verb::Replace(_)) => options::of_spec(spec),
+        Some(Verb::Reconfigure(_)) => options::reconfigured(spec, intent),
+        Some(
+            Verb::Create(_)
+            | Verb::Switchover(_)
+            | Verb::Rejoin(_)
+            | Verb::Restart(_)
+            | Verb::Adopt(_),
+        )
+        | None => return false,
+    };
+    options.places_in_zookeeper
 }
 
 /// Ids of bookies that were replaced as dead, and that no member has: what only they had is lost.

@@ -1,5 +1,5 @@
 //! Plans other options for a cluster that is there: only what Bellows does with it. No host is touched, and no
-//! setting of a bookie or of a broker is changed.
+//! setting of a bookie or of a broker is changed; where it is to tell clients where bookies stand, that is told.
 
 use bellows_proto::v1::{
     BookkeeperSpecOptions, Intent, NoteKind, Observation, OptionsChange, Plan, Refusal, Spec,
@@ -10,7 +10,7 @@ use super::{
     budget, conditions,
     describe::describe,
     draft::{self, Draft},
-    enough, guards, options, places, predict,
+    enough, guards, options, places, predict, telling,
     view::View,
 };
 
@@ -31,6 +31,10 @@ pub(super) fn plan(
         vec![same()],
         draft::SHORT,
     );
+    let stands = telling::staying(view, &after, &members);
+    if let Some(at) = members.first() {
+        telling::all(&mut draft, at, &stands);
+    }
     let change = OptionsChange {
         before: spec.options.clone(),
         after: Some(options::in_spec(after.clone())),
@@ -108,10 +112,23 @@ fn racks(draft: &mut Draft, before: &BookkeeperSpecOptions, after: &BookkeeperSp
     }
     if before.places != after.places {
         let text = format!(
-            "from now on bookies stand in: {}; until now: {}; Bellows counts with it and tells no client",
+            "from now on bookies stand in: {}; until now: {}",
             places::listed(&after.places),
             places::listed(&before.places)
         );
         draft.note(NoteKind::Impact, text);
     }
+    let text = match (before.places_in_zookeeper, after.places_in_zookeeper) {
+        (_, true) => {
+            "clients are told where bookies stand in /bookies of the ZooKeeper that has the metadata, where those of Pulsar look; what it says of others stays"
+        }
+        (true, false) => {
+            "from now on clients are told by hand where bookies stand; what they were told stays"
+        }
+        (false, false) if before.places != after.places => {
+            "Bellows counts with it and tells no client"
+        }
+        (false, false) => return,
+    };
+    draft.note(NoteKind::Impact, text.to_owned());
 }

@@ -14,7 +14,7 @@ use super::{
     guards::{self, Replacing},
     join::{self, Joining},
     leave::{self, Way},
-    notes, options, placing, predict, shrink,
+    notes, options, placing, predict, shrink, telling,
     view::View,
 };
 
@@ -71,19 +71,24 @@ pub(super) fn plan(
     let view = View::of(observation);
     let guarded = guards::replace(spec, view, intent, wanted)?;
     let options = options::of_spec(spec);
+    let (old, new) = (std::slice::from_ref(&guarded.old), std::slice::from_ref(&guarded.new));
+    let leaves = telling::leaving(view, &options, old);
+    let comes = telling::staying(view, &guarded.growing.options, new);
     let way = Way {
         way: guarded.way,
         at: &guarded.at,
         budgets: &options.budgets,
         wipe: options::of_intent(intent).wipe_data,
         lost: &guarded.lost,
+        stands: &leaves,
     };
     let joining = Joining {
         members: if wanted.dead { &guarded.staying } else { &guarded.growing.members },
         helper: &guarded.at,
-        new: std::slice::from_ref(&guarded.new),
+        new,
         settings: &guarded.growing.settings,
         budgets: &options.budgets,
+        stands: &comes,
     };
     let change = Change { spec, view, intent, guarded: &guarded, joining, way };
     let mut plan = if wanted.dead { dead_one(&change) } else { living_one(&change) };
@@ -230,6 +235,7 @@ fn forgotten(draft: &mut Draft, change: &Change<'_>) {
     let old = change.old();
     leave::save_cookie(draft, way.at, old);
     leave::delete_cookie(draft, way.at, old, &guarded.lost);
+    telling::of_one(draft, way.at, way.stands, &old.node);
     let owed_act = draft.spare_act();
     draft.wait(
         format!("wait until nobody counts with {}", old.node),

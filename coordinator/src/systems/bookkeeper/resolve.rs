@@ -33,7 +33,8 @@ pub fn resolve(act: &Act, observation: &Observation) -> Result<Act, String> {
             | Kind::DeleteCookie(_)
             | Kind::RestoreCookie(_)
             | Kind::SetAutorecovery(_)
-            | Kind::DiscardData(_),
+            | Kind::DiscardData(_)
+            | Kind::TellPlace(_),
         )
         | None => {}
     }

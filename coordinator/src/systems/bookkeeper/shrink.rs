@@ -12,7 +12,7 @@ use super::{
     guards::{self, Leaving},
     join,
     leave::{self, Way},
-    options, placing, predict,
+    options, placing, predict, telling,
     view::View,
 };
 use crate::plan::sizes;
@@ -28,7 +28,8 @@ pub(super) fn plan(
     let Leaving { leaving, staying, at, lost, .. } = &guarded;
     let (options, asked) = (options::of_spec(spec), options::of_intent(intent));
     let (budgets, wipe) = (options.budgets.as_slice(), asked.wipe_data);
-    let way = Way { way: guarded.way, at, budgets, wipe, lost };
+    let stands = telling::leaving(view, &options, leaving);
+    let way = Way { way: guarded.way, at, budgets, wipe, lost, stands: &stands };
     let all = draft::in_order(staying.iter().chain(leaving));
     let mut draft = Draft::new(&spec.cluster);
     draft.check(

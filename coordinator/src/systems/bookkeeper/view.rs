@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use bellows_proto::v1::{
     BookkeeperCluster, BookkeeperClusterReading, BookkeeperFoundBookie, BookkeeperFoundReading,
     BookkeeperHeld, BookkeeperLedgers, BookkeeperLedgersReading, BookkeeperMember,
-    BookkeeperPlacement, BookkeeperReading, BookkeeperServer, BookkeeperShell,
-    BookkeeperShellReading, BookkeeperSpecOptions, HostFacts, HostReading, Observation,
-    ServiceReading, ServiceState, SystemFacts, Vacancy, bookkeeper_cluster_reading,
-    bookkeeper_found_reading, bookkeeper_ledgers_reading, bookkeeper_member, bookkeeper_reading,
-    bookkeeper_shell_reading, host_reading, observation, placement,
+    BookkeeperPlacement, BookkeeperPlacesReading, BookkeeperReading, BookkeeperServer,
+    BookkeeperShell, BookkeeperShellReading, BookkeeperSpecOptions, BookkeeperToldPlace, HostFacts,
+    HostReading, Observation, ServiceReading, ServiceState, SystemFacts, Vacancy,
+    bookkeeper_cluster_reading, bookkeeper_found_reading, bookkeeper_ledgers_reading,
+    bookkeeper_member, bookkeeper_places_reading, bookkeeper_reading, bookkeeper_shell_reading,
+    host_reading, observation, placement,
 };
 
 /// The name of this system in `agent.toml` and in [`SystemFacts`].
@@ -28,6 +29,7 @@ pub(super) struct View<'a> {
     ledgers: &'a [BookkeeperLedgersReading],
     shells: &'a [BookkeeperShellReading],
     found: &'a [BookkeeperFoundReading],
+    places: &'a [BookkeeperPlacesReading],
     /// Of the spec; `None`: there is no cluster yet.
     pub(super) options: Option<&'a BookkeeperSpecOptions>,
 }
@@ -64,6 +66,7 @@ impl<'a> View<'a> {
                 ledgers: &seen.ledgers,
                 shells: &seen.shells,
                 found: &seen.found,
+                places: &seen.places,
                 options: seen.options.as_ref(),
             },
             _ => Self {
@@ -73,6 +76,7 @@ impl<'a> View<'a> {
                 ledgers: &[],
                 shells: &[],
                 found: &[],
+                places: &[],
                 options: None,
             },
         }
@@ -232,6 +236,24 @@ impl<'a> View<'a> {
     pub(super) fn cookie(self, bookie: &str) -> Result<Option<&'a str>, String> {
         let shells = self.shells(bookie)?;
         Ok(shells.into_iter().find_map(|shell| shell.cookie.as_deref()))
+    }
+
+    /// What clients are told of where a bookie stands; `Ok(None)`: nothing.
+    pub(super) fn told(self, bookie: &str) -> Result<Option<&'a BookkeeperToldPlace>, String> {
+        use bookkeeper_places_reading::Outcome;
+        let Some(asked) = self.places.first() else {
+            return Err("what clients are told of racks was not read".to_owned());
+        };
+        match &asked.outcome {
+            Some(Outcome::Places(places)) => {
+                Ok(places.places.iter().find(|place| place.bookie == bookie))
+            }
+            Some(Outcome::Fault(fault)) => Err(format!(
+                "{} could not read what clients are told of racks: {}",
+                asked.node, fault.message
+            )),
+            None => Err(format!("{} did not tell what clients are told of racks", asked.node)),
+        }
     }
 
     /// All ids that somebody sees registered.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{BookieId, Ledger, LedgerId, Store};
+use super::{
+    ledger::{BookieId, Ledger, LedgerId, Store},
+    zookeeper::Stored,
+};
 
 /// The registration of a bookie that was killed stays so long, milliseconds (zkTimeout).
 pub const SESSION_MS: i64 = 10_000;
@@ -84,6 +87,8 @@ pub struct Cluster {
     pub marked: BTreeMap<LedgerId, Mark>,
     /// When the next ledger of that list is taken up.
     pub next_copy_ms: i64,
+    /// Where clients are told that bookies stand.
+    pub told: Option<Stored>,
     /// Who was registered when somebody looked last.
     seen: BTreeSet<BookieId>,
     /// All was done that was to be done until then.
@@ -97,6 +102,7 @@ impl Cluster {
             instance: instance.to_owned(),
             ledgers: BTreeMap::new(),
             next_ledger: 1,
+            told: None,
             written: None,
             kept_ms: None,
             cookies: BTreeMap::new(),

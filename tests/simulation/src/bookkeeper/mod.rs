@@ -3,7 +3,7 @@
 //!
 //! Three bookies were installed by somebody else and run; two hosts more have the package. ZooKeeper is a
 //! thing of its own that never fails; a host that is cut off does not reach it. A store is what lies on its host's disk.
-//! It leaves out: racks, TLS, the journal's replay, disks that fill up, garbage collection.
+//! It leaves out: what racks do, TLS, the journal's replay, disks that fill up, garbage collection.
 
 mod auditor;
 pub mod cluster;
@@ -21,6 +21,7 @@ mod state;
 mod tests;
 mod truth;
 pub mod writer;
+pub mod zookeeper;
 
 use std::{
     collections::BTreeMap,
@@ -60,10 +61,11 @@ impl Model {
 
     async fn run_tool(self, call: Call) -> Ending {
         let first = call.arguments.first().map(String::as_str);
-        if call.program != installed::PROGRAM || first != Some("shell") {
-            return Ending::bad(127, "not modelled\n");
+        match (call.program == installed::PROGRAM, first) {
+            (true, Some("shell")) => self.shell(&call).await,
+            (true, Some(zookeeper::MAIN)) => self.zookeeper(&call).await,
+            _ => Ending::bad(127, "not modelled\n"),
         }
-        self.shell(&call).await
     }
 }
 
@@ -81,7 +83,10 @@ impl Tools for Model {
     }
 
     fn changes(&self, call: &Call) -> bool {
-        shell::changes(call)
+        match call.arguments.first().map(String::as_str) {
+            Some(zookeeper::MAIN) => zookeeper::changes(call),
+            _ => shell::changes(call),
+        }
     }
 
     /// An audit is asked for twice and ends later; `recover` passes over what it cannot move.

@@ -92,6 +92,8 @@ impl State {
             told.insert(format!("{} runs", server.machine.name), format!("{words:?}"));
         }
         told.insert("autorecovery".to_owned(), settled.autorecovery.to_string());
+        let places = settled.told.as_ref().map_or("{}", |stored| stored.text.as_str());
+        told.insert("clients are told".to_owned(), places.to_owned());
         let short = settled.short();
         told.insert("ledgers that lack copies".to_owned(), format!("{short:?}"));
         told

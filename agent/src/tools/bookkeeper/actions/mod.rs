@@ -25,6 +25,7 @@ mod data;
 mod decommission;
 mod drain;
 mod held;
+mod places;
 mod running;
 mod words;
 
@@ -54,6 +55,7 @@ pub(super) async fn perform(
         Some(Kind::RestoreCookie(action)) => cookies::restore(action, context).await,
         Some(Kind::SetAutorecovery(action)) => audit::set_autorecovery(action, context).await,
         Some(Kind::DiscardData(action)) => data::discard(action, context).await,
+        Some(Kind::TellPlace(action)) => places::tell(action, context).await,
         None => Err(empty("action")),
     }
 }

@@ -62,7 +62,8 @@ fn bookkeeper(action: &BookkeeperAction) -> Limits {
             | Kind::SaveCookie(_)
             | Kind::DeleteCookie(_)
             | Kind::RestoreCookie(_)
-            | Kind::SetAutorecovery(_),
+            | Kind::SetAutorecovery(_)
+            | Kind::TellPlace(_),
         )
         | None => within(5 * MINUTE),
     }
@@ -124,6 +125,12 @@ fn bookkeeper_summary(action: &BookkeeperAction) -> String {
         Some(Kind::SetAutorecovery(set)) if set.enabled => "switch autorecovery on",
         Some(Kind::SetAutorecovery(_)) => "switch autorecovery off",
         Some(Kind::DiscardData(_)) => "empty the bookie's directories",
+        Some(Kind::TellPlace(of)) if of.rack.is_empty() => {
+            return format!("take {} out of /bookies in ZooKeeper", of.bookie);
+        }
+        Some(Kind::TellPlace(of)) => {
+            return format!("put {} into rack {} in /bookies in ZooKeeper", of.bookie, of.rack);
+        }
         None => "",
     };
     text.to_owned()

@@ -18,7 +18,7 @@ use super::{
     },
     Findings, Rule, cluster,
     leaving_by::{self, Going},
-    soft,
+    placing, soft,
 };
 use crate::plan::sizes;
 
@@ -123,6 +123,8 @@ pub(super) fn judge(
         return None;
     }
     leaving_by::enough(findings, going, &spec_options);
+    let ids: Vec<String> = leaving.iter().map(Placed::id).collect();
+    placing::told(findings, &spec_options, &ids, &[]);
     let chosen = match asked.way() {
         BookkeeperWay::Unspecified => BookkeeperWay::Drain,
         way @ (BookkeeperWay::Drain | BookkeeperWay::Stop | BookkeeperWay::Expire) => way,

@@ -86,5 +86,7 @@ pub(in super::super) fn growing(findings: &mut Findings<'_>, intent: &Intent) ->
     };
     let Model { node: model, settings, left_out } = model;
     let new = super::super::draft::in_order(new.iter());
+    let ids: Vec<String> = new.iter().map(Placed::id).collect();
+    placing::told(findings, &options, &ids, &new);
     Some(Expanding { options, members, new, settings, model, left_out })
 }

@@ -205,6 +205,8 @@ pub(in super::super) fn reconfigure(
     let names = draft::names(members.iter());
     placing::known(&mut findings, after.places.iter().map(|place| place.node.as_str()), &names);
     placing::groups_have_somebody(&mut findings, after);
+    let ids: Vec<String> = members.iter().map(Placed::id).collect();
+    placing::told(&mut findings, after, &ids, &[]);
     for quorum in &after.quorums {
         if let Some(value) = enough::odd(quorum) {
             findings.say(Rule::ValidIntent, "", "", value);
