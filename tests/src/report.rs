@@ -104,8 +104,8 @@ impl Report {
                 format!("a refusal without words: {refused:?}"),
             );
         }
-        // A cluster of KWDB is made by its installer.
-        let begins = if self.system == "kwdb" { "adopt" } else { "create" };
+        // A cluster of another system is there before Bellows comes.
+        let begins = if self.system == "postgresql" { "create" } else { "adopt" };
         for (kind, outcome) in [
             (begins, "done"),
             ("expand", "done"),
@@ -205,12 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_of_kwdb_is_adopted() {
-        let mut report = Report { system: "kwdb".to_owned(), double: true, ..good() };
-        let error = report.holds().unwrap_err().to_string();
-        assert_eq!(error, "no adopt that rests as done");
-        report.operations[0].kind = "adopt".to_owned();
-        report.holds().unwrap();
+    fn a_cluster_that_others_make_is_adopted() {
+        for (system, double) in [("kwdb", true), ("bookkeeper", false)] {
+            let mut report = Report { system: system.to_owned(), double, ..good() };
+            let error = report.holds().unwrap_err().to_string();
+            assert_eq!(error, "no adopt that rests as done");
+            report.operations[0].kind = "adopt".to_owned();
+            report.holds().unwrap();
+        }
     }
 
     #[test]
