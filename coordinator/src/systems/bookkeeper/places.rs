@@ -1,5 +1,5 @@
 //! Whether racks and isolation groups have bookies enough when some leave. Where bookies stand is what the spec says:
-//! clients are told it elsewhere, and no bookie tells it.
+//! no bookie tells it.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What an administrator is told of racks and isolation groups: Bellows counts with them and sets them nowhere. Clients
-//! learn them from Pulsar's metadata or from a script on each of their hosts.
+//! What an administrator is to tell clients of racks and isolation groups by hand: where it is not Bellows' to do (`telling`).
+//! They learn them from Pulsar's metadata or from a script on each of their hosts.
 
 use bellows_proto::v1::{BookkeeperSpecOptions, NoteKind};
 
